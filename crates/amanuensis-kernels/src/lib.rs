@@ -1,0 +1,1 @@
+//! Vector kernels, packed matrices and the thread team.
