@@ -78,7 +78,7 @@ impl Decoder {
         let mut projected = vec![0.0; self.audio_context * 2 * self.width];
         let mut listen = |window: &[f32], layer: &Layer| {
             region.linear(window, &layer.cross_keys_values, Epilogue::Store, &mut projected);
-            let mut keys_values = KeysValues::new(self.heads, self.width / self.heads, self.audio_context);
+            let mut keys_values = KeysValues::new(region.kernels(), self.heads, self.width / self.heads, self.audio_context);
             keys_values.fill(region, &projected);
             keys_values
         };
@@ -114,7 +114,8 @@ impl<'a> CpuDecoding<'a> {
 impl Decoding for CpuDecoding<'_> {
     fn start(&mut self, windows: &[usize]) {
         let decoder = &self.model.decoder;
-        let empty = || KeysValues::new(decoder.heads, decoder.width / decoder.heads, decoder.context);
+        let (kernels, head) = (self.model.kernels, decoder.width / decoder.heads);
+        let empty = || KeysValues::new(kernels, decoder.heads, head, decoder.context);
         let lane = |&window| Lane { window, length: 0, seen: decoder.layers.iter().map(|_| empty()).collect() };
         self.lanes = windows.iter().map(lane).collect();
     }

@@ -88,7 +88,7 @@ impl Encoder {
             work.proceed()?;
             layer.attention_norm.apply(region, &x, &mut normed);
             region.linear(&normed, &layer.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
-            region.self_attention(&queries_keys_values, self.heads, &mut normed);
+            region.self_attention(&queries_keys_values, self.heads, width / self.heads, &mut normed);
             region.linear(&normed, &layer.attention_out, Epilogue::Add, &mut x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
 
