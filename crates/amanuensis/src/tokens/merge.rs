@@ -41,7 +41,7 @@ impl Merges {
         }
         while let Some(Reverse((_, place, into))) = candidates.pop() {
             // A pair that has changed since it was offered is no longer this one.
-            if !self.pair_at(&chain, place).is_some_and(|merge| merge.into == into) {
+            if self.pair_at(&chain, place).is_none_or(|merge| merge.into != into) {
                 continue;
             }
             chain.join(place, into);
