@@ -30,7 +30,7 @@ pub(super) enum Decoded {
 }
 
 enum Inner {
-    Symphonia { decoder: Box<dyn AudioDecoder>, integer: bool },
+    Symphonia { decoder: Box<dyn AudioDecoder>, integer: bool, trims: bool },
     Opus { head: opus::Head, decoder: opus::Decoder },
 }
 
@@ -62,7 +62,8 @@ impl Codec {
                     Error::Unsupported(what) => NoDecoder::Unsupported(format!("{name} ({what})")),
                     other => NoDecoder::Damaged(other.to_string()),
                 })?;
-            Inner::Symphonia { decoder, integer: is_integer(params) }
+            let trims = matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3 | CODEC_ID_VORBIS);
+            Inner::Symphonia { decoder, integer: is_integer(params), trims }
         };
         Ok(Codec { inner, integers: Vec::new(), floats: Vec::new() })
     }
@@ -73,6 +74,11 @@ impl Codec {
             Inner::Symphonia { .. } => 0,
             Inner::Opus { head, .. } => head.pre_skip,
         }
+    }
+
+    /// Whether a packet that fails is made up for with silence already.
+    pub(super) fn fills_gaps(&self) -> bool {
+        matches!(self.inner, Inner::Opus { .. })
     }
 
     /// Decodes a packet into the intake. A packet that makes the decoder panic counts as damaged.
@@ -102,16 +108,22 @@ impl Codec {
                     }
                 })
             }
-            Inner::Symphonia { decoder, integer } => {
+            Inner::Symphonia { decoder, integer, trims } => {
                 let shape = match catch_unwind(AssertUnwindSafe(|| {
                     let buffer = decoder.decode(packet)?;
                     let spec = buffer.spec();
                     let shape = (spec.rate(), spec.channels().clone());
-                    if *integer { copy(&buffer, integers) } else { copy(&buffer, floats) }
+                    if *integer {
+                        copy(&buffer, integers)
+                    } else {
+                        copy(&buffer, floats)
+                    }
                     Ok(shape)
                 })) {
                     Ok(Ok(shape)) => shape,
-                    Ok(Err(Error::IoError(error))) => return Ok(Decoded::Failed(format!("the packet is short: {error}"))),
+                    Ok(Err(Error::IoError(error))) => {
+                        return Ok(Decoded::Failed(format!("the packet is short: {error}")));
+                    }
                     Ok(Err(error)) => return Ok(Decoded::Failed(Error::to_string(&error))),
                     Err(_) => {
                         let params = decoder.codec_params().clone();
@@ -131,8 +143,15 @@ impl Codec {
                 if samples == 0 {
                     return Ok(Decoded::Frames(0));
                 }
+                // The decoders of MPEG audio and Vorbis drop the end of a packet themselves.
+                let trimmed = if *trims { 0 } else { packet.trim_end.get().min((samples / count) as u64) as usize };
+                let kept = samples - trimmed * count;
                 intake.shape(rate, count, mask, *integer)?;
-                if *integer { intake.integers(integers)? } else { intake.floats(floats)? }
+                if *integer {
+                    intake.integers(&integers[..kept])?
+                } else {
+                    intake.floats(&mut floats[..kept])?
+                }
                 Ok(Decoded::Frames((samples / count) as u64))
             }
         }
