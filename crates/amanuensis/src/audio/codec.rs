@@ -76,6 +76,14 @@ impl Codec {
         }
     }
 
+    /// The rate it decodes at, where that is not what the container says of the sound that was encoded.
+    pub(super) fn rate(&self) -> Option<u32> {
+        match &self.inner {
+            Inner::Symphonia { .. } => None,
+            Inner::Opus { .. } => Some(opus::RATE),
+        }
+    }
+
     /// Whether a packet that fails is made up for with silence already.
     pub(super) fn fills_gaps(&self) -> bool {
         matches!(self.inner, Inner::Opus { .. })
@@ -175,7 +183,12 @@ fn is_integer(params: &AudioCodecParameters) -> bool {
         CODEC_ID_PCM_U8 | CODEC_ID_PCM_S8 | CODEC_ID_PCM_U8_PLANAR | CODEC_ID_PCM_S8_PLANAR => true,
         CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW => true,
         CODEC_ID_ADPCM_MS | CODEC_ID_ADPCM_IMA_WAV | CODEC_ID_ADPCM_IMA_QT => true,
-        CODEC_ID_FLAC | CODEC_ID_ALAC => params.bits_per_sample.is_some_and(|bits| bits <= 16),
+        CODEC_ID_FLAC => params.bits_per_sample.is_some_and(|bits| bits <= 16),
+        // The sixth byte of its configuration is the width; MP4 says it nowhere else.
+        CODEC_ID_ALAC => {
+            let configured = params.extra_data.as_deref().and_then(|data| data.get(5)).map(|&bits| u32::from(bits));
+            params.bits_per_sample.or(configured).is_some_and(|bits| bits <= 16)
+        }
         _ => false,
     }
 }

@@ -233,7 +233,7 @@ impl Run<'_, '_> {
             NoDecoder::Damaged(reason) => self.intake.damaged(&self.container, reason),
         })?;
         self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
-        let rate = params.sample_rate.unwrap_or(0);
+        let rate = codec.rate().or(params.sample_rate).unwrap_or(0);
         let Cut { skip, discard } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
         self.intake.cut(skip);
         self.discard = discard;
