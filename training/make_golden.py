@@ -331,9 +331,9 @@ def run_openai(model_dir, audio_dir, entries, word_timestamps=False):
         print(entry["file"], item["alone"]["text"][:200], flush=True)
     about = {
         "peer": versions("openai-whisper", "torch"),
-        "settings": "float32, CPU, temperature 0.0 only, language given, suppress_tokens as the folder lists them, other "
-        "options at their defaults (no_speech_threshold 0.6, logprob_threshold -1.0); windows: every decoded window, also "
-        "those that gave no segment (seek in frames; token_margin is the smallest lead in log probability a chosen token "
+        "settings": "float32, CPU, temperature 0.0, language given, suppress_tokens as the folder lists them, other "
+        "options at their defaults (no_speech_threshold 0.6, logprob_threshold -1); windows: each decoded window, also "
+        "those that gave no segment (seek in frames; token_margin is the least lead in log probability a chosen token "
         "had over the next, timestamp_margin the smallest distance between the time and text sides of the rule that "
         "decides between them); alone: condition_on_previous_text False, conditioned: True, left out where one window "
         "is all there is" + ("; word_timestamps True" if word_timestamps else ""),
