@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_VORBIS};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
@@ -232,6 +232,13 @@ impl Run<'_, '_> {
             NoDecoder::Unsupported(codec) => self.unsupported(&codec),
             NoDecoder::Damaged(reason) => self.intake.damaged(&self.container, reason),
         })?;
+        let channels = params.channels.as_ref().map_or(0, |channels| channels.count());
+        if params.codec == CODEC_ID_VORBIS && channels > 2 {
+            // The decoder undoes coupled channels first to last, the format says last to first.
+            self.intake.warn(format!(
+                "Vorbis with {channels} channels is decoded roughly (a tenth of the level off); ffmpeg does it exactly"
+            ));
+        }
         self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
         let rate = codec.rate().or(params.sample_rate).unwrap_or(0);
         let Cut { skip, discard } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());

@@ -125,10 +125,6 @@ impl Media {
         Media { bytes, place: 0, path }
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Media {
-        Media::new(Bytes::Memory(bytes.into()), None)
-    }
-
     pub(super) fn len(&self) -> u64 {
         match &self.bytes {
             Bytes::File(_, len) => *len,
