@@ -322,6 +322,24 @@ fn empty_and_cut_off_files_of_other_formats() {
     let folder = tempfile::tempdir().unwrap();
     let Some(empty) = made(folder.path(), "empty.flac", &["-af", "atrim=end=0"]) else { return };
     assert!(open_path(&empty, &options()).unwrap().is_empty());
+    for (name, codec) in [
+        ("e.ogg", "libvorbis"),
+        ("e.opus", "libopus"),
+        ("e.webm", "libopus"),
+        ("e.m4a", "aac"),
+        ("e.mp3", "libmp3lame"),
+    ] {
+        let path = made(folder.path(), name, &["-c:a", codec, "-af", "atrim=end=0"]).unwrap();
+        match open_path(&path, &options()) {
+            Ok(recording) => eprintln!(
+                "{name} {}: {} samples, {:?}",
+                std::fs::metadata(&path).unwrap().len(),
+                recording.len(),
+                recording.warnings()
+            ),
+            Err(error) => eprintln!("{name} {}: {error}", std::fs::metadata(&path).unwrap().len()),
+        }
+    }
     let cut = [
         ("a.mp3", "libmp3lame"),
         ("a.flac", "flac"),
