@@ -1,0 +1,28 @@
+//! From `--model`, `--device` and `--threads` to an engine.
+
+use amanuensis::model::Source;
+use amanuensis::{Engine, Setup};
+use anyhow::Context;
+
+use crate::args::{Device, Model};
+use crate::console::say;
+
+/// The model inside the program.
+const DEMO: &str = "demo";
+
+/// Loads the model asked for.
+pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
+    let name = asked.model.as_deref().unwrap_or_else(|| {
+        say!("note: no --model was given; `{DEMO}` is used, which understands its own samples and nothing else");
+        DEMO
+    });
+    let setup = Setup {
+        threads: asked.computing.threads.0,
+        device: match asked.computing.device {
+            Device::Auto => "auto".to_owned(),
+            Device::Cpu => "cpu".to_owned(),
+        },
+    };
+    let source = Source::resolve(name).with_context(|| format!("cannot find the model {name}"))?;
+    Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))
+}
