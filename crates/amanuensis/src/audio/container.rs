@@ -1,0 +1,257 @@
+//! Containers: find the sound track, walk its packets, give them to the decoder, honour what is to be cut.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+
+use super::aac::BandReplication;
+use super::codec::{Codec, Decoded, NoDecoder, codec_name};
+use super::error::AudioError;
+use super::input::Media;
+use super::intake::Intake;
+use super::options::Limits;
+use super::recording::Source;
+use super::trim::{self, Cut};
+
+/// Bytes of other matter before the sound that are passed over.
+const PROBE_BYTES: u32 = 256 << 10;
+
+static PROBE: LazyLock<Probe> = LazyLock::new(|| {
+    let options = ProbeOptions { max_probe_depth: PROBE_BYTES, ..ProbeOptions::default() };
+    let mut probe = Probe::new_with_options(&options);
+    symphonia::default::register_enabled_formats(&mut probe);
+    probe
+});
+
+/// Decodes the sound track of a container into the intake.
+pub(super) fn decode(
+    media: &Media,
+    name: &str,
+    limits: &Limits,
+    intake: &mut Intake<'_>,
+) -> Result<Source, AudioError> {
+    let mut reader = probe(media, name, intake)?;
+    let container = reader.format_info().short_name.to_owned();
+    let track = choose(reader.as_ref(), name, &container, intake)?;
+    let mut run = Run { media, name, container, limits, intake, replication: None };
+    run.track(reader.as_mut(), track)
+}
+
+fn probe<'m>(media: &Media, name: &str, intake: &Intake<'_>) -> Result<Box<dyn FormatReader + 'm>, AudioError> {
+    let stream = MediaSourceStream::new(Box::new(media.from_start()), MediaSourceStreamOptions::default());
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        PROBE.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+    }));
+    match found {
+        Ok(Ok(reader)) => Ok(reader),
+        Ok(Err(Error::Unsupported(what))) if what.contains("probe") => Err(AudioError::UnknownFormat {
+            name: name.to_owned(),
+            detail: "none of the built-in formats begins like this".into(),
+        }),
+        Ok(Err(Error::IoError(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(AudioError::Io { name: name.to_owned(), action: "reading", source: error })
+        }
+        Ok(Err(Error::IoError(_))) => Err(intake.damaged("sound", "it ends within its header".into())),
+        Ok(Err(error)) => Err(intake.damaged("sound", error.to_string())),
+        Err(_) => Err(intake.damaged("sound", "its header is nonsense".into())),
+    }
+}
+
+/// The track that a player would play.
+fn choose(
+    reader: &dyn FormatReader,
+    name: &str,
+    container: &str,
+    intake: &mut Intake<'_>,
+) -> Result<Track, AudioError> {
+    let is_sound = |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
+    let count = reader.tracks().iter().filter(is_sound).count();
+    let track = reader.default_track(TrackType::Audio).or_else(|| reader.tracks().iter().find(is_sound));
+    let Some(track) = track else {
+        return Err(AudioError::NoSound { name: name.to_owned(), container: container.to_owned() });
+    };
+    if count > 1 {
+        intake.warn(format!("the file has {count} sound tracks; track {} was read", track.id));
+    }
+    Ok(track.clone())
+}
+
+/// Decoding of one file.
+struct Run<'r, 'i> {
+    media: &'r Media,
+    name: &'r str,
+    container: String,
+    limits: &'r Limits,
+    intake: &'r mut Intake<'i>,
+    replication: Option<BandReplication>,
+}
+
+/// What one track has given so far.
+#[derive(Default)]
+struct Tally {
+    frames: u64,
+    failed: u64,
+    silent: u64,
+    packets: u64,
+    reason: String,
+}
+
+impl Run<'_, '_> {
+    fn track(&mut self, reader: &mut dyn FormatReader, mut track: Track) -> Result<Source, AudioError> {
+        let (params, mut codec) = self.begin(&track)?;
+        let source = Source {
+            name: self.name.to_owned(),
+            container: self.container.clone(),
+            codec: codec_name(params.codec),
+            sample_rate: params.sample_rate.unwrap_or(0),
+            channels: params.channels.as_ref().map_or(0, |channels| channels.count() as u32),
+            ..Source::default()
+        };
+        let mut tally = Tally::default();
+        let mut ended_early = None;
+        loop {
+            let next = catch_unwind(AssertUnwindSafe(|| reader.next_packet()));
+            let packet = match next {
+                Ok(Ok(Some(packet))) => packet,
+                Ok(Ok(None)) => break,
+                Ok(Err(Error::ResetRequired)) => {
+                    // A chained file: another stream of its own shape follows.
+                    let same = reader.default_track(TrackType::Audio).or_else(|| reader.first_track(TrackType::Audio));
+                    let Some(next) = same.cloned() else { break };
+                    track = next;
+                    codec = self.begin(&track)?.1;
+                    continue;
+                }
+                Ok(Err(Error::IoError(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                    return Err(AudioError::Io { name: self.name.to_owned(), action: "reading", source: error });
+                }
+                Ok(Err(Error::IoError(_))) => {
+                    ended_early = Some("the file is cut off".to_owned());
+                    break;
+                }
+                Ok(Err(error)) => {
+                    ended_early = Some(error.to_string());
+                    break;
+                }
+                Err(_) => {
+                    ended_early = Some("the container breaks its own rules".to_owned());
+                    break;
+                }
+            };
+            tally.packets += 1;
+            if tally.packets % 1000 == 0 {
+                self.intake.report()?;
+            }
+            if packet.track_id != track.id {
+                continue;
+            }
+            if let Some(watch) = &mut self.replication
+                && watch.look(&packet.data)
+            {
+                return Err(self.unsupported("HE-AAC (AAC with spectral band replication that its header keeps quiet)"));
+            }
+            match codec.decode(&packet, self.intake)? {
+                Decoded::Frames(0) => tally.silent += 1,
+                Decoded::Frames(frames) => {
+                    tally.frames += frames;
+                    tally.silent = 0;
+                }
+                Decoded::Failed(reason) => {
+                    if params.codec != CODEC_ID_OPUS && tally.frames > 0 {
+                        self.intake.silence(packet.dur.get().min(65_536) * u64::from(has_frame_times(&track)))?;
+                    }
+                    tally.failed += 1;
+                    tally.silent += 1;
+                    tally.reason = reason;
+                }
+            }
+            if tally.silent > self.limits.max_silent_packets {
+                return Err(AudioError::LimitExceeded {
+                    name: self.name.to_owned(),
+                    what: "the number of packets in a row without sound",
+                    value: tally.silent.to_string(),
+                    limit: self.limits.max_silent_packets.to_string(),
+                });
+            }
+            if self.intake.is_full() {
+                break;
+            }
+        }
+        self.judge(tally, ended_early, &track)?;
+        Ok(source)
+    }
+
+    /// The decoder of a track, and what is to be cut from its sound.
+    fn begin(&mut self, track: &Track) -> Result<(AudioCodecParameters, Codec), AudioError> {
+        let params = match &track.codec_params {
+            Some(CodecParameters::Audio(params)) => params.clone(),
+            _ => return Err(self.unsupported("a codec the container does not name")),
+        };
+        if let Some(rate) = params.sample_rate.filter(|&rate| rate > 0) {
+            self.intake.check_shape(rate, params.channels.as_ref().map_or(1, |channels| channels.count().max(1)))?;
+        }
+        let codec = Codec::new(&params).map_err(|error| match error {
+            NoDecoder::Unsupported(codec) => self.unsupported(&codec),
+            NoDecoder::Damaged(reason) => self.intake.damaged(&self.container, reason),
+        })?;
+        self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
+        let rate = params.sample_rate.unwrap_or(0);
+        let Cut { skip, keep } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
+        self.intake.cut(skip, keep);
+        if let (Some(base), Some(duration)) = (track.time_base, track.duration) {
+            self.intake.expect(base.calc_duration(duration).map(|time| time.as_secs_f64()));
+        }
+        Ok((params, codec))
+    }
+
+    /// Whether the sound that came is whole, damaged but usable, or nothing at all.
+    fn judge(&mut self, tally: Tally, ended_early: Option<String>, track: &Track) -> Result<(), AudioError> {
+        let reason = match (&ended_early, tally.failed) {
+            (Some(reason), _) => reason.clone(),
+            (None, 0) => String::new(),
+            (None, _) => tally.reason.clone(),
+        };
+        let promised = track.num_frames.unwrap_or(0);
+        if tally.frames == 0 && (!reason.is_empty() || promised > 0) {
+            let reason = if reason.is_empty() { "it promises sound and has none".into() } else { reason };
+            return Err(self.intake.damaged(&self.container, format!("nothing in it could be decoded: {reason}")));
+        }
+        let seconds = self.intake.len() as f64 / f64::from(super::SAMPLE_RATE);
+        if tally.failed > 0 {
+            self.intake.warn(format!(
+                "{} of {} packets could not be decoded ({})",
+                tally.failed, tally.packets, tally.reason
+            ));
+        }
+        if let Some(reason) = ended_early {
+            self.intake.warn(format!("reading stopped after {seconds:.3} s: {reason}"));
+        }
+        Ok(())
+    }
+
+    fn unsupported(&self, codec: &str) -> AudioError {
+        AudioError::UnsupportedCodec {
+            name: self.name.to_owned(),
+            codec: codec.to_owned(),
+            container: self.container.clone(),
+            advice: String::new(),
+        }
+    }
+}
+
+/// Whether a tick of the track is a frame of sound.
+fn has_frame_times(track: &Track) -> bool {
+    let rate = match &track.codec_params {
+        Some(CodecParameters::Audio(params)) => params.sample_rate,
+        _ => None,
+    };
+    track.time_base.is_some_and(|base| base.numer.get() == 1 && Some(base.denom.get()) == rate)
+}

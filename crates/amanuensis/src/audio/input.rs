@@ -1,0 +1,200 @@
+//! Where sound comes from, made seekable: containers jump about, so a pipe is copied to a temporary file first.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use symphonia::core::io::MediaSource;
+
+use super::error::AudioError;
+use super::options::Limits;
+use super::recording::read_at;
+
+/// Bytes of a pipe that are kept in memory before they move to a temporary file.
+const MEMORY_BYTES: usize = 16 << 20;
+
+/// Where sound comes from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file; `-` is a file of that name.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// The bytes of a file.
+    Bytes(Vec<u8>),
+}
+
+impl Input {
+    /// The input as a person would name it.
+    pub fn name(&self) -> String {
+        match self {
+            Input::Path(path) => path.display().to_string(),
+            Input::Stdin => "standard input".into(),
+            Input::Bytes(_) => "bytes in memory".into(),
+        }
+    }
+
+    /// Opens the input for reading at any place.
+    pub(super) fn media(&self, limits: &Limits) -> Result<Media, AudioError> {
+        let name = self.name();
+        let media = match self {
+            Input::Path(path) => {
+                let io = |source: io::Error| match source.kind() {
+                    io::ErrorKind::NotFound => AudioError::NotFound { path: path.clone() },
+                    io::ErrorKind::IsADirectory => AudioError::Directory { path: path.clone() },
+                    _ => AudioError::Io { name: name.clone(), action: "opening", source },
+                };
+                let status = std::fs::metadata(path).map_err(io)?;
+                if status.is_dir() {
+                    return Err(AudioError::Directory { path: path.clone() });
+                }
+                let file = File::open(path).map_err(io)?;
+                if status.is_file() {
+                    Media::new(Bytes::File(Arc::new(file), status.len()), Some(path.clone()))
+                } else {
+                    spool(file, &name, limits)?
+                }
+            }
+            Input::Stdin => spool(io::stdin().lock(), &name, limits)?,
+            Input::Bytes(bytes) => Media::new(Bytes::Memory(bytes.as_slice().into()), None),
+        };
+        if media.len() == 0 { Err(AudioError::Empty { name }) } else { Ok(media) }
+    }
+}
+
+fn spool(mut reader: impl Read, name: &str, limits: &Limits) -> Result<Media, AudioError> {
+    let io = |action| move |source| AudioError::Io { name: name.to_owned(), action, source };
+    let mut memory = Vec::new();
+    let mut file: Option<File> = None;
+    let mut total = 0u64;
+    let mut block = vec![0u8; 256 << 10];
+    loop {
+        let count = match reader.read(&mut block) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(io("reading")(error)),
+        };
+        total += count as u64;
+        if total > limits.max_spooled_bytes {
+            return Err(AudioError::LimitExceeded {
+                name: name.to_owned(),
+                what: "the input",
+                value: format!("more than {total} bytes"),
+                limit: format!("{} bytes for what cannot seek", limits.max_spooled_bytes),
+            });
+        }
+        memory.extend_from_slice(&block[..count]);
+        if memory.len() > MEMORY_BYTES || file.is_some() {
+            let mut open = match file.take() {
+                Some(open) => open,
+                None => tempfile::tempfile().map_err(io("making a temporary file"))?,
+            };
+            open.write_all(&memory).map_err(io("writing to a temporary file"))?;
+            memory.clear();
+            memory.shrink_to(block.len());
+            file = Some(open);
+        }
+    }
+    let bytes = match file {
+        Some(file) => Bytes::File(Arc::new(file), total),
+        None => Bytes::Memory(memory.into()),
+    };
+    Ok(Media::new(bytes, None))
+}
+
+#[derive(Clone)]
+enum Bytes {
+    /// An open file and its length.
+    File(Arc<File>, u64),
+    Memory(Arc<[u8]>),
+}
+
+/// A seekable input. Clones read the same bytes, each from a place of its own.
+#[derive(Clone)]
+pub(super) struct Media {
+    bytes: Bytes,
+    place: u64,
+    path: Option<PathBuf>,
+}
+
+impl Media {
+    fn new(bytes: Bytes, path: Option<PathBuf>) -> Media {
+        Media { bytes, place: 0, path }
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Media {
+        Media::new(Bytes::Memory(bytes.into()), None)
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        match &self.bytes {
+            Bytes::File(_, len) => *len,
+            Bytes::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// The file on disk, where there is one that another program could open.
+    pub(super) fn path(&self) -> Option<&PathBuf> {
+        self.path.as_ref()
+    }
+
+    /// The same bytes, from the start.
+    pub(super) fn from_start(&self) -> Media {
+        Media { place: 0, ..self.clone() }
+    }
+
+    /// Up to `count` bytes from `place`; fewer only at the end.
+    pub(super) fn peek(&self, place: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut reader = Media { place, ..self.clone() };
+        let mut out = Vec::new();
+        Read::by_ref(&mut reader).take(count as u64).read_to_end(&mut out)?;
+        Ok(out)
+    }
+}
+
+impl fmt::Debug for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Media").field("len", &self.len()).field("path", &self.path).finish()
+    }
+}
+
+impl Read for Media {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = match &self.bytes {
+            Bytes::File(file, _) => read_at(file, out, self.place)?,
+            Bytes::Memory(bytes) => {
+                let rest = usize::try_from(self.place).ok().and_then(|place| bytes.get(place..)).unwrap_or(&[]);
+                let count = rest.len().min(out.len());
+                out[..count].copy_from_slice(&rest[..count]);
+                count
+            }
+        };
+        self.place += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Media {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::End(offset) => self.len().checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.place.checked_add_signed(offset),
+        };
+        self.place = place.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.place)
+    }
+}
+
+impl MediaSource for Media {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.len())
+    }
+}

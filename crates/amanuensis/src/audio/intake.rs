@@ -1,0 +1,258 @@
+//! The way of decoded frames into a recording: cut, mix down, resample, round, store, within the limits.
+
+use std::ops::ControlFlow;
+
+use super::downmix::Downmix;
+use super::error::AudioError;
+use super::options::Limits;
+use super::recording::{Recording, SAMPLE_RATE, Source, Writer, round_sample};
+use super::resample::Resampler;
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Seconds of sound decoded.
+    pub decoded: f64,
+    /// Seconds in all, where the container says so.
+    pub total: Option<f64>,
+}
+
+/// The function that hears of progress and may stop it.
+pub(super) type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Samples between two reports of progress: one second.
+const REPORT: u64 = SAMPLE_RATE as u64;
+
+/// Lowest rate that is believed: below it a small file would become hours of sound.
+const MIN_SAMPLE_RATE: u32 = 1000;
+
+/// Most warnings that are kept of one kind of damage.
+const WARNINGS: usize = 20;
+
+/// Decoded frames of one shape, in the arithmetic that ffmpeg would use on them.
+enum Path {
+    Integer(Option<Resampler<i16>>),
+    Float(Option<Resampler<f32>>),
+}
+
+/// Takes decoded frames and makes a recording of them.
+pub(super) struct Intake<'a> {
+    name: String,
+    limits: &'a Limits,
+    watch: Watch<'a>,
+    writer: Writer,
+    total: Option<f64>,
+    reported: u64,
+    warnings: Vec<String>,
+    rate: u32,
+    channels: usize,
+    mix: Downmix,
+    path: Path,
+    /// Frames still to drop, and frames still to keep, at the rate of the input.
+    skip: u64,
+    keep: Option<u64>,
+    integers: Vec<i16>,
+    floats: Vec<f32>,
+    resampled: Vec<i16>,
+    resampled_floats: Vec<f32>,
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(name: &str, limits: &'a Limits, watch: Watch<'a>) -> Intake<'a> {
+        Intake {
+            name: name.to_owned(),
+            limits,
+            watch,
+            writer: Writer::new(name),
+            total: None,
+            reported: 0,
+            warnings: Vec::new(),
+            rate: SAMPLE_RATE,
+            channels: 1,
+            mix: Downmix::new(1, 0),
+            path: Path::Integer(None),
+            skip: 0,
+            keep: None,
+            integers: Vec::new(),
+            floats: Vec::new(),
+            resampled: Vec::new(),
+            resampled_floats: Vec::new(),
+        }
+    }
+
+    /// States the shape of the frames that follow. A change of shape ends the old sound cleanly first.
+    pub(super) fn shape(&mut self, rate: u32, channels: usize, mask: u64, integer: bool) -> Result<(), AudioError> {
+        let mix = Downmix::new(channels.max(1), mask);
+        let same_path = matches!(self.path, Path::Integer(_)) == integer;
+        if (rate, channels, &mix) == (self.rate, self.channels, &self.mix) && same_path {
+            return Ok(());
+        }
+        self.check_shape(rate, channels)?;
+        self.flush()?;
+        self.rate = rate;
+        self.channels = channels;
+        self.mix = mix;
+        self.path =
+            if integer { Path::Integer(Resampler::new(rate)) } else { Path::Float(Resampler::new(rate)) };
+        Ok(())
+    }
+
+    /// Refuses rates and channel counts outside the limits.
+    pub(super) fn check_shape(&self, rate: u32, channels: usize) -> Result<(), AudioError> {
+        let (what, value, limit) = if rate > self.limits.max_sample_rate {
+            ("the sample rate", format!("{rate} Hz"), format!("{} Hz", self.limits.max_sample_rate))
+        } else if channels as u64 > u64::from(self.limits.max_channels) {
+            ("the number of channels", channels.to_string(), self.limits.max_channels.to_string())
+        } else if rate < MIN_SAMPLE_RATE || channels == 0 {
+            return Err(self.damaged("sound", format!("it claims {channels} channels at {rate} Hz")));
+        } else {
+            return Ok(());
+        };
+        Err(AudioError::LimitExceeded { name: self.name.clone(), what, value, limit })
+    }
+
+    /// Drops the next `skip` frames, then keeps `keep` of them.
+    pub(super) fn cut(&mut self, skip: u64, keep: Option<u64>) {
+        self.skip = skip;
+        self.keep = keep;
+    }
+
+    /// Seconds of sound that the container promises.
+    pub(super) fn expect(&mut self, seconds: Option<f64>) {
+        self.total = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Samples in the recording so far.
+    pub(super) fn len(&self) -> u64 {
+        self.writer.len()
+    }
+
+    /// Interleaved 16-bit frames.
+    pub(super) fn integers(&mut self, samples: &[i16]) -> Result<(), AudioError> {
+        let kept = self.kept(samples.len());
+        self.mix.integers(&samples[kept], &mut self.integers);
+        self.resampled.clear();
+        match &mut self.path {
+            Path::Integer(Some(resampler)) => resampler.push(&self.integers, &mut self.resampled),
+            _ => self.resampled.extend_from_slice(&self.integers),
+        }
+        self.store()
+    }
+
+    /// Interleaved float frames; what is not a number is silence.
+    pub(super) fn floats(&mut self, samples: &mut [f32]) -> Result<(), AudioError> {
+        let kept = self.kept(samples.len());
+        let samples = &mut samples[kept];
+        for sample in samples.iter_mut() {
+            if !sample.is_finite() {
+                *sample = 0.0;
+            }
+        }
+        self.mix.floats(samples, &mut self.floats);
+        self.resampled_floats.clear();
+        match &mut self.path {
+            Path::Float(Some(resampler)) => resampler.push(&self.floats, &mut self.resampled_floats),
+            _ => self.resampled_floats.extend_from_slice(&self.floats),
+        }
+        self.round();
+        self.store()
+    }
+
+    /// `frames` of silence, in place of sound that could not be decoded.
+    pub(super) fn silence(&mut self, frames: u64) -> Result<(), AudioError> {
+        let mut left = frames;
+        while left > 0 {
+            let samples = left.min(4096) as usize * self.channels;
+            left -= left.min(4096);
+            match self.path {
+                Path::Integer(_) => self.integers(&vec![0; samples])?,
+                Path::Float(_) => self.floats(&mut vec![0.0; samples])?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing that follows would be kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.keep == Some(0)
+    }
+
+    pub(super) fn finish(mut self, source: Source) -> Result<Recording, AudioError> {
+        self.flush()?;
+        let decoded = self.writer.len() as f64 / f64::from(SAMPLE_RATE);
+        if (self.watch)(Progress { decoded, total: Some(decoded) }).is_break() {
+            return Err(AudioError::Cancelled { name: self.name });
+        }
+        self.writer.finish(source, self.warnings)
+    }
+
+    pub(super) fn damaged(&self, container: &str, reason: String) -> AudioError {
+        AudioError::Damaged { name: self.name.clone(), container: container.to_owned(), reason }
+    }
+
+    /// Reports progress even when nothing was decoded, so that a caller can stop.
+    pub(super) fn report(&mut self) -> Result<(), AudioError> {
+        let decoded = self.writer.len() as f64 / f64::from(SAMPLE_RATE);
+        match (self.watch)(Progress { decoded, total: self.total.map(|total| total.max(decoded)) }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(AudioError::Cancelled { name: self.name.clone() }),
+        }
+    }
+
+    /// The range of interleaved samples that the cut leaves of the next `samples`.
+    fn kept(&mut self, samples: usize) -> std::ops::Range<usize> {
+        let frames = samples / self.channels;
+        let start = self.skip.min(frames as u64) as usize;
+        self.skip -= start as u64;
+        let mut count = frames - start;
+        if let Some(keep) = &mut self.keep {
+            count = count.min(usize::try_from(*keep).unwrap_or(usize::MAX));
+            *keep -= count as u64;
+        }
+        start * self.channels..(start + count) * self.channels
+    }
+
+    fn flush(&mut self) -> Result<(), AudioError> {
+        self.resampled.clear();
+        self.resampled_floats.clear();
+        match &mut self.path {
+            Path::Integer(Some(resampler)) => resampler.finish(&mut self.resampled),
+            Path::Float(Some(resampler)) => resampler.finish(&mut self.resampled_floats),
+            _ => {}
+        }
+        if let Path::Float(_) = self.path {
+            self.round();
+        }
+        self.path = Path::Integer(None);
+        self.store()
+    }
+
+    fn round(&mut self) {
+        self.resampled.clear();
+        self.resampled.extend(self.resampled_floats.iter().map(|&sample| round_sample(sample)));
+    }
+
+    fn store(&mut self) -> Result<(), AudioError> {
+        self.writer.push(&self.resampled)?;
+        let len = self.writer.len();
+        if len as f64 > self.limits.max_duration * f64::from(SAMPLE_RATE) {
+            return Err(AudioError::LimitExceeded {
+                name: self.name.clone(),
+                what: "the length",
+                value: format!("more than {} s", len / u64::from(SAMPLE_RATE)),
+                limit: format!("{} s", self.limits.max_duration),
+            });
+        }
+        if len >= self.reported + REPORT {
+            self.reported = len;
+            self.report()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! Any rate to 16 kHz: a polyphase windowed sinc with the shape of ffmpeg's default resampler.
+//!
+//! The filter is swresample's documented default: 32 taps at the lower of both rates, cut off at 0.97 of its band,
+//! Kaiser window with beta 9, one phase for every output position of the exact ratio, or 1,024 phases with linear
+//! interpolation where the ratio has more. Output sample 0 lies on input sample 0; both ends see the sound mirrored.
+//! 16-bit sound is filtered with 16-bit coefficients, as there, so that the result is the same integer.
+
+use std::f64::consts::PI;
+
+use super::recording::SAMPLE_RATE;
+
+/// Taps at the lower rate.
+const TAPS: f64 = 32.0;
+/// Share of the lower band that passes.
+const CUTOFF: f64 = 0.97;
+/// Shape of the Kaiser window.
+const BETA: f64 = 9.0;
+/// Most phases that are tabled; a ratio that needs more is interpolated.
+const PHASES: u64 = 1024;
+/// Rows are padded with zeros to a multiple of this, so that the inner loop has no tail.
+const LANES: usize = 8;
+
+/// A kind of sample that can be filtered.
+pub(super) trait Kind: Copy + Default {
+    /// A coefficient of the value `tap`, where 1.0 passes a sample through.
+    fn coefficient(tap: f64) -> Self;
+    /// The filtered sample.
+    fn filter(row: &[Self], window: &[Self]) -> Self;
+    /// The sample `share` of the way between two filtered ones.
+    fn between(row: &[Self], next: &[Self], window: &[Self], share: (u64, u64)) -> Self;
+}
+
+impl Kind for f32 {
+    fn coefficient(tap: f64) -> f32 {
+        tap as f32
+    }
+
+    fn filter(row: &[f32], window: &[f32]) -> f32 {
+        let mut lanes = [0.0f32; LANES];
+        for (row, window) in row.as_chunks::<LANES>().0.iter().zip(window.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                lanes[lane] += row[lane] * window[lane];
+            }
+        }
+        lanes.iter().sum()
+    }
+
+    fn between(row: &[f32], next: &[f32], window: &[f32], share: (u64, u64)) -> f32 {
+        let first = Self::filter(row, window);
+        let second = Self::filter(next, window);
+        first + (second - first) * (share.0 as f32 / share.1 as f32)
+    }
+}
+
+impl Kind for i16 {
+    fn coefficient(tap: f64) -> i16 {
+        ((tap * 32768.0) as f32).round_ties_even() as i16
+    }
+
+    fn filter(row: &[i16], window: &[i16]) -> i16 {
+        ((sum(row, window) + 16384) >> 15).clamp(-32768, 32767) as i16
+    }
+
+    fn between(row: &[i16], next: &[i16], window: &[i16], share: (u64, u64)) -> i16 {
+        let first = sum(row, window) + 16384;
+        let second = sum(next, window) + 16384;
+        ((first + (second - first) * share.0 as i64 / share.1 as i64) >> 15).clamp(-32768, 32767) as i16
+    }
+}
+
+/// Products of 16-bit pairs, eight sums side by side: one lane holds an eighth of the filter and cannot overflow.
+fn sum(row: &[i16], window: &[i16]) -> i64 {
+    let mut lanes = [0i32; LANES];
+    for (row, window) in row.as_chunks::<LANES>().0.iter().zip(window.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].wrapping_add(i32::from(row[lane]) * i32::from(window[lane]));
+        }
+    }
+    lanes.iter().map(|&lane| i64::from(lane)).sum()
+}
+
+/// Converts one mono stream to 16 kHz, a piece at a time.
+pub(super) struct Resampler<S> {
+    /// `phases + 1` rows of `row` coefficients.
+    bank: Vec<S>,
+    row: usize,
+    taps: usize,
+    phases: u64,
+    /// Input positions between two outputs: whole phases, and a remainder in parts of `parts`.
+    step: u64,
+    step_rest: u64,
+    parts: u64,
+    /// Where the next output lies between the samples at `window` and after.
+    phase: u64,
+    rest: u64,
+    window: usize,
+    /// Input that is still needed; before the first output without the mirrored head.
+    buffer: Vec<S>,
+    begun: bool,
+}
+
+impl<S: Kind> Resampler<S> {
+    /// A resampler from `rate`; none when the rate is the wanted one already.
+    pub(super) fn new(rate: u32) -> Option<Resampler<S>> {
+        if rate == SAMPLE_RATE {
+            return None;
+        }
+        let (from, to) = (u64::from(rate), u64::from(SAMPLE_RATE));
+        let factor = (to as f64 * CUTOFF / from as f64).min(1.0);
+        let taps = ((TAPS / factor).ceil() as usize).next_multiple_of(2);
+        let exact = to / gcd(from, to);
+        let phases = if exact <= PHASES { exact } else { PHASES };
+        let (step, parts) = (from * phases, to);
+        let row = taps.next_multiple_of(LANES);
+        Some(Resampler {
+            bank: bank(factor, taps, row, phases),
+            row,
+            taps,
+            phases,
+            step: step / parts,
+            step_rest: step % parts,
+            parts,
+            phase: 0,
+            rest: 0,
+            window: 0,
+            buffer: Vec::new(),
+            begun: false,
+        })
+    }
+
+    /// Takes some input and appends what it completes to `out`.
+    pub(super) fn push(&mut self, input: &[S], out: &mut Vec<S>) {
+        self.buffer.extend_from_slice(input);
+        if !self.begun && self.buffer.len() <= self.taps {
+            return;
+        }
+        self.begin();
+        self.run(self.buffer.len().saturating_sub(self.row - self.taps), out);
+    }
+
+    /// Ends the input and appends the rest to `out`.
+    pub(super) fn finish(&mut self, out: &mut Vec<S>) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        self.begin();
+        let end = self.buffer.len();
+        self.run_to_end(end, out);
+        // Half a filter of mirrored sound, or what there is.
+        let end = self.buffer.len();
+        let mirrored = (end.saturating_sub(self.window).min(self.taps)).div_ceil(2).min(end);
+        self.buffer.extend_from_within(end - mirrored..);
+        self.buffer[end..].reverse();
+        self.run_to_end(end + mirrored, out);
+        self.buffer.clear();
+    }
+
+    /// Puts the mirrored sound before the first sample.
+    fn begin(&mut self) {
+        if self.begun {
+            return;
+        }
+        self.begun = true;
+        let head = (self.taps - 1) / 2;
+        let sound = std::mem::take(&mut self.buffer);
+        self.buffer.reserve(head + sound.len());
+        self.buffer.extend((1..=head).rev().map(|place| sound.get(place).copied().unwrap_or_default()));
+        self.buffer.extend_from_slice(&sound);
+    }
+
+    /// Every output whose filter ends before `end`, although the padded rows reach beyond the input.
+    fn run_to_end(&mut self, end: usize, out: &mut Vec<S>) {
+        let padding = self.row - self.taps;
+        self.buffer.resize(end + padding, S::default());
+        self.run(end, out);
+        self.buffer.truncate(self.buffer.len() - padding);
+    }
+
+    /// Every output whose filter ends before `end`; drops the input that no later one needs.
+    fn run(&mut self, end: usize, out: &mut Vec<S>) {
+        while self.window + self.taps <= end {
+            let window = &self.buffer[self.window..self.window + self.row];
+            let place = self.phase as usize * self.row;
+            let row = &self.bank[place..place + self.row];
+            out.push(if self.rest == 0 {
+                S::filter(row, window)
+            } else {
+                let next = &self.bank[place + self.row..place + 2 * self.row];
+                S::between(row, next, window, (self.rest, self.parts))
+            });
+            self.rest += self.step_rest;
+            self.phase += self.step;
+            if self.rest >= self.parts {
+                self.rest -= self.parts;
+                self.phase += 1;
+            }
+            self.window += (self.phase / self.phases) as usize;
+            self.phase %= self.phases;
+        }
+        let done = self.window.min(self.buffer.len());
+        self.buffer.drain(..done);
+        self.window -= done;
+    }
+}
+
+/// The filter at every phase, and once more at the phase of the next sample, for interpolation.
+fn bank<S: Kind>(factor: f64, taps: usize, row: usize, phases: u64) -> Vec<S> {
+    let center = ((taps - 1) / 2) as f64;
+    let tap = |phase: u64, index: usize| {
+        let x = PI * (index as f64 - center - phase as f64 / phases as f64) * factor;
+        let sinc = if x == 0.0 { 1.0 } else { x.sin() / x };
+        let reach = 2.0 * x / (factor * taps as f64 * PI);
+        sinc * bessel(BETA * (1.0 - reach * reach).max(0.0).sqrt())
+    };
+    // All phases share the scale of the first.
+    let scale: f64 = (0..taps).map(|index| tap(0, index)).sum();
+    let mut bank = vec![S::default(); row * (phases as usize + 1)];
+    for phase in 0..=phases {
+        for index in 0..taps {
+            bank[phase as usize * row + index] = S::coefficient(tap(phase, index) / scale);
+        }
+    }
+    bank
+}
+
+/// The modified Bessel function of the first kind and order zero, by its power series.
+fn bessel(x: f64) -> f64 {
+    let square = x * x / 4.0;
+    let (mut sum, mut term, mut index) = (1.0, 1.0, 1.0);
+    while term > sum * 1e-17 {
+        term *= square / (index * index);
+        sum += term;
+        index += 1.0;
+    }
+    sum
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,60 @@
+//! What the tests of the engine share.
+
+#![allow(dead_code, reason = "every test program uses its own part of this")]
+
+use std::path::{Path, PathBuf};
+
+use amanuensis::audio::{self, Input, Recording};
+use amanuensis::model::Source;
+use amanuensis::{Engine, Setup};
+use serde_json::Value;
+
+/// The folder of shared test data, if there is one: `AMANUENSIS_SHARED`.
+///
+/// Tests that need it pass without it, but say so.
+pub fn shared() -> Option<PathBuf> {
+    let folder = std::env::var_os("AMANUENSIS_SHARED").map(PathBuf::from);
+    match &folder {
+        Some(folder) => assert!(folder.is_dir(), "AMANUENSIS_SHARED is not a folder: {}", folder.display()),
+        None => eprintln!("not run: AMANUENSIS_SHARED is not set"),
+    }
+    folder
+}
+
+/// A file of this repository, by its path from the root.
+pub fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// A golden file, `demo/openai.json` for one.
+pub fn golden(path: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden").join(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The folder of a model: the demo model of this repository, or the one of the shared data.
+pub fn model_folder(name: &str, shared: Option<&Path>) -> PathBuf {
+    match (name, shared) {
+        ("demo", _) => in_repository("models/demo"),
+        ("std", Some(shared)) => shared.join("models/espeak-whisper-std"),
+        _ => panic!("no model {name}"),
+    }
+}
+
+/// An engine for the model in `folder`.
+pub fn engine(folder: PathBuf) -> Engine {
+    Engine::load(&Source::Path(folder), &Setup::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A recording, opened as a program would open it.
+pub fn open(path: &Path) -> Recording {
+    let input = Input::Path(path.to_owned());
+    audio::open(&input, &audio::OpenOptions::default(), &mut |_| std::ops::ControlFlow::Continue(()))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The numbers of a JSON array.
+pub fn numbers<T: serde::de::DeserializeOwned>(value: &Value) -> Vec<T> {
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
+}
