@@ -24,6 +24,7 @@ pub(crate) enum Verb {
     /// Write down in English what is said in another language
     Translate(Transcribe),
     /// Say which language is spoken in sound files
+    #[command(alias = "detect_language")]
     DetectLanguage(DetectLanguage),
     /// Say what a model is and list what is in its files
     Inspect(Inspect),
@@ -88,8 +89,9 @@ pub(crate) struct Decoding {
     #[arg(long, value_name = "TEXT")]
     pub(crate) initial_prompt: Option<String>,
 
-    /// Give each window the text before it as context
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",
+    /// Give each window the text before it as context: names keep one spelling, but a mistake can go on from window to
+    /// window (openai-whisper does so by default)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
           value_parser = values::boolean())]
     pub(crate) condition_on_previous_text: bool,

@@ -43,9 +43,11 @@ pub(crate) fn plan(inputs: &[PathBuf], output: &Output) -> Result<Vec<Target>, S
     if folder.as_os_str() == STANDARD_STREAM {
         return match (formats.as_slice(), inputs) {
             ([format], [_]) => Ok(vec![Target::StandardOutput(*format)]),
-            _ => Err("standard output (`--output-dir -`) takes one format of one input: name it with --output-format, \
+            _ => {
+                Err("standard output (`--output-dir -`) takes one format of one input: name it with --output-format, \
                       for example `-f srt -o -`"
-                .to_owned()),
+                    .to_owned())
+            }
         };
     }
     let mut writers: HashMap<OsString, &Path> = HashMap::new();
@@ -98,11 +100,7 @@ fn path(folder: &Path, stem: &OsString, format: Format) -> PathBuf {
 
 /// Where capitals do not tell files apart, neither do they here.
 fn as_the_file_system_compares(stem: &OsString) -> OsString {
-    if cfg!(any(windows, target_os = "macos")) {
-        stem.to_string_lossy().to_lowercase().into()
-    } else {
-        stem.clone()
-    }
+    if cfg!(any(windows, target_os = "macos")) { stem.to_string_lossy().to_lowercase().into() } else { stem.clone() }
 }
 
 fn spare_the_inputs(inputs: &[PathBuf], targets: &[Target]) -> Result<(), String> {
@@ -111,7 +109,10 @@ fn spare_the_inputs(inputs: &[PathBuf], targets: &[Target]) -> Result<(), String
         let Target::Files(files) = target else { continue };
         for (_, path) in files {
             if fs::canonicalize(path).is_ok_and(|path| real.contains(&path)) {
-                return Err(format!("{} is an input and would be overwritten; give another --output-dir", path.display()));
+                return Err(format!(
+                    "{} is an input and would be overwritten; give another --output-dir",
+                    path.display()
+                ));
             }
         }
     }
@@ -228,8 +229,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let targets = plan_of(&["a.wav"], folder.path().join("new/deep").to_str(), &["all"]).unwrap();
         make_folders(&targets).unwrap();
-        let transcript =
-            Transcript { text: String::new(), segments: vec![], language: "en".to_owned(), duration: 0.0 };
+        let transcript = Transcript { text: String::new(), segments: vec![], language: "en".to_owned(), duration: 0.0 };
         let Target::Files(files) = &targets[0] else { panic!("{targets:?}") };
         write_files(files, &transcript).unwrap();
         write_files(files, &transcript).unwrap();

@@ -38,7 +38,8 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Arguments, Error> {
 /// The whole command line as clap knows it.
 pub(crate) fn command() -> Command {
     let command = Arguments::command().arg_required_else_help(true);
-    let mut command = VERBS_OF_WHISPER.into_iter().fold(command, |all, verb| all.mut_subcommand(verb, unavailable::add));
+    let mut command =
+        VERBS_OF_WHISPER.into_iter().fold(command, |all, verb| all.mut_subcommand(verb, unavailable::add));
     command.build(); // names the program in every verb's messages
     command
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use amanuensis::backend::StageTime;
 use serde::Serialize;
 
 use crate::args::TimingsStyle;
@@ -13,24 +14,15 @@ use crate::progress::realtime;
 pub(crate) struct Timings {
     pub(crate) event: &'static str,
     pub(crate) file: String,
-    /// What the engine said it ran on.
-    pub(crate) device: String,
+    /// On what work was observed.
+    pub(crate) devices: Vec<String>,
     /// Seconds of sound.
     pub(crate) audio_seconds: f64,
     /// Seconds from opening the file to the end of its last output.
     pub(crate) seconds: f64,
     pub(crate) windows: u64,
     pub(crate) tokens: u64,
-    pub(crate) stages: Vec<Stage>,
-}
-
-/// A stage of the way from sound to text.
-#[derive(Debug, Serialize)]
-pub(crate) struct Stage {
-    pub(crate) stage: String,
-    pub(crate) seconds: f64,
-    /// How often it ran.
-    pub(crate) count: u64,
+    pub(crate) stages: Vec<StageTime>,
 }
 
 /// Says where the time went.
@@ -51,7 +43,12 @@ fn table(timings: &Timings) -> String {
     let longest = timings.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0).max(5);
     let mut text = format!(
         "{}: {:.2} s of sound in {:.3} s on {}; windows: {}, tokens: {}\n",
-        timings.file, timings.audio_seconds, timings.seconds, timings.device, timings.windows, timings.tokens
+        timings.file,
+        timings.audio_seconds,
+        timings.seconds,
+        timings.devices.join(" and "),
+        timings.windows,
+        timings.tokens
     );
     let mut row = |name: &str, count: &str, seconds: f64| {
         let share = if timings.seconds > 0.0 { 100.0 * seconds / timings.seconds } else { 0.0 };
@@ -64,7 +61,8 @@ fn table(timings: &Timings) -> String {
     }
     row("other", "", other);
     row("all", "", timings.seconds);
-    let heading = format!("  {:longest$}  {:>8}  {:>10}  {:>7}  {:>10}\n", "stage", "calls", "seconds", "share", "realtime");
+    let heading =
+        format!("  {:longest$}  {:>8}  {:>10}  {:>7}  {:>10}\n", "stage", "calls", "seconds", "share", "realtime");
     let first_line = text.find('\n').map_or(text.len(), |end| end + 1);
     text.insert_str(first_line, &heading);
     text.truncate(text.trim_end().len());
@@ -77,11 +75,11 @@ mod tests {
 
     #[test]
     fn the_table_adds_up() {
-        let stage = |stage: &str, seconds, count| Stage { stage: stage.to_owned(), seconds, count };
+        let stage = |stage: &str, seconds, count| StageTime { stage: stage.to_owned(), seconds, count };
         let timings = Timings {
             event: "timings",
             file: "talk.wav".to_owned(),
-            device: "cpu".to_owned(),
+            devices: vec!["cpu".to_owned()],
             audio_seconds: 60.0,
             seconds: 2.0,
             windows: 2,

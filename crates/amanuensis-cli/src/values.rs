@@ -19,8 +19,10 @@ Exit code: 0 when everything succeeded, 1 when something failed, 2 for a wrong c
 
 /// Reads `true` and `false` as openai-whisper and everybody else write them.
 pub(crate) fn boolean() -> impl TypedValueParser<Value = bool> {
-    let words =
-        [PossibleValue::new("true").aliases(["True", "TRUE", "1"]), PossibleValue::new("false").aliases(["False", "FALSE", "0"])];
+    let words = [
+        PossibleValue::new("true").aliases(["True", "TRUE", "1"]),
+        PossibleValue::new("false").aliases(["False", "FALSE", "0"]),
+    ];
     PossibleValuesParser::new(words).map(|word| matches!(word.as_str(), "true" | "True" | "TRUE" | "1"))
 }
 
@@ -78,7 +80,11 @@ impl FromStr for Language {
         }
         let code = text.trim().to_lowercase();
         let like_a_code = (2..=4).contains(&code.len()) && code.chars().all(|letter| letter.is_ascii_lowercase());
-        if like_a_code { Ok(Language(code)) } else { Err("give a code such as `de` or an English name such as `German`".to_owned()) }
+        if like_a_code {
+            Ok(Language(code))
+        } else {
+            Err("give a code such as `de` or an English name such as `German`".to_owned())
+        }
     }
 }
 
@@ -111,7 +117,8 @@ impl FromStr for Formats {
         if text.eq_ignore_ascii_case("all") {
             return Ok(Formats(Format::ALL.to_vec()));
         }
-        let format = text.trim().parse::<Format>().map_err(|error| format!("{error}, and all for every one of them"))?;
+        let format =
+            text.trim().parse::<Format>().map_err(|error| format!("{error}, and all for every one of them"))?;
         Ok(Formats(vec![format]))
     }
 }
@@ -127,7 +134,9 @@ impl FromStr for TokenList {
         let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
         let read = |id: &str| match id.parse::<i64>() {
             Ok(number) if number >= -1 && number <= i64::from(u32::MAX) => Ok(number),
-            _ => Err(format!("`{id}` is not a token id; give whole numbers with commas between, -1 for all non-speech")),
+            _ => {
+                Err(format!("`{id}` is not a token id; give whole numbers with commas between, -1 for all non-speech"))
+            }
         };
         ids.map(read).collect::<Result<_, _>>().map(TokenList)
     }
@@ -145,7 +154,8 @@ impl FromStr for Clips {
             Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
             _ => Err(format!("`{time}` is not a time; give seconds as start,end,start,end,...")),
         };
-        let times: Vec<f64> = text.split(',').filter(|time| !time.trim().is_empty()).map(read).collect::<Result<_, _>>()?;
+        let times: Vec<f64> =
+            text.split(',').filter(|time| !time.trim().is_empty()).map(read).collect::<Result<_, _>>()?;
         if let Some(pair) = times.windows(2).find(|pair| pair[1] < pair[0]) {
             return Err(format!("{} comes after {}; the times must rise", pair[1], pair[0]));
         }

@@ -1,10 +1,11 @@
 //! `detect-language`: which language is spoken, and how sure the model is.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use amanuensis::audio::OpenOptions;
 use amanuensis::tokens::languages;
-use amanuensis::{Engine, Options};
+use amanuensis::{Control, Engine, Event, Options};
 use anyhow::Context;
 use serde::Serialize;
 
@@ -37,14 +38,14 @@ struct Candidate<'a> {
 
 pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
     let open = sound::options(&asked.sound)?;
-    interrupt::listen();
-    let mut engine = load::engine(&asked.model)?;
+    let cancel = interrupt::listen();
+    let engine = load::engine(&asked.model)?;
     let mut failed = false;
     for input in &asked.inputs {
         if interrupt::asked() {
             return Ok(INTERRUPTED);
         }
-        match detect(&mut engine, input, &open) {
+        match detect(&engine, input, &open, cancel) {
             Ok(found) => print(&sound::name(input), &found, asked.json)?,
             Err(_) if interrupt::asked() => return Ok(INTERRUPTED),
             Err(error) => {
@@ -56,12 +57,19 @@ pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
     Ok(if failed { FAILED } else { 0 })
 }
 
-fn detect(engine: &mut Engine, input: &Path, open: &OpenOptions) -> anyhow::Result<Vec<(String, f32)>> {
+fn detect(
+    engine: &Engine,
+    input: &Path,
+    open: &OpenOptions,
+    cancel: &AtomicBool,
+) -> anyhow::Result<Vec<(String, f32)>> {
     let recording = sound::open(input, open, &mut Progress::new(ProgressStyle::Off))?;
     for warning in recording.warnings() {
         say!("warning: {}: {warning}", sound::name(input));
     }
-    engine.detect_language(&recording, &Options::default()).with_context(|| sound::name(input))
+    let mut unwatched = |_: Event<'_>| {};
+    let mut control = Control::with(cancel, &mut unwatched);
+    engine.detect_language(&recording, &Options::default(), &mut control).with_context(|| sound::name(input))
 }
 
 fn print(file: &str, found: &[(String, f32)], json: bool) -> Result<(), Stop> {

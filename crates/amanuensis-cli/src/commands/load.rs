@@ -16,12 +16,9 @@ pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
         say!("note: no --model was given; `{DEMO}` is used, which understands its own samples and nothing else");
         DEMO
     });
-    let setup = Setup {
-        threads: asked.computing.threads.0,
-        device: match asked.computing.device {
-            Device::Auto => "auto".to_owned(),
-            Device::Cpu => "cpu".to_owned(),
-        },
+    let setup = match asked.computing.device {
+        // The processor is the fastest device that this program is built for.
+        Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0 },
     };
     let source = Source::resolve(name).with_context(|| format!("cannot find the model {name}"))?;
     Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))

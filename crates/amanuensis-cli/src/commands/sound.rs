@@ -46,8 +46,7 @@ fn unknown_encoding(name: &str) -> Stop {
 /// Reads the sound of an input to its end, or until Ctrl-C.
 pub(super) fn open(input: &Path, options: &OpenOptions, progress: &mut Progress) -> Result<Recording, AudioError> {
     progress.begin(&name(input), Stage::Read);
-    let source =
-        if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) };
+    let source = if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) };
     let recording = audio::open(&source, options, &mut |state| {
         progress.update(state.decoded, state.total);
         if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -3,9 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amanuensis::audio::OpenOptions;
+use amanuensis::backend::{self, StageTime};
 use amanuensis::mel::Convention;
 use amanuensis::tokens::languages;
 use amanuensis::{Control, Engine, Event, Options, Outcome, text};
@@ -36,7 +37,16 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     outputs::make_folders(&targets)?;
     let cancel = interrupt::listen();
     let engine = load::engine(&asked.model)?;
-    let mut run = Run { asked, options, open, verbose, engine, cancel, progress: Progress::new(asked.report.progress), closed: false };
+    let mut run = Run {
+        asked,
+        options,
+        open,
+        verbose,
+        engine,
+        cancel,
+        progress: Progress::new(asked.report.progress),
+        closed: false,
+    };
     let mut failures: Vec<(String, String)> = Vec::new();
     let mut succeeded = 0;
     for (input, target) in asked.inputs.iter().zip(&targets) {
@@ -145,7 +155,7 @@ impl Run<'_> {
         for warning in recording.warnings() {
             say!("warning: {name}: {warning}");
         }
-        let reading = begun.elapsed().as_secs_f64();
+        let reading = begun.elapsed();
         let mut processed = 0.0;
         let outcome = self.transcribe(name, &recording, target, &mut processed);
         self.progress.end();
@@ -163,8 +173,8 @@ impl Run<'_> {
         let begun_writing = Instant::now();
         self.write(name, target, &outcome)?;
         if let Some(style) = self.asked.report.timings {
-            let writing = begun_writing.elapsed().as_secs_f64();
-            timings::report(style, &timings_of(name, &outcome, reading, writing, begun.elapsed().as_secs_f64()));
+            let writing = begun_writing.elapsed();
+            timings::report(style, &timings_of(name, &outcome, reading, writing, begun.elapsed()));
         }
         Ok(())
     }
@@ -197,13 +207,13 @@ impl Run<'_> {
                     Ok(()) => {}
                 }
             }
-            Event::Language { code, probability } if *verbose => {
+            Event::Language([(code, probability), ..]) if *verbose => {
                 let percent = 100.0 * probability;
-                say!("{name}: the language is {} ({code}, {percent:.0}% sure)", languages::name_of(code).unwrap_or(code));
+                say!("{name}: language {code} ({}), {percent:.1}% sure", languages::name_of(code).unwrap_or("no name"));
             }
             _ => {}
         };
-        let outcome = self.engine.transcribe(recording, options, &mut Control { cancel: self.cancel, on_event: &mut on_event });
+        let outcome = self.engine.transcribe(recording, options, &mut Control::with(self.cancel, &mut on_event));
         match unwritten {
             Some(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
             None => Ok(outcome?),
@@ -223,7 +233,8 @@ impl Run<'_> {
             Target::Files(files) => {
                 outputs::write_files(files, &outcome.transcript)?;
                 if self.verbose {
-                    let paths: Vec<String> = files.iter().map(|(_, path): &(_, PathBuf)| path.display().to_string()).collect();
+                    let paths: Vec<String> =
+                        files.iter().map(|(_, path): &(_, PathBuf)| path.display().to_string()).collect();
                     say!("{name}: wrote {}", paths.join(", "));
                 }
             }
@@ -232,25 +243,20 @@ impl Run<'_> {
     }
 }
 
-fn timings_of(name: &str, outcome: &Outcome, reading: f64, writing: f64, all: f64) -> Timings {
-    let receipt = &outcome.receipt;
-    let stage = |stage: &str, seconds| timings::Stage { stage: stage.to_owned(), seconds, count: 1 };
-    let of_engine = receipt.stages.iter().map(|time| timings::Stage {
-        stage: time.stage.clone(),
-        seconds: time.seconds,
-        count: time.count,
-    });
-    let mut stages = vec![stage("read sound", reading)];
-    stages.extend(of_engine);
-    stages.push(stage("write text", writing));
+/// The engine's receipt with the reading before it and the writing after it.
+fn timings_of(name: &str, outcome: &Outcome, reading: Duration, writing: Duration, all: Duration) -> Timings {
+    let mut receipt = outcome.receipt.clone();
+    receipt.add(backend::Stage::Decode, reading);
+    let mut stages = receipt.stages();
+    stages.push(StageTime { stage: "write text".to_owned(), seconds: writing.as_secs_f64(), count: 1 });
     Timings {
         event: "timings",
         file: name.to_owned(),
-        device: receipt.device.clone(),
-        audio_seconds: receipt.audio_seconds,
-        seconds: all,
-        windows: receipt.windows as u64,
-        tokens: receipt.tokens as u64,
+        devices: receipt.devices().to_vec(),
+        audio_seconds: outcome.transcript.duration,
+        seconds: all.as_secs_f64(),
+        windows: receipt.windows,
+        tokens: receipt.tokens,
         stages,
     }
 }
