@@ -29,13 +29,13 @@ from whisper.decoding import DecodingOptions, DecodingTask, SuppressBlank
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer
 
+from export_hf import printable_bytes
 from to_openai import convert
+from vocabulary import SPLIT_PATTERN
 
 WINDOW_SAMPLES = 30 * 16000
 # openai-whisper stops a window after half the text context; the same limit for both peers.
 MAX_NEW_TOKENS = 224
-# The pattern that splits text before byte-pair merging, the same for every Whisper vocabulary.
-SPLIT_PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
 
 def versions(*packages):
@@ -135,14 +135,6 @@ class OwnWhisper(Whisper):
     num_languages = 0
 
 
-def printable_to_byte():
-    """The inverse of the printable stand-ins that vocab.json uses for bytes."""
-    shown = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
-    table = {chr(byte): byte for byte in shown}
-    hidden = (byte for byte in range(256) if byte not in shown)
-    return table | {chr(256 + place): byte for place, byte in enumerate(hidden)}
-
-
 def folder_tokenizer(model_dir):
     """(encoding, language codes in id order) from a Hugging Face folder's own vocabulary."""
     import tiktoken
@@ -151,13 +143,15 @@ def folder_tokenizer(model_dir):
         with open(os.path.join(model_dir, name), encoding="utf8") as file:
             return json.load(file)
 
-    to_byte = printable_to_byte()
-    special = {item["content"]: int(number) for number, item in
-               read("tokenizer_config.json")["added_tokens_decoder"].items()}
+    to_byte = {char: byte for byte, char in printable_bytes().items()}
+    special = {
+        item["content"]: int(number) for number, item in read("tokenizer_config.json")["added_tokens_decoder"].items()
+    }
     text = {token: number for token, number in read("vocab.json").items() if token not in special}
     ranks = {bytes(to_byte[char] for char in token): number for token, number in text.items()}
-    encoding = tiktoken.Encoding(name=os.path.basename(model_dir), pat_str=SPLIT_PATTERN, mergeable_ranks=ranks,
-                                 special_tokens=special)
+    encoding = tiktoken.Encoding(
+        name=os.path.basename(model_dir), pat_str=SPLIT_PATTERN, mergeable_ranks=ranks, special_tokens=special
+    )
     by_id = sorted(read("generation_config.json")["lang_to_id"].items(), key=lambda pair: pair[1])
     return encoding, [name.strip("<|>") for name, _ in by_id]
 
@@ -190,8 +184,9 @@ def load_openai(model_dir, entries):
     OwnWhisper.num_languages = len(codes)
     checkpoint = convert(model_dir)
     model = OwnWhisper(ModelDimensions(**checkpoint["dims"])).eval()
-    model.load_state_dict({name: tensor.float() for name, tensor in checkpoint["model_state_dict"].items()},
-                          strict=False)
+    model.load_state_dict(
+        {name: tensor.float() for name, tensor in checkpoint["model_state_dict"].items()}, strict=False
+    )
     with open(os.path.join(model_dir, "generation_config.json"), encoding="utf8") as file:
         heads = json.load(file).get("alignment_heads")
     if heads:
@@ -244,7 +239,7 @@ class Margins:
             first, second = row.topk(2).values.tolist()
             self.token = min(self.token, first - second)
         else:
-            time, text = row[self.timestamp_begin:].logsumexp(-1), row[:self.timestamp_begin].max()
+            time, text = row[self.timestamp_begin :].logsumexp(-1), row[: self.timestamp_begin].max()
             self.timestamp = min(self.timestamp, abs((time - text).item()))
         return result
 
@@ -264,12 +259,21 @@ class Windows:
         margins = self.margins
         prompt = list(options.prompt or [])
         # The package puts at most half the text context, less one, of the prompt before the start token.
-        used = prompt[-(448 // 2 - 1):]
+        used = prompt[-(448 // 2 - 1) :]
         # decode <- decode_with_fallback <- transcribe, whose local `seek` is the first frame of the window.
         seek = sys._getframe(2).f_locals["seek"]
-        self.seen.append({"seek": seek, "prompt_tokens": len(used), "tokens": list(result.tokens), "avg_logprob": result.avg_logprob,
-                          "no_speech_prob": result.no_speech_prob, "compression_ratio": result.compression_ratio,
-                          "token_margin": finite(margins.token), "timestamp_margin": finite(margins.timestamp)})
+        self.seen.append(
+            {
+                "seek": seek,
+                "prompt_tokens": len(used),
+                "tokens": list(result.tokens),
+                "avg_logprob": result.avg_logprob,
+                "no_speech_prob": result.no_speech_prob,
+                "compression_ratio": result.compression_ratio,
+                "token_margin": finite(margins.token),
+                "timestamp_margin": finite(margins.timestamp),
+            }
+        )
         return result
 
     def take(self):
@@ -293,14 +297,26 @@ def run_openai(model_dir, audio_dir, entries, word_timestamps=False):
         mel = whisper.log_mel_spectrogram(samples, model.dims.n_mels, padding=WINDOW_SAMPLES)
         _, chances = model.detect_language(whisper.pad_or_trim(mel, 3000))
         by_chance = sorted(chances.items(), key=lambda pair: -pair[1])
-        item = {"reference": entry["text"], "language": language, "samples": len(samples),
-                "detected_language": by_chance[0][0], "language_probs": dict(by_chance[:5])}
+        item = {
+            "reference": entry["text"],
+            "language": language,
+            "samples": len(samples),
+            "detected_language": by_chance[0][0],
+            "language_probs": dict(by_chance[:5]),
+        }
         for name, condition in (("alone", False), ("conditioned", True)):
             if word_timestamps and condition:
                 continue
-            result = whisper.transcribe(model, samples, language=language, temperature=0.0, fp16=False,
-                                        condition_on_previous_text=condition, word_timestamps=word_timestamps,
-                                        suppress_tokens=listed)
+            result = whisper.transcribe(
+                model,
+                samples,
+                language=language,
+                temperature=0.0,
+                fp16=False,
+                condition_on_previous_text=condition,
+                word_timestamps=word_timestamps,
+                suppress_tokens=listed,
+            )
             segments = [{field: segment[field] for field in SEGMENT_FIELDS} for segment in result["segments"]]
             if word_timestamps:
                 for kept, segment in zip(segments, result["segments"]):
@@ -315,12 +331,12 @@ def run_openai(model_dir, audio_dir, entries, word_timestamps=False):
         print(entry["file"], item["alone"]["text"][:200], flush=True)
     about = {
         "peer": versions("openai-whisper", "torch"),
-        "settings": "float32, CPU, temperature 0.0 only, language given, suppress_tokens as the folder lists them, "
-        "other options at their defaults (no_speech_threshold 0.6, "
-        "logprob_threshold -1.0); windows: every decoded window (seek in frames; also those that gave no segment; token_margin is the smallest lead in log "
-        "probability a chosen token had over the next, timestamp_margin the smallest distance between the time and text sides of the "
-        "rule that decides between them); alone: condition_on_previous_text False, conditioned: True, left out where one "
-        "window is all there is" + ("; word_timestamps True" if word_timestamps else ""),
+        "settings": "float32, CPU, temperature 0.0, language given, suppress_tokens as the folder lists them, other "
+        "options at their defaults (no_speech_threshold 0.6, logprob_threshold -1); windows: each decoded window, also "
+        "those that gave no segment (seek in frames; token_margin is the least lead in log probability a chosen token "
+        "had over the next, timestamp_margin the smallest distance between the time and text sides of the rule that "
+        "decides between them); alone: condition_on_previous_text False, conditioned: True, left out where one window "
+        "is all there is" + ("; word_timestamps True" if word_timestamps else ""),
         "suppress_tokens": suppress,
         "begin_suppress_tokens": suppress_first,
         "package_suppress_tokens": package_suppress,
@@ -336,13 +352,22 @@ def mel_part(samples, bins, padding):
     mel = whisper.log_mel_spectrogram(samples, bins, padding=padding).numpy()
     count = mel.shape[1]
     content = min(count, len(samples) // 160)
-    wanted = set(range(0, content, 50 if content < 1000 else 100)) | set(range(4)) | set(range(content - 4, content + 4)) | {count - 1}
+    wanted = (
+        set(range(0, content, 50 if content < 1000 else 100))
+        | set(range(4))
+        | set(range(content - 4, content + 4))
+        | {count - 1}
+    )
     index = sorted(number for number in wanted if 0 <= number < count)
     return {
-        "bins": bins, "frames": count, "padding_samples": padding, "frame_index": index,
+        "bins": bins,
+        "frames": count,
+        "padding_samples": padding,
+        "frame_index": index,
         "values": [[round(float(value), 6) for value in mel[:, number]] for number in index],
         "bin_mean": [round(float(value), 6) for value in mel.astype(np.float64).mean(axis=1)],
-        "minimum": float(mel.min()), "maximum": float(mel.max()),
+        "minimum": float(mel.min()),
+        "maximum": float(mel.max()),
     }
 
 
@@ -366,8 +391,8 @@ def run_mel(audio_dir):
             files[f"{label}, {bins} bins"] = mel_part(samples, bins, padding)
     about = {
         "peer": versions("openai-whisper", "torch", "numpy"),
-        "settings": "whisper.log_mel_spectrogram of float32 samples (s16 / 32768); values are frames of `bins` numbers at "
-        "frame_index; bin_mean, minimum and maximum are over all frames",
+        "settings": "whisper.log_mel_spectrogram of float32 samples (s16 / 32768); values are frames of `bins` numbers "
+        "at frame_index; bin_mean, minimum and maximum are over all frames",
     }
     return about, files
 

@@ -32,6 +32,13 @@ impl Kernels {
         }
         match isa {
             Isa::Scalar => Some(&generic::SCALAR),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Some(&crate::x86_64::AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(&crate::x86_64::AVX512),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Some(&crate::aarch64::NEON),
+            // Another architecture's; `lacks` has refused it above.
             _ => None,
         }
     }

@@ -18,6 +18,8 @@
 //! The same input on the same processor gives the same bytes with any number of threads, and a row's result does not
 //! depend on the other rows of the call: every sum has one fixed order.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod attention;
 mod generic;
 mod isa;
@@ -29,6 +31,8 @@ mod memory;
 mod normal;
 pub mod reference;
 mod team;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub use attention::{AttentionWeights, Query};
 pub use isa::{ISA_VARIABLE, Isa, UnsupportedIsa};

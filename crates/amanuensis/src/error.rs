@@ -46,7 +46,7 @@ pub enum Error {
 impl From<AudioError> for Error {
     fn from(error: AudioError) -> Self {
         match error {
-            AudioError::Cancelled => Error::Cancelled,
+            AudioError::Cancelled { .. } => Error::Cancelled,
             error => Error::Audio(error),
         }
     }

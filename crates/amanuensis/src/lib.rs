@@ -27,7 +27,6 @@ mod options;
 mod request;
 
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 pub use error::Error;
@@ -178,7 +177,7 @@ impl Engine {
     ) -> Result<Spectrogram<'a>, Error> {
         let mut since = Instant::now();
         let bins = self.model.dims().mel_bins;
-        let mut proceed = || if work.proceed().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        let mut proceed = || work.proceed().map_err(Error::from);
         let spectrogram = Spectrogram::new(recording, bins, options.mel, &mut proceed)?;
         work.receipt.lap(Stage::Mel, &mut since);
         Ok(spectrogram)

@@ -62,7 +62,7 @@ fn known_language(
     asked: &str,
     warnings: &mut Vec<String>,
 ) -> Result<(String, Option<Token>), Error> {
-    let code = languages::code(asked).map_or_else(|| asked.to_lowercase(), str::to_owned);
+    let code = languages::find(asked).map_or_else(|| asked.to_lowercase(), |language| language.code.to_owned());
     if !special.is_multilingual() {
         if code != "en" {
             warnings.push(format!("the model knows English only; language {asked:?} is ignored"));

@@ -91,7 +91,7 @@ impl Bare {
         static NEVER: AtomicBool = AtomicBool::new(false);
         let mut work = Work::new(&NEVER);
         let recording = open(path);
-        let mut go_on = || std::ops::ControlFlow::Continue(());
+        let mut go_on = || Ok::<(), amanuensis::Error>(());
         let bins = self.file.dims.mel_bins;
         let mut spectrogram = Spectrogram::new(&recording, bins, Convention::HuggingFace, &mut go_on).expect("a spectrogram");
         let mel = spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window");

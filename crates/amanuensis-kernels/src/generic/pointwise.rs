@@ -49,19 +49,43 @@ pub(crate) unsafe fn gelu_of<V: Vector>(x: V) -> V {
     }
 }
 
-/// Apply `f` to every number.
+/// A function of one number. A trait and not a closure: a closure is compiled without the features of the function
+/// around it whenever it is not inlined, and then every vector instruction in it is a call.
+trait Map<V> {
+    unsafe fn apply(x: V) -> V;
+}
+
+struct Gelu;
+struct Exponential;
+
+impl<V: Vector> Map<V> for Gelu {
+    #[inline(always)]
+    unsafe fn apply(x: V) -> V {
+        // SAFETY: the caller has the features of V.
+        unsafe { gelu_of(x) }
+    }
+}
+
+impl<V: Vector> Map<V> for Exponential {
+    #[inline(always)]
+    unsafe fn apply(x: V) -> V {
+        // SAFETY: the caller has the features of V.
+        unsafe { exponential_of(x) }
+    }
+}
+
 #[inline(always)]
-unsafe fn each<V: Vector>(numbers: &mut [f32], f: impl Fn(V) -> V) {
+unsafe fn each<V: Vector, F: Map<V>>(numbers: &mut [f32]) {
     let whole = numbers.len() / V::WIDTH * V::WIDTH;
     let rest = numbers.len() - whole;
     let start = numbers.as_mut_ptr();
     // SAFETY: reads and writes below the length of the slice.
     unsafe {
         for i in (0..whole).step_by(V::WIDTH) {
-            f(V::load(start.add(i))).store(start.add(i));
+            F::apply(V::load(start.add(i))).store(start.add(i));
         }
         if rest > 0 {
-            f(V::load_first(start.add(whole), rest)).store_first(start.add(whole), rest);
+            F::apply(V::load_first(start.add(whole), rest)).store_first(start.add(whole), rest);
         }
     }
 }
@@ -69,57 +93,88 @@ unsafe fn each<V: Vector>(numbers: &mut [f32], f: impl Fn(V) -> V) {
 #[inline(always)]
 pub(crate) unsafe fn gelu<V: Vector>(numbers: &mut [f32]) {
     // SAFETY: the caller has the features of V.
-    unsafe { each::<V>(numbers, |x| gelu_of(x)) }
+    unsafe { each::<V, Gelu>(numbers) }
 }
 
 #[inline(always)]
 pub(crate) unsafe fn exponential<V: Vector>(numbers: &mut [f32]) {
     // SAFETY: the caller has the features of V.
-    unsafe { each::<V>(numbers, |x| exponential_of(x)) }
+    unsafe { each::<V, Exponential>(numbers) }
 }
 
-/// Fold the numbers in `N` running vectors (so that one step need not wait for the last), then into one.
-/// `step(total, numbers, count)`: only the first `count` numbers are real, the others are zero.
+/// A running total over numbers; a trait for the reason given at [`Map`].
+trait Fold<V>: Copy {
+    /// What a total starts from, and what a missing number counts as once `of` has seen it.
+    unsafe fn nothing(self) -> V;
+    /// What a number contributes.
+    unsafe fn of(self, x: V) -> V;
+    unsafe fn join(self, a: V, b: V) -> V;
+}
+
+#[derive(Clone, Copy)]
+struct Largest;
+#[derive(Clone, Copy)]
+struct Sum;
+/// The sum of x - shift.
+#[derive(Clone, Copy)]
+struct Deviations<V>(V);
+/// The sum of (x - shift)^2.
+#[derive(Clone, Copy)]
+struct Squares<V>(V);
+/// The sum of e^(x - shift).
+#[derive(Clone, Copy)]
+struct Exponentials<V>(V);
+
+macro_rules! fold_for {
+    ($fold:ty, $nothing:expr, |$self:ident, $x:ident| $of:expr, $join:ident) => {
+        impl<V: Vector> Fold<V> for $fold {
+            #[inline(always)]
+            unsafe fn nothing(self) -> V {
+                // SAFETY: the caller has the features of V.
+                unsafe { V::splat($nothing) }
+            }
+            #[inline(always)]
+            unsafe fn of($self, $x: V) -> V {
+                // SAFETY: the caller has the features of V.
+                #[allow(unused_unsafe, reason = "a number may contribute itself")]
+                unsafe { $of }
+            }
+            #[inline(always)]
+            unsafe fn join(self, a: V, b: V) -> V {
+                // SAFETY: the caller has the features of V.
+                unsafe { a.$join(b) }
+            }
+        }
+    };
+}
+
+fold_for!(Largest, f32::NEG_INFINITY, |self, x| x, larger);
+fold_for!(Sum, 0.0, |self, x| x, plus);
+fold_for!(Deviations<V>, 0.0, |self, x| x.minus(self.0), plus);
+fold_for!(Squares<V>, 0.0, |self, x| x.minus(self.0).times(x.minus(self.0)), plus);
+fold_for!(Exponentials<V>, 0.0, |self, x| exponential_of(x.minus(self.0)), plus);
+
+/// Fold in four running vectors, so that one step need not wait for the last; joined in a fixed order.
 #[inline(always)]
-unsafe fn fold<V: Vector, const N: usize>(
-    numbers: &[f32],
-    start: V,
-    step: impl Fn(V, V, usize) -> V,
-    join: impl Fn(V, V) -> V,
-) -> V {
+unsafe fn fold<V: Vector, F: Fold<V>>(fold: F, numbers: &[f32]) -> V {
     let from = numbers.as_ptr();
-    let mut totals = [start; N];
     let mut i = 0;
     // SAFETY: reads below the length of the slice.
     unsafe {
-        while i + N * V::WIDTH <= numbers.len() {
-            for n in 0..N {
-                totals[n] = step(totals[n], V::load(from.add(i + n * V::WIDTH)), V::WIDTH);
+        let mut totals = [fold.nothing(); 4];
+        while i + 4 * V::WIDTH <= numbers.len() {
+            for n in 0..4 {
+                totals[n] = fold.join(totals[n], fold.of(V::load(from.add(i + n * V::WIDTH))));
             }
-            i += N * V::WIDTH;
+            i += 4 * V::WIDTH;
         }
-        let mut n = 0;
         while i < numbers.len() {
             let count = (numbers.len() - i).min(V::WIDTH);
-            totals[n] = step(totals[n], V::load_first(from.add(i), count), count);
+            let part = fold.of(V::load_first(from.add(i), count)).first_or(count, fold.nothing());
+            totals[0] = fold.join(totals[0], part);
             i += V::WIDTH;
-            n += 1;
         }
-    }
-    let mut total = totals[0];
-    for n in 1..N {
-        total = join(total, totals[n]);
-    }
-    total
-}
-
-/// The largest of the numbers; minus infinity when there are none.
-#[inline(always)]
-unsafe fn largest<V: Vector>(numbers: &[f32]) -> f32 {
-    // SAFETY: the caller has the features of V.
-    unsafe {
-        let lowest = V::splat(f32::NEG_INFINITY);
-        fold::<V, 4>(numbers, lowest, |m, x, count| m.larger(x.first_or(count, lowest)), |a, b| a.larger(b)).largest()
+        fold.join(fold.join(totals[0], totals[1]), fold.join(totals[2], totals[3]))
     }
 }
 
@@ -128,19 +183,11 @@ unsafe fn largest<V: Vector>(numbers: &[f32]) -> f32 {
 pub(crate) unsafe fn log_sum_exp<V: Vector>(numbers: &[f32]) -> f32 {
     // SAFETY: the caller has the features of V.
     unsafe {
-        let top = largest::<V>(numbers);
+        let top = fold::<V, _>(Largest, numbers).largest();
         if !top.is_finite() {
             return top;
         }
-        let shift = V::splat(top);
-        let zero = V::splat(0.0);
-        let sum = fold::<V, 4>(
-            numbers,
-            zero,
-            |sum, x, count| sum.plus(exponential_of(x.minus(shift)).first_or(count, zero)),
-            |a, b| a.plus(b),
-        );
-        top + sum.sum().ln()
+        top + fold::<V, _>(Exponentials(V::splat(top)), numbers).sum().ln()
     }
 }
 
@@ -148,7 +195,7 @@ pub(crate) unsafe fn log_sum_exp<V: Vector>(numbers: &[f32]) -> f32 {
 #[inline(always)]
 pub(crate) unsafe fn argmax<V: Vector>(numbers: &[f32]) -> usize {
     // SAFETY: the caller has the features of V.
-    let top = unsafe { largest::<V>(numbers) };
+    let top = unsafe { fold::<V, _>(Largest, numbers).largest() };
     numbers.iter().position(|&x| x == top).unwrap_or(0)
 }
 
@@ -167,37 +214,21 @@ pub(crate) unsafe fn layer_norm<V: Vector>(input: &[f32], gain: &[f32], bias: &[
     for (row, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
         // SAFETY: reads and writes below `width`, which all four slices have.
         unsafe {
-            let zero = V::splat(0.0);
             let count = width as f32;
-            let rough = fold::<V, 4>(row, zero, |sum, x, _| sum.plus(x), |a, b| a.plus(b)).sum() / count;
-            let shift = V::splat(rough);
-            let drift = fold::<V, 4>(
-                row,
-                zero,
-                |sum, x, count| sum.plus(x.minus(shift).first_or(count, zero)),
-                |a, b| a.plus(b),
-            )
-            .sum()
-                / count;
-            let squares = fold::<V, 4>(
-                row,
-                zero,
-                |sum, x, count| {
-                    let deviation = x.minus(shift).first_or(count, zero);
-                    deviation.times_plus(deviation, sum)
-                },
-                |a, b| a.plus(b),
-            );
-            let variance = (squares.sum() / count - drift * drift).max(0.0);
+            let shift = V::splat(fold::<V, _>(Sum, row).sum() / count);
+            let drift = fold::<V, _>(Deviations(shift), row).sum() / count;
+            let variance = (fold::<V, _>(Squares(shift), row).sum() / count - drift * drift).max(0.0);
             let (factor, drift) = (V::splat(1.0 / (variance + EPSILON).sqrt()), V::splat(drift));
-            let normal = |x: V, gain: V, bias: V| x.minus(shift).minus(drift).times(factor).times_plus(gain, bias);
             let (x, g, b, o) = (row.as_ptr(), gain.as_ptr(), bias.as_ptr(), out.as_mut_ptr());
             for i in (0..whole).step_by(V::WIDTH) {
-                normal(V::load(x.add(i)), V::load(g.add(i)), V::load(b.add(i))).store(o.add(i));
+                let normal = V::load(x.add(i)).minus(shift).minus(drift).times(factor);
+                normal.times_plus(V::load(g.add(i)), V::load(b.add(i))).store(o.add(i));
             }
             if rest > 0 {
-                let (x, g) = (V::load_first(x.add(whole), rest), V::load_first(g.add(whole), rest));
-                normal(x, g, V::load_first(b.add(whole), rest)).store_first(o.add(whole), rest);
+                let i = whole;
+                let normal = V::load_first(x.add(i), rest).minus(shift).minus(drift).times(factor);
+                let result = normal.times_plus(V::load_first(g.add(i), rest), V::load_first(b.add(i), rest));
+                result.store_first(o.add(i), rest);
             }
         }
     }
@@ -208,55 +239,57 @@ pub(crate) unsafe fn layer_norm<V: Vector>(input: &[f32], gain: &[f32], bias: &[
 /// A row of length zero becomes all zero with scale zero.
 #[inline(always)]
 pub(crate) unsafe fn softmax<V: Vector>(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]) {
-    let chunks = strip.len() / (rows * CHUNK);
-    let start = strip.as_mut_ptr();
-    for row in 0..rows {
-        let length = lengths[row];
-        let (full, total) = (length / CHUNK, length.div_ceil(CHUNK));
-        assert!(total <= chunks, "a row of {length} scores in a strip of {chunks} chunks");
-        // SAFETY: chunk < chunks and row < rows, so every chunk read or written lies in the strip.
+    let step = rows * CHUNK;
+    let vectors = strip.len() / step * (CHUNK / V::WIDTH);
+    for (row, (&length, scale)) in lengths[..rows].iter().zip(scales).enumerate() {
+        let (full, rest) = (length / V::WIDTH, length % V::WIDTH);
+        assert!(length <= vectors * V::WIDTH, "a row of {length} scores in a strip of {vectors} vectors");
+        // SAFETY: the places of vectors below `vectors` lie in the strip; the partial one is among them if rest > 0.
         unsafe {
-            let at = |chunk: usize| start.add((chunk * rows + row) * CHUNK);
+            let start = strip.as_mut_ptr().add(row * CHUNK);
             let (zero, lowest) = (V::splat(0.0), V::splat(f32::NEG_INFINITY));
-            // How many numbers of the vector at `offset` in `chunk` belong to the row.
-            let count = |chunk: usize, offset: usize| (length - chunk * CHUNK).saturating_sub(offset).min(V::WIDTH);
-            let mut top = [lowest; 4];
-            for chunk in 0..full {
-                for offset in (0..CHUNK).step_by(V::WIDTH) {
-                    let n = (chunk * (CHUNK / V::WIDTH) + offset / V::WIDTH) % 4;
-                    top[n] = top[n].larger(V::load(at(chunk).add(offset)));
+            let mut tops = [lowest; 4];
+            let mut vector = 0;
+            while vector + 4 <= full {
+                for i in 0..4 {
+                    tops[i] = tops[i].larger(V::load(start.add(place::<V>(vector + i, step))));
                 }
+                vector += 4;
             }
-            if full < total {
-                for offset in (0..CHUNK).step_by(V::WIDTH) {
-                    let x = V::load(at(full).add(offset));
-                    top[0] = top[0].larger(x.first_or(count(full, offset), lowest));
-                }
+            while vector < full {
+                tops[0] = tops[0].larger(V::load(start.add(place::<V>(vector, step))));
+                vector += 1;
             }
-            let top = top[0].larger(top[1]).larger(top[2].larger(top[3])).largest();
-            let shift = V::splat(top);
+            if rest > 0 {
+                tops[1] = tops[1].larger(V::load(start.add(place::<V>(full, step))).first_or(rest, lowest));
+            }
+            let top = V::splat(tops[0].larger(tops[1]).larger(tops[2].larger(tops[3])).largest());
             let mut sum = zero;
-            for chunk in 0..full {
-                for offset in (0..CHUNK).step_by(V::WIDTH) {
-                    let e = exponential_of(V::load(at(chunk).add(offset)).minus(shift));
-                    sum = sum.plus(e);
-                    e.store(at(chunk).add(offset));
-                }
+            for vector in 0..full {
+                let at = start.add(place::<V>(vector, step));
+                let part = exponential_of(V::load(at).minus(top));
+                sum = sum.plus(part);
+                part.store(at);
             }
-            if full < total {
-                for offset in (0..CHUNK).step_by(V::WIDTH) {
-                    let e = exponential_of(V::load(at(full).add(offset)).minus(shift));
-                    let e = e.first_or(count(full, offset), zero);
-                    sum = sum.plus(e);
-                    e.store(at(full).add(offset));
-                }
+            let mut used = full;
+            if rest > 0 {
+                let at = start.add(place::<V>(full, step));
+                let part = exponential_of(V::load(at).minus(top)).first_or(rest, zero);
+                sum = sum.plus(part);
+                part.store(at);
+                used += 1;
             }
-            for chunk in total..chunks {
-                for offset in (0..CHUNK).step_by(V::WIDTH) {
-                    zero.store(at(chunk).add(offset));
-                }
+            for vector in used..vectors {
+                zero.store(start.add(place::<V>(vector, step)));
             }
-            scales[row] = if length == 0 { 0.0 } else { 1.0 / sum.sum() };
+            *scale = if length == 0 { 0.0 } else { 1.0 / sum.sum() };
         }
     }
+}
+
+/// Where vector number `vector` of a row lies in a packed strip whose chunks are `step` apart.
+#[inline(always)]
+fn place<V: Vector>(vector: usize, step: usize) -> usize {
+    let column = vector * V::WIDTH;
+    column / CHUNK * step + column % CHUNK
 }

@@ -190,17 +190,23 @@ unsafe fn finish<V: Vector>(job: &Product, row: usize, column: usize, sum: V) {
     // SAFETY: the bias covers whole panels; out and the addend are touched only below `columns`.
     unsafe {
         let out = job.out.add(offset);
-        let read = |from: *const f32| if count >= V::WIDTH { V::load(from) } else { V::load_first(from, count) };
         let sum = if job.bias.is_null() { sum } else { sum.plus(V::load(job.bias.add(column))) };
         let result = match job.finish {
             Finish::Store => sum,
             Finish::Gelu => gelu_of(sum),
-            Finish::Add => sum.plus(read(out)),
-            Finish::GeluPlus(addend) => gelu_of(sum).plus(read(addend.add(offset))),
+            Finish::Add => sum.plus(first::<V>(out, count)),
+            Finish::GeluPlus(addend) => gelu_of(sum).plus(first::<V>(addend.add(offset), count)),
             Finish::Scale(scales) => sum.times(V::splat(*scales.add(row))),
         };
         if count >= V::WIDTH { result.store(out) } else { result.store_first(out, count) }
     }
+}
+
+/// The first `count` numbers, or a whole vector if there are more.
+#[inline(always)]
+unsafe fn first<V: Vector>(from: *const f32, count: usize) -> V {
+    // SAFETY: the caller has `count` numbers and the features of V.
+    unsafe { if count >= V::WIDTH { V::load(from) } else { V::load_first(from, count) } }
 }
 
 /// Pack `rows` rows of `inner` numbers, `stride` apart, each times `scale`, as the left side of a product.

@@ -111,7 +111,8 @@ impl Bits<'_> {
         if self.place + count > self.bytes.len() * 8 {
             return None;
         }
-        let value = (self.place..self.place + count).fold(0, |value, place| value << 1 | u32::from(bit(self.bytes, place)));
+        let value =
+            (self.place..self.place + count).fold(0, |value, place| value << 1 | u32::from(bit(self.bytes, place)));
         self.place += count;
         Some(value)
     }

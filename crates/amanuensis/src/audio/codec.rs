@@ -30,7 +30,7 @@ pub(super) enum Decoded {
 }
 
 enum Inner {
-    Symphonia { decoder: Box<dyn AudioDecoder>, integer: bool },
+    Symphonia { decoder: Box<dyn AudioDecoder>, integer: bool, trims: bool },
     Opus { head: opus::Head, decoder: opus::Decoder },
 }
 
@@ -62,7 +62,8 @@ impl Codec {
                     Error::Unsupported(what) => NoDecoder::Unsupported(format!("{name} ({what})")),
                     other => NoDecoder::Damaged(other.to_string()),
                 })?;
-            Inner::Symphonia { decoder, integer: is_integer(params) }
+            let trims = matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3 | CODEC_ID_VORBIS);
+            Inner::Symphonia { decoder, integer: is_integer(params), trims }
         };
         Ok(Codec { inner, integers: Vec::new(), floats: Vec::new() })
     }
@@ -73,6 +74,19 @@ impl Codec {
             Inner::Symphonia { .. } => 0,
             Inner::Opus { head, .. } => head.pre_skip,
         }
+    }
+
+    /// The rate it decodes at, where that is not what the container says of the sound that was encoded.
+    pub(super) fn rate(&self) -> Option<u32> {
+        match &self.inner {
+            Inner::Symphonia { .. } => None,
+            Inner::Opus { .. } => Some(opus::RATE),
+        }
+    }
+
+    /// Whether a packet that fails is made up for with silence already.
+    pub(super) fn fills_gaps(&self) -> bool {
+        matches!(self.inner, Inner::Opus { .. })
     }
 
     /// Decodes a packet into the intake. A packet that makes the decoder panic counts as damaged.
@@ -102,16 +116,22 @@ impl Codec {
                     }
                 })
             }
-            Inner::Symphonia { decoder, integer } => {
+            Inner::Symphonia { decoder, integer, trims } => {
                 let shape = match catch_unwind(AssertUnwindSafe(|| {
                     let buffer = decoder.decode(packet)?;
                     let spec = buffer.spec();
                     let shape = (spec.rate(), spec.channels().clone());
-                    if *integer { copy(&buffer, integers) } else { copy(&buffer, floats) }
+                    if *integer {
+                        copy(&buffer, integers)
+                    } else {
+                        copy(&buffer, floats)
+                    }
                     Ok(shape)
                 })) {
                     Ok(Ok(shape)) => shape,
-                    Ok(Err(Error::IoError(error))) => return Ok(Decoded::Failed(format!("the packet is short: {error}"))),
+                    Ok(Err(Error::IoError(error))) => {
+                        return Ok(Decoded::Failed(format!("the packet is short: {error}")));
+                    }
                     Ok(Err(error)) => return Ok(Decoded::Failed(Error::to_string(&error))),
                     Err(_) => {
                         let params = decoder.codec_params().clone();
@@ -131,8 +151,15 @@ impl Codec {
                 if samples == 0 {
                     return Ok(Decoded::Frames(0));
                 }
+                // The decoders of MPEG audio and Vorbis drop the end of a packet themselves.
+                let trimmed = if *trims { 0 } else { packet.trim_end.get().min((samples / count) as u64) as usize };
+                let kept = samples - trimmed * count;
                 intake.shape(rate, count, mask, *integer)?;
-                if *integer { intake.integers(integers)? } else { intake.floats(floats)? }
+                if *integer {
+                    intake.integers(&integers[..kept])?
+                } else {
+                    intake.floats(&mut floats[..kept])?
+                }
                 Ok(Decoded::Frames((samples / count) as u64))
             }
         }
@@ -156,7 +183,12 @@ fn is_integer(params: &AudioCodecParameters) -> bool {
         CODEC_ID_PCM_U8 | CODEC_ID_PCM_S8 | CODEC_ID_PCM_U8_PLANAR | CODEC_ID_PCM_S8_PLANAR => true,
         CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW => true,
         CODEC_ID_ADPCM_MS | CODEC_ID_ADPCM_IMA_WAV | CODEC_ID_ADPCM_IMA_QT => true,
-        CODEC_ID_FLAC | CODEC_ID_ALAC => params.bits_per_sample.is_some_and(|bits| bits <= 16),
+        CODEC_ID_FLAC => params.bits_per_sample.is_some_and(|bits| bits <= 16),
+        // The sixth byte of its configuration is the width; MP4 says it nowhere else.
+        CODEC_ID_ALAC => {
+            let configured = params.extra_data.as_deref().and_then(|data| data.get(5)).map(|&bits| u32::from(bits));
+            params.bits_per_sample.or(configured).is_some_and(|bits| bits <= 16)
+        }
         _ => false,
     }
 }

@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::Duration;
 
 use super::aac::BandReplication;
 use super::codec::{Codec, Decoded, NoDecoder, codec_name};
@@ -23,6 +25,9 @@ use super::trim::{self, Cut};
 
 /// Bytes of other matter before the sound that are passed over.
 const PROBE_BYTES: u32 = 256 << 10;
+
+/// Most frames of silence in place of one packet: the longest packet of any codec is a FLAC block of 65,535 frames.
+const MAX_GAP: u64 = 65_535;
 
 static PROBE: LazyLock<Probe> = LazyLock::new(|| {
     let options = ProbeOptions { max_probe_depth: PROBE_BYTES, ..ProbeOptions::default() };
@@ -41,7 +46,7 @@ pub(super) fn decode(
     let mut reader = probe(media, name, intake)?;
     let container = reader.format_info().short_name.to_owned();
     let track = choose(reader.as_ref(), name, &container, intake)?;
-    let mut run = Run { media, name, container, limits, intake, replication: None };
+    let mut run = Run { media, name, container, limits, intake, replication: None, discard: 0 };
     run.track(reader.as_mut(), track)
 }
 
@@ -92,6 +97,8 @@ struct Run<'r, 'i> {
     limits: &'r Limits,
     intake: &'r mut Intake<'i>,
     replication: Option<BandReplication>,
+    /// Frames to drop from the end of the last packet.
+    discard: u64,
 }
 
 /// What one track has given so far.
@@ -117,6 +124,8 @@ impl Run<'_, '_> {
         };
         let mut tally = Tally::default();
         let mut ended_early = None;
+        // One packet is held back, because only the end of the file tells which one is to be cut short.
+        let mut held: Option<Packet> = None;
         loop {
             let next = catch_unwind(AssertUnwindSafe(|| reader.next_packet()));
             let packet = match next {
@@ -126,6 +135,9 @@ impl Run<'_, '_> {
                     // A chained file: another stream of its own shape follows.
                     let same = reader.default_track(TrackType::Audio).or_else(|| reader.first_track(TrackType::Audio));
                     let Some(next) = same.cloned() else { break };
+                    if let Some(packet) = held.take() {
+                        self.packet(&packet, &mut codec, &track, &mut tally)?;
+                    }
                     track = next;
                     codec = self.begin(&track)?.1;
                     continue;
@@ -158,35 +170,53 @@ impl Run<'_, '_> {
             {
                 return Err(self.unsupported("HE-AAC (AAC with spectral band replication that its header keeps quiet)"));
             }
-            match codec.decode(&packet, self.intake)? {
-                Decoded::Frames(0) => tally.silent += 1,
-                Decoded::Frames(frames) => {
-                    tally.frames += frames;
-                    tally.silent = 0;
-                }
-                Decoded::Failed(reason) => {
-                    if params.codec != CODEC_ID_OPUS && tally.frames > 0 {
-                        self.intake.silence(packet.dur.get().min(65_536) * u64::from(has_frame_times(&track)))?;
-                    }
-                    tally.failed += 1;
-                    tally.silent += 1;
-                    tally.reason = reason;
-                }
+            if let Some(packet) = held.replace(packet) {
+                self.packet(&packet, &mut codec, &track, &mut tally)?;
             }
-            if tally.silent > self.limits.max_silent_packets {
-                return Err(AudioError::LimitExceeded {
-                    name: self.name.to_owned(),
-                    what: "the number of packets in a row without sound",
-                    value: tally.silent.to_string(),
-                    limit: self.limits.max_silent_packets.to_string(),
-                });
+        }
+        if let Some(mut packet) = held {
+            if ended_early.is_none() && self.discard > 0 {
+                packet.trim_end = Duration::new(self.discard);
             }
-            if self.intake.is_full() {
-                break;
-            }
+            self.packet(&packet, &mut codec, &track, &mut tally)?;
         }
         self.judge(tally, ended_early, &track)?;
         Ok(source)
+    }
+
+    /// Decodes one packet, and keeps count.
+    fn packet(
+        &mut self,
+        packet: &Packet,
+        codec: &mut Codec,
+        track: &Track,
+        tally: &mut Tally,
+    ) -> Result<(), AudioError> {
+        match codec.decode(packet, self.intake)? {
+            Decoded::Frames(0) => tally.silent += 1,
+            Decoded::Frames(frames) => {
+                tally.frames += frames;
+                tally.silent = 0;
+            }
+            Decoded::Failed(reason) => {
+                // Silence keeps the later sound in its place, where the container tells how much was lost.
+                if has_frame_times(track) && tally.frames > 0 && !codec.fills_gaps() {
+                    self.intake.silence(packet.dur.get().min(MAX_GAP))?;
+                }
+                tally.failed += 1;
+                tally.silent += 1;
+                tally.reason = reason;
+            }
+        }
+        if tally.silent > self.limits.max_silent_packets {
+            return Err(AudioError::LimitExceeded {
+                name: self.name.to_owned(),
+                what: "the number of packets in a row without sound",
+                value: tally.silent.to_string(),
+                limit: self.limits.max_silent_packets.to_string(),
+            });
+        }
+        Ok(())
     }
 
     /// The decoder of a track, and what is to be cut from its sound.
@@ -203,9 +233,10 @@ impl Run<'_, '_> {
             NoDecoder::Damaged(reason) => self.intake.damaged(&self.container, reason),
         })?;
         self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
-        let rate = params.sample_rate.unwrap_or(0);
-        let Cut { skip, keep } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
-        self.intake.cut(skip, keep);
+        let rate = codec.rate().or(params.sample_rate).unwrap_or(0);
+        let Cut { skip, discard } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
+        self.intake.cut(skip);
+        self.discard = discard;
         if let (Some(base), Some(duration)) = (track.time_base, track.duration) {
             self.intake.expect(base.calc_duration(duration).map(|time| time.as_secs_f64()));
         }
@@ -226,10 +257,8 @@ impl Run<'_, '_> {
         }
         let seconds = self.intake.len() as f64 / f64::from(super::SAMPLE_RATE);
         if tally.failed > 0 {
-            self.intake.warn(format!(
-                "{} of {} packets could not be decoded ({})",
-                tally.failed, tally.packets, tally.reason
-            ));
+            self.intake
+                .warn(format!("{} of {} packets could not be decoded ({})", tally.failed, tally.packets, tally.reason));
         }
         if let Some(reason) = ended_early {
             self.intake.warn(format!("reading stopped after {seconds:.3} s: {reason}"));

@@ -37,12 +37,7 @@ impl From<AudioError> for Failure {
 }
 
 /// Decodes the input by running the program.
-pub(super) fn decode(
-    media: &Media,
-    name: &str,
-    options: &OpenOptions,
-    watch: Watch<'_>,
-) -> Result<Recording, Failure> {
+pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Watch<'_>) -> Result<Recording, Failure> {
     let program = options.ffmpeg_program.clone().unwrap_or_else(|| PathBuf::from("ffmpeg"));
     let copy = match media.path() {
         Some(_) => None,
@@ -107,10 +102,18 @@ fn arguments(path: &Path, max_duration: f64) -> Vec<OsString> {
     url.push(path);
     // A second more than allowed, so that too long a sound is seen to be too long.
     let duration = format!("{:.3}", max_duration + 1.0);
-    let mut list: Vec<OsString> =
-        ["-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
-            .map(OsString::from)
-            .to_vec();
+    let mut list: Vec<OsString> = [
+        "-nostdin",
+        "-hide_banner",
+        "-v",
+        "error",
+        "-protocol_whitelist",
+        "file,pipe",
+        "-format_whitelist",
+        CONTAINERS,
+    ]
+    .map(OsString::from)
+    .to_vec();
     list.extend(["-i".into(), url]);
     list.extend(["-vn", "-sn", "-dn", "-t", &duration, "-ac", "1", "-ar", "16000"].map(OsString::from));
     list.extend(["-f", "s16le", "-acodec", "pcm_s16le", "pipe:1"].map(OsString::from));

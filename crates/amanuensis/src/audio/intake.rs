@@ -31,7 +31,10 @@ const WARNINGS: usize = 20;
 
 /// Decoded frames of one shape, in the arithmetic that ffmpeg would use on them.
 enum Path {
-    Integer(Option<Resampler<i16>>),
+    /// One resampler for every channel, none at 16 kHz: ffmpeg resamples before it mixes, and integers are rounded
+    /// both times.
+    Integer(Vec<Resampler<i16>>),
+    /// One resampler after mixing, none at 16 kHz: for floats the order makes no difference.
     Float(Option<Resampler<f32>>),
 }
 
@@ -48,9 +51,8 @@ pub(super) struct Intake<'a> {
     channels: usize,
     mix: Downmix,
     path: Path,
-    /// Frames still to drop, and frames still to keep, at the rate of the input.
+    /// Frames still to drop, at the rate of the input.
     skip: u64,
-    keep: Option<u64>,
     integers: Vec<i16>,
     floats: Vec<f32>,
     resampled: Vec<i16>,
@@ -70,9 +72,8 @@ impl<'a> Intake<'a> {
             rate: SAMPLE_RATE,
             channels: 1,
             mix: Downmix::new(1, 0),
-            path: Path::Integer(None),
+            path: Path::Integer(Vec::new()),
             skip: 0,
-            keep: None,
             integers: Vec::new(),
             floats: Vec::new(),
             resampled: Vec::new(),
@@ -92,8 +93,11 @@ impl<'a> Intake<'a> {
         self.rate = rate;
         self.channels = channels;
         self.mix = mix;
-        self.path =
-            if integer { Path::Integer(Resampler::new(rate)) } else { Path::Float(Resampler::new(rate)) };
+        self.path = if integer {
+            Path::Integer(Resampler::new(rate).map_or_else(Vec::new, |resampler| vec![resampler; channels]))
+        } else {
+            Path::Float(Resampler::new(rate))
+        };
         Ok(())
     }
 
@@ -111,10 +115,9 @@ impl<'a> Intake<'a> {
         Err(AudioError::LimitExceeded { name: self.name.clone(), what, value, limit })
     }
 
-    /// Drops the next `skip` frames, then keeps `keep` of them.
-    pub(super) fn cut(&mut self, skip: u64, keep: Option<u64>) {
+    /// Drops the next `skip` frames.
+    pub(super) fn cut(&mut self, skip: u64) {
         self.skip = skip;
-        self.keep = keep;
     }
 
     /// Seconds of sound that the container promises.
@@ -136,11 +139,16 @@ impl<'a> Intake<'a> {
     /// Interleaved 16-bit frames.
     pub(super) fn integers(&mut self, samples: &[i16]) -> Result<(), AudioError> {
         let kept = self.kept(samples.len());
-        self.mix.integers(&samples[kept], &mut self.integers);
-        self.resampled.clear();
         match &mut self.path {
-            Path::Integer(Some(resampler)) => resampler.push(&self.integers, &mut self.resampled),
-            _ => self.resampled.extend_from_slice(&self.integers),
+            Path::Integer(resamplers) if !resamplers.is_empty() => {
+                let samples = &samples[kept];
+                resample_channels(resamplers, &mut self.integers, |channel, resampler, out| {
+                    let plane: Vec<i16> = samples.iter().skip(channel).step_by(self.channels).copied().collect();
+                    resampler.push(&plane, out);
+                });
+                self.mix.integers(&self.integers, &mut self.resampled);
+            }
+            _ => self.mix.integers(&samples[kept], &mut self.resampled),
         }
         self.store()
     }
@@ -178,11 +186,6 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Whether nothing that follows would be kept.
-    pub(super) fn is_full(&self) -> bool {
-        self.keep == Some(0)
-    }
-
     pub(super) fn finish(mut self, source: Source) -> Result<Recording, AudioError> {
         self.flush()?;
         let decoded = self.writer.len() as f64 / f64::from(SAMPLE_RATE);
@@ -210,26 +213,24 @@ impl<'a> Intake<'a> {
         let frames = samples / self.channels;
         let start = self.skip.min(frames as u64) as usize;
         self.skip -= start as u64;
-        let mut count = frames - start;
-        if let Some(keep) = &mut self.keep {
-            count = count.min(usize::try_from(*keep).unwrap_or(usize::MAX));
-            *keep -= count as u64;
-        }
-        start * self.channels..(start + count) * self.channels
+        start * self.channels..frames * self.channels
     }
 
     fn flush(&mut self) -> Result<(), AudioError> {
         self.resampled.clear();
         self.resampled_floats.clear();
         match &mut self.path {
-            Path::Integer(Some(resampler)) => resampler.finish(&mut self.resampled),
+            Path::Integer(resamplers) if !resamplers.is_empty() => {
+                resample_channels(resamplers, &mut self.integers, |_, resampler, out| resampler.finish(out));
+                self.mix.integers(&self.integers, &mut self.resampled);
+            }
             Path::Float(Some(resampler)) => resampler.finish(&mut self.resampled_floats),
             _ => {}
         }
         if let Path::Float(_) = self.path {
             self.round();
         }
-        self.path = Path::Integer(None);
+        self.path = Path::Integer(Vec::new());
         self.store()
     }
 
@@ -254,5 +255,24 @@ impl<'a> Intake<'a> {
             self.report()?;
         }
         Ok(())
+    }
+}
+
+/// Runs every channel's resampler and interleaves what they give, which is equally much.
+fn resample_channels(
+    resamplers: &mut [Resampler<i16>],
+    interleaved: &mut Vec<i16>,
+    mut run: impl FnMut(usize, &mut Resampler<i16>, &mut Vec<i16>),
+) {
+    let count = resamplers.len();
+    let mut plane = Vec::new();
+    interleaved.clear();
+    for (channel, resampler) in resamplers.iter_mut().enumerate() {
+        plane.clear();
+        run(channel, resampler, &mut plane);
+        interleaved.resize(plane.len() * count, 0);
+        for (frame, &sample) in interleaved.chunks_exact_mut(count).zip(&plane) {
+            frame[channel] = sample;
+        }
     }
 }

@@ -8,8 +8,10 @@ mod error;
 mod ffmpeg;
 mod input;
 mod intake;
-mod opus;
+mod matroska;
+mod mp4;
 mod options;
+mod opus;
 mod pcm;
 mod recording;
 mod resample;
@@ -100,9 +102,8 @@ fn native(
 ) -> Result<Recording, AudioError> {
     let work = AssertUnwindSafe(|| {
         let mut intake = Intake::new(name, &options.limits, progress);
-        let head = media
-            .peek(0, 16)
-            .map_err(|source| AudioError::Io { name: name.to_owned(), action: "reading", source })?;
+        let head =
+            media.peek(0, 16).map_err(|source| AudioError::Io { name: name.to_owned(), action: "reading", source })?;
         if wav::is_wave(&head)
             && let Some(source) = wav::decode(media, name, &mut intake)?
         {

@@ -1,6 +1,6 @@
 //! Opus: the packets of any container, decoded by one crate behind this one file.
 
-use opus_decoder::{OpusDecoder, OpusMultistreamDecoder};
+use opus_decoder::OpusDecoder;
 
 use super::downmix::{speaker::*, usual_speakers};
 
@@ -84,137 +84,161 @@ impl Head {
     }
 }
 
-enum Inner {
-    One(OpusDecoder),
-    Many(OpusMultistreamDecoder),
+/// Decodes the packets of one Opus stream, which is several elementary streams side by side for more than two channels.
+pub(super) struct Decoder {
+    /// First the stereo streams, then the mono ones.
+    streams: Vec<Stream>,
+    /// For every output channel, its stream and its channel there; none is silence.
+    channels: Vec<Option<(usize, usize)>>,
+    gain: f32,
 }
 
-/// Decodes the packets of one Opus stream.
-pub(super) struct Decoder {
-    inner: Inner,
+struct Stream {
+    decoder: OpusDecoder,
     channels: usize,
-    gain: f32,
+    /// Interleaved frames of the packet at hand.
     pcm: Vec<f32>,
+    frames: usize,
     single: Vec<u8>,
 }
 
 impl Decoder {
     pub(super) fn new(head: &Head) -> Result<Decoder, String> {
-        let inner = match (head.streams, head.channels) {
-            (1, 1 | 2) if head.mapping.iter().enumerate().all(|(index, &slot)| usize::from(slot) == index) => {
-                OpusDecoder::new(RATE, head.channels).map(Inner::One)
-            }
-            _ => OpusMultistreamDecoder::new(RATE, head.channels, head.streams, head.coupled, &head.mapping)
-                .map(Inner::Many),
-        };
+        let width = |stream| if stream < head.coupled { 2 } else { 1 };
+        let streams: Result<Vec<Stream>, String> = (0..head.streams).map(|stream| Stream::new(width(stream))).collect();
+        let places: Vec<(usize, usize)> =
+            (0..head.streams).flat_map(|stream| (0..width(stream)).map(move |channel| (stream, channel))).collect();
         Ok(Decoder {
-            inner: inner.map_err(|error| format!("Opus: {error}"))?,
-            channels: head.channels,
+            streams: streams?,
+            channels: head.mapping.iter().map(|&slot| places.get(usize::from(slot)).copied()).collect(),
             gain: head.gain,
-            pcm: vec![0.0; MAX_FRAMES * head.channels],
-            single: Vec::new(),
         })
     }
 
     /// Appends the interleaved frames of a packet to `out`.
     pub(super) fn decode(&mut self, packet: &[u8], out: &mut Vec<f32>) -> Result<(), String> {
-        let start = out.len();
-        let result = match &mut self.inner {
-            Inner::Many(decoder) => decoder
-                .decode_float(packet, &mut self.pcm, false)
-                .map(|frames| out.extend_from_slice(&self.pcm[..frames * self.channels]))
-                .map_err(|error| error.to_string()),
-            Inner::One(decoder) => split(packet).and_then(|frames| {
-                let toc = packet[0] & !3;
-                for frame in frames {
-                    // One frame a packet: the decoder refuses packets over 1,500 bytes, which several frames can reach.
-                    self.single.clear();
-                    self.single.push(toc);
-                    self.single.extend_from_slice(frame);
-                    let count =
-                        decoder.decode_float(&self.single, &mut self.pcm, false).map_err(|error| error.to_string())?;
-                    out.extend_from_slice(&self.pcm[..count * self.channels]);
-                }
-                Ok(())
-            }),
-        };
-        if self.gain != 1.0 {
-            out[start..].iter_mut().for_each(|sample| *sample *= self.gain);
+        let mut rest = packet;
+        let last = self.streams.len() - 1;
+        for (index, stream) in self.streams.iter_mut().enumerate() {
+            let (toc, frames, after) = split(rest, index < last)?;
+            rest = after;
+            stream.decode(toc, &frames)?;
         }
-        result
+        let frames = self.streams.iter().map(|stream| stream.frames).min().unwrap_or(0);
+        out.reserve(frames * self.channels.len());
+        for frame in 0..frames {
+            out.extend(self.channels.iter().map(|place| match *place {
+                Some((stream, channel)) => {
+                    let stream = &self.streams[stream];
+                    stream.pcm[frame * stream.channels + channel] * self.gain
+                }
+                None => 0.0,
+            }));
+        }
+        Ok(())
+    }
+}
+
+impl Stream {
+    fn new(channels: usize) -> Result<Stream, String> {
+        let decoder = OpusDecoder::new(RATE, channels).map_err(|error| error.to_string())?;
+        Ok(Stream { decoder, channels, pcm: vec![0.0; MAX_FRAMES * channels], frames: 0, single: Vec::new() })
+    }
+
+    /// Decodes the frames one by one: the decoder refuses packets over 1,500 bytes, which several frames can reach.
+    fn decode(&mut self, toc: u8, frames: &[&[u8]]) -> Result<(), String> {
+        self.frames = 0;
+        for frame in frames {
+            self.single.clear();
+            self.single.push(toc & !3);
+            self.single.extend_from_slice(frame);
+            let room = &mut self.pcm[self.frames * self.channels..];
+            let count = self.decoder.decode_float(&self.single, room, false).map_err(|error| error.to_string())?;
+            self.frames += count;
+        }
+        Ok(())
     }
 }
 
 /// Frames of 48 kHz in a packet; zero when it is not one.
 pub(super) fn duration(packet: &[u8]) -> u64 {
     let Some(&toc) = packet.first() else { return 0 };
-    let frame = match toc >> 3 {
-        config @ 0..12 => [480, 960, 1920, 2880][usize::from(config) % 4],
-        config @ 12..16 => [480, 960][usize::from(config) % 2],
-        config => [120, 240, 480, 960][usize::from(config) % 4],
-    };
     let count = match toc & 3 {
         0 => 1,
         1 | 2 => 2,
         _ => packet.get(1).map_or(0, |byte| u64::from(byte & 0x3f)),
     };
-    (frame * count).min(MAX_FRAMES as u64)
+    (frame_duration(toc) * count).min(MAX_FRAMES as u64)
 }
 
-/// The frames of a packet, by the four framings of RFC 6716 section 3.2.
-fn split(packet: &[u8]) -> Result<Vec<&[u8]>, String> {
-    let bad = || "the packet breaks the framing rules".to_owned();
-    let (&toc, rest) = packet.split_first().ok_or_else(bad)?;
+/// Frames of 48 kHz in one frame of the codec.
+fn frame_duration(toc: u8) -> u64 {
+    match toc >> 3 {
+        config @ 0..12 => [480, 960, 1920, 2880][usize::from(config) % 4],
+        config @ 12..16 => [480, 960][usize::from(config) % 2],
+        config => [120, 240, 480, 960][usize::from(config) % 4],
+    }
+}
+
+/// The first byte and the frames of a packet, by the four framings of RFC 6716 section 3.2, and what follows it.
+///
+/// In a packet of several streams all but the last are `delimited`: they carry the length of their last frame too.
+fn split(packet: &[u8], delimited: bool) -> Result<(u8, Vec<&[u8]>, &[u8]), String> {
+    parse(packet, delimited).ok_or_else(|| "the packet breaks the framing rules".to_owned())
+}
+
+fn parse(packet: &[u8], delimited: bool) -> Option<(u8, Vec<&[u8]>, &[u8])> {
+    let (&toc, mut rest) = packet.split_first()?;
+    let (mut count, mut varied, mut padding) = (1, false, 0);
     match toc & 3 {
-        0 => Ok(vec![rest]),
-        1 if rest.len() % 2 == 0 => Ok(<[_; 2]>::from(rest.split_at(rest.len() / 2)).to_vec()),
-        1 => Err(bad()),
-        2 => {
-            let (size, rest) = length(rest).ok_or_else(bad)?;
-            let (first, second) = rest.split_at_checked(size).ok_or_else(bad)?;
-            Ok(vec![first, second])
-        }
+        0 => {}
+        1 => count = 2,
+        2 => (count, varied) = (2, true),
         _ => {
-            let (&flags, mut rest) = rest.split_first().ok_or_else(bad)?;
-            let count = usize::from(flags & 0x3f);
-            if count == 0 || duration(packet) as usize / count * count > MAX_FRAMES || count > 48 {
-                return Err(bad());
+            let (&flags, after) = rest.split_first()?;
+            rest = after;
+            count = usize::from(flags & 0x3f);
+            varied = flags & 0x80 != 0;
+            let mut more = flags & 0x40 != 0;
+            while more {
+                let (&byte, after) = rest.split_first()?;
+                rest = after;
+                more = byte == 255;
+                padding += usize::from(byte) - usize::from(more);
             }
-            if flags & 0x40 != 0 {
-                let mut padding = 0;
-                loop {
-                    let (&byte, after) = rest.split_first().ok_or_else(bad)?;
-                    rest = after;
-                    padding += usize::from(byte) - usize::from(byte == 255);
-                    if byte != 255 {
-                        break;
-                    }
-                }
-                rest = rest.len().checked_sub(padding).map(|end| &rest[..end]).ok_or_else(bad)?;
-            }
-            let mut frames = Vec::with_capacity(count);
-            if flags & 0x80 != 0 {
-                let mut sizes = Vec::with_capacity(count);
-                for _ in 1..count {
-                    let (size, after) = length(rest).ok_or_else(bad)?;
-                    sizes.push(size);
-                    rest = after;
-                }
-                for size in sizes {
-                    let (frame, after) = rest.split_at_checked(size).ok_or_else(bad)?;
-                    frames.push(frame);
-                    rest = after;
-                }
-                frames.push(rest);
-            } else if rest.len() % count == 0 {
-                let size = rest.len() / count;
-                frames.extend((0..count).map(|index| &rest[index * size..(index + 1) * size]));
-            } else {
-                return Err(bad());
-            }
-            Ok(frames)
         }
     }
+    if count == 0 || count as u64 * frame_duration(toc) > MAX_FRAMES as u64 {
+        return None;
+    }
+    let mut sizes = Vec::with_capacity(count);
+    if varied {
+        for _ in 1..count {
+            let (size, after) = length(rest)?;
+            sizes.push(size);
+            rest = after;
+        }
+    }
+    if delimited {
+        let (size, after) = length(rest)?;
+        sizes.resize(count, size);
+        rest = after;
+    } else {
+        let known: usize = sizes.iter().sum();
+        let left = rest.len().checked_sub(padding)?.checked_sub(known)?;
+        let unknown = count - sizes.len();
+        if left % unknown != 0 {
+            return None;
+        }
+        sizes.resize(count, left / unknown);
+    }
+    let mut frames = Vec::with_capacity(count);
+    for size in sizes {
+        let (frame, after) = rest.split_at_checked(size)?;
+        frames.push(frame);
+        rest = after;
+    }
+    Some((toc, frames, rest.get(padding..)?))
 }
 
 /// A frame length of one or two bytes.

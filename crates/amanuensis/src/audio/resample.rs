@@ -6,6 +6,7 @@
 //! 16-bit sound is filtered with 16-bit coefficients, as there, so that the result is the same integer.
 
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 use super::recording::SAMPLE_RATE;
 
@@ -79,10 +80,11 @@ fn sum(row: &[i16], window: &[i16]) -> i64 {
     lanes.iter().map(|&lane| i64::from(lane)).sum()
 }
 
-/// Converts one mono stream to 16 kHz, a piece at a time.
+/// Converts one mono stream to 16 kHz, a piece at a time. Clones share the filter.
+#[derive(Clone)]
 pub(super) struct Resampler<S> {
     /// `phases + 1` rows of `row` coefficients.
-    bank: Vec<S>,
+    bank: Arc<[S]>,
     row: usize,
     taps: usize,
     phases: u64,
@@ -113,7 +115,7 @@ impl<S: Kind> Resampler<S> {
         let (step, parts) = (from * phases, to);
         let row = taps.next_multiple_of(LANES);
         Some(Resampler {
-            bank: bank(factor, taps, row, phases),
+            bank: bank(factor, taps, row, phases).into(),
             row,
             taps,
             phases,

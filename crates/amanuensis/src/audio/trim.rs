@@ -1,17 +1,30 @@
-//! What is to be cut from decoded sound so that times agree with other players: encoder delay, padding, edit lists.
+//! What is to be cut from decoded sound so that times agree with ffmpeg: encoder delay, padding, edit lists.
+//!
+//! | container | at the start | at the end |
+//! |---|---|---|
+//! | mp3 | delay of the LAME header, by the demuxer | padding of the LAME header, by the demuxer |
+//! | ogg | pre-skip of Opus; Vorbis has its own | granule position of the last page, by the demuxer |
+//! | mp4 | first edit of the edit list, else `iTunSMPB`, else pre-skip of Opus | nothing: ffmpeg plays whole packets |
+//! | matroska | pre-skip of Opus | `DiscardPadding` of the last block |
+//! | adts | nothing: it has no place to say so | nothing |
 
 use symphonia::core::formats::Track;
 
 use super::input::Media;
+use super::{matroska, mp4};
 
-/// Frames to drop at the start, and frames to keep after that.
+/// Frames to drop at the start, and from the end of the last packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Cut {
     pub(super) skip: u64,
-    pub(super) keep: Option<u64>,
+    pub(super) discard: u64,
 }
 
 /// The cut of a track that decodes at `rate` and whose codec asks for `pre_skip`.
-pub(super) fn cut(_media: &Media, _container: &str, _track: &Track, _rate: u32, pre_skip: u64) -> Cut {
-    Cut { skip: pre_skip, keep: None }
+pub(super) fn cut(media: &Media, container: &str, track: &Track, rate: u32, pre_skip: u64) -> Cut {
+    match container {
+        "isomp4" => Cut { skip: mp4::skipped(media, track.id, rate).unwrap_or(pre_skip), discard: 0 },
+        "matroska" | "mkv" | "webm" => Cut { skip: pre_skip, discard: matroska::discarded(media, track.id, rate) },
+        _ => Cut { skip: pre_skip, discard: 0 },
+    }
 }

@@ -56,7 +56,9 @@ pub(super) fn decode(media: &Media, name: &str, intake: &mut Intake<'_>) -> Resu
             }
             b"data" => {
                 let Some(sound) = sound else {
-                    return Err(intake.damaged("wav", format!("sound at byte {place} without a format chunk before it")));
+                    return Err(
+                        intake.damaged("wav", format!("sound at byte {place} without a format chunk before it"))
+                    );
                 };
                 let Some(encoding) = sound.encoding else { return Ok(None) };
                 let rest = media.len().saturating_sub(body);

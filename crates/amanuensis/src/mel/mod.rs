@@ -7,8 +7,6 @@
 mod filters;
 mod transform;
 
-use std::ops::ControlFlow;
-
 use crate::audio::{AudioError, Recording, SAMPLE_RATE};
 use transform::Transform;
 
@@ -65,14 +63,13 @@ impl<'a> Spectrogram<'a> {
     /// Prepares the spectrogram of `recording` with `bins` mel bands.
     ///
     /// With [`Convention::OpenAi`] the whole recording is heard once, to find its loudest point;
-    /// `proceed` is asked after every 30 s of that, and ends it by [`ControlFlow::Break`], which
-    /// gives [`AudioError::Cancelled`].
-    pub fn new(
+    /// `proceed` is asked before every 30 s of that, and may end it by an error of its own.
+    pub fn new<E: From<AudioError>>(
         recording: &'a Recording,
         bins: usize,
         convention: Convention,
-        proceed: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Result<Self, AudioError> {
+        proceed: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let mut spectrogram = Spectrogram {
             recording,
             transform: Transform::new(bins),
@@ -110,14 +107,14 @@ impl<'a> Spectrogram<'a> {
                 normalise(heard, self.loudest);
             }
             Convention::HuggingFace => {
-                self.samples.clear();
-                self.samples.resize(padded_samples(frames), 0.0);
                 let (half, length) = (FRAME / 2, frames * HOP);
+                self.samples.clear();
+                self.samples.resize(length + 2 * half, 0.0);
                 // A last frame that is not whole still sounds, unless a clip ends before it.
                 let rest = (self.recording.len() - (seek * HOP as u64).min(self.recording.len())) as usize;
                 let sound = if content < available { content * HOP } else { rest.min(length) };
                 self.recording.read(seek * HOP as u64, &mut self.samples[half..half + sound])?;
-                mirror_edges(&mut self.samples[..length + 2 * half], half);
+                mirror_edges(&mut self.samples, half);
                 self.transform.power(&self.samples, &mut values);
                 logarithm(&mut values);
                 let loudest = values.iter().copied().fold(f32::MIN, f32::max);
@@ -128,15 +125,13 @@ impl<'a> Spectrogram<'a> {
     }
 
     /// log10 of the loudest point of the recording.
-    fn find_loudest(&mut self, proceed: &mut dyn FnMut() -> ControlFlow<()>) -> Result<f32, AudioError> {
+    fn find_loudest<E: From<AudioError>>(&mut self, proceed: &mut dyn FnMut() -> Result<(), E>) -> Result<f32, E> {
         let mut power = vec![0.0; WINDOW_FRAMES * self.transform.bins()];
         let mut loudest = SMALLEST_POWER;
         // The frames whose centre lies behind the last whole frame reach back into the sound.
         let frames = self.content_frames() + (FRAME / 2).div_ceil(HOP) as u64 + 1;
         for seek in (0..frames).step_by(WINDOW_FRAMES) {
-            if proceed().is_break() {
-                return Err(AudioError::Cancelled);
-            }
+            proceed()?;
             let count = (frames - seek).min(WINDOW_FRAMES as u64) as usize;
             let heard = &mut power[..count * self.transform.bins()];
             self.samples.resize(padded_samples(count), 0.0);

@@ -58,3 +58,18 @@ pub fn open(path: &Path) -> Recording {
 pub fn numbers<T: serde::de::DeserializeOwned>(value: &Value) -> Vec<T> {
     serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
 }
+
+/// The f32 tensors of a safetensors file, by name: shape and values.
+pub fn tensors(path: &Path) -> std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let (length, rest) = bytes.split_first_chunk::<8>().expect("a length");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: Value = serde_json::from_slice(header).expect("a header");
+    let f32s = header.as_object().expect("tensors by name").iter().filter(|(_, tensor)| tensor["dtype"] == "F32");
+    let read = |tensor: &Value| {
+        let [start, end] = numbers::<usize>(&tensor["data_offsets"])[..] else { panic!("offsets") };
+        let values = data[start..end].as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        (numbers(&tensor["shape"]), values)
+    };
+    f32s.map(|(name, tensor)| (name.clone(), read(tensor))).collect()
+}

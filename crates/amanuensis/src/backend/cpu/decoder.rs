@@ -54,14 +54,14 @@ impl Decoder {
                 cross_queries: linear(region, weights, &[&cross("q")], width, width)?,
                 cross_keys_values: linear(region, weights, &[&cross("k"), &cross("v")], width, dims.audio_width)?,
                 cross_out: linear(region, weights, &[&cross("out")], width, width)?,
-                feed_forward: FeedForward::load(region, weights, &name, width, dims.text_inner)?,
+                feed_forward: FeedForward::load(region, weights, &name, width, dims.text_feed_forward)?,
             })
         };
         let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.to_f32();
         Ok(Decoder {
             width,
             heads: dims.text_heads,
-            inner: dims.text_inner,
+            inner: dims.text_feed_forward,
             context: dims.text_context,
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,

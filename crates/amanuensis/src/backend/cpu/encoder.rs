@@ -42,13 +42,13 @@ impl Encoder {
                 attention_norm: Norm::load(weights, &format!("{name}.self_attn_layer_norm"), width)?,
                 queries_keys_values: linear(region, weights, &[&queries, &keys, &values], width, width)?,
                 attention_out: linear(region, weights, &[&attention("out")], width, width)?,
-                feed_forward: FeedForward::load(region, weights, &name, width, dims.audio_inner)?,
+                feed_forward: FeedForward::load(region, weights, &name, width, dims.audio_feed_forward)?,
             })
         };
         Ok(Encoder {
             width,
             heads: dims.audio_heads,
-            inner: dims.audio_inner,
+            inner: dims.audio_feed_forward,
             context: dims.audio_context,
             stem: [
                 convolution(region, weights, "encoder.conv1", width, dims.mel_bins)?,

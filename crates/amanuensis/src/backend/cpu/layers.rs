@@ -65,7 +65,7 @@ pub(super) fn linear(
     for (name, (matrix, bias)) in names.iter().zip(parts) {
         weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.read_f32(matrix);
         let bias_name = format!("{name}.bias");
-        if weights.has(&bias_name) {
+        if weights.get(&bias_name).is_some() {
             weights.tensor(&bias_name, &[outputs])?.read_f32(bias);
         }
     }

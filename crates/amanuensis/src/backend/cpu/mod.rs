@@ -57,7 +57,7 @@ impl Backend for Cpu {
             Ok((Encoder::load(region, &file.dims, &file.weights)?, Decoder::load(region, &file.dims, &file.weights)?))
         })?;
         let device = self.describe(kernels);
-        Ok(Box::new(CpuModel { dims: file.dims.clone(), device, kernels, team: Mutex::new(team), encoder, decoder }))
+        Ok(Box::new(CpuModel { dims: file.dims, device, kernels, team: Mutex::new(team), encoder, decoder }))
     }
 }
 
