@@ -1,5 +1,7 @@
 //! The tokenizer against the reference: golden ids made with the `tokenizers` package, and properties of any text.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use amanuensis::tokens::{NamedBytes, Token, Tokenizer, TokenizerError, TokenizerFiles, TokenizerSettings};

@@ -160,7 +160,7 @@ mod tests {
             of_part.map(|(_, shape)| shape.iter().product::<usize>()).sum()
         };
         assert_eq!(parameters("encoder."), 20_590_592);
-        assert_eq!(parameters("encoder.layers.3."), 3_150_848);
+        assert_eq!(parameters("encoder.layers.3."), 3_151_872);
         assert_eq!(parameters(""), 72_593_920);
         assert!(!tensors.iter().any(|(name, _)| name.ends_with("k_proj.bias")));
     }
