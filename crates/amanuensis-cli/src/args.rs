@@ -12,6 +12,7 @@ use crate::values::{self, Clips, Formats, Language, Maybe, Threads, TokenList};
 /// Speech to text with Whisper models
 #[derive(Debug, Parser)]
 #[command(name = "amanuensis", version, max_term_width = 110, after_help = values::AFTER_HELP)]
+#[command(override_usage = "amanuensis [OPTIONS] FILE...\n       amanuensis COMMAND ...")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -134,8 +135,9 @@ pub(crate) struct Decoding {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct Model {
-    /// Folder of a model in Hugging Face's layout, or `demo`, the small model inside this program, which understands
-    /// its own samples and nothing else [default: demo]
+    /// Folder of a model in Hugging Face's layout; a name such as `base` or `openai/whisper-base` that Hugging Face's
+    /// tools have stored here; or `demo`, the small model inside this program, which understands its own samples and
+    /// nothing else [default: demo]
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) model: Option<String>,
 
@@ -211,7 +213,7 @@ pub(crate) struct DetectLanguage {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// Folder of a model in Hugging Face's layout, or `demo`
+    /// Folder or name of a model, as for `transcribe --model`
     #[arg(value_name = "MODEL")]
     pub(crate) model: String,
 

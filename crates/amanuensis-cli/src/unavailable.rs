@@ -8,7 +8,7 @@ use crate::values;
 
 /// What the help of a verb says about them.
 pub(crate) const HELP: &str = "\
-openai-whisper's flags for sampling, beam search, fallback, word times and voice activity are recognised and refused
+openai-whisper's flags for sampling, beam search, fallback, word times and voice activity are recognised and refused \
 with exit code 2 while they are not available, unless they ask for what happens anyway (--beam_size 1).";
 
 /// A flag that cannot be served.

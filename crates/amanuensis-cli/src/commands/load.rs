@@ -20,6 +20,6 @@ pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
         // The processor is the fastest device that this program is built for.
         Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0 },
     };
-    let source = Source::resolve(name).with_context(|| format!("cannot find the model {name}"))?;
+    let source = Source::resolve(name)?;
     Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))
 }
