@@ -34,7 +34,9 @@ pub enum Error {
         reason: &'static str,
     },
     /// A token to be suppressed is not in the vocabulary.
-    #[error("token {token} cannot be suppressed: the model's vocabulary has {vocabulary} tokens, from 0 (-1 stands for all symbols that are not spoken)")]
+    #[error(
+        "token {token} cannot be suppressed: the model's vocabulary has {vocabulary} tokens, from 0 (-1 stands for all symbols that are not spoken)"
+    )]
     UnknownToken {
         /// What was asked for.
         token: i64,

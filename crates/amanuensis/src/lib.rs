@@ -110,7 +110,8 @@ impl Engine {
         let mut asked = Asked::new(options, &self.tokenizer, &self.generation)?;
         let mut work = Work::new(control.cancel);
         let mut languages = Vec::new();
-        let mut story = Story::new(&self.tokenizer, recording.duration(), &asked.before, options.condition_on_previous_text);
+        let mut story =
+            Story::new(&self.tokenizer, recording.duration(), &asked.before, options.condition_on_previous_text);
 
         let mut spectrogram = self.spectrogram(recording, options, &mut work)?;
         let content = spectrogram.content_frames();

@@ -132,13 +132,8 @@ fn unspoken(tokenizer: &Tokenizer) -> Vec<Token> {
     let special = tokenizer.special();
     let mut tokens = tokenizer.non_speech_tokens();
     tokens.push(special.start_of_transcript);
-    let others = [
-        special.transcribe,
-        special.translate,
-        special.start_of_previous,
-        special.start_of_lm,
-        special.no_speech,
-    ];
+    let others =
+        [special.transcribe, special.translate, special.start_of_previous, special.start_of_lm, special.no_speech];
     tokens.extend(others.into_iter().flatten());
     tokens
 }

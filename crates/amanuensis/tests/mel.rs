@@ -24,7 +24,10 @@ fn spectrogram_equals_openai_whisper() {
             if frame < frames {
                 let values = &mel.values[frame * mel.bins..][..mel.bins];
                 for (bin, (value, expected)) in values.iter().zip(expected).enumerate() {
-                    assert!((value - expected).abs() < TOLERANCE, "{name}: frame {frame}, bin {bin}: {value} {expected}");
+                    assert!(
+                        (value - expected).abs() < TOLERANCE,
+                        "{name}: frame {frame}, bin {bin}: {value} {expected}"
+                    );
                 }
             }
         }

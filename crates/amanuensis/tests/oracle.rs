@@ -49,8 +49,8 @@ fn equals_transformers(name: &str, oracle: &str) {
 
         let recording = open(&shared.join("audio").join(sound));
         let mut go_on = || Ok::<(), Error>(());
-        let mut spectrogram =
-            Spectrogram::new(&recording, file.dims.mel_bins, Convention::HuggingFace, &mut go_on).expect("a spectrogram");
+        let mut spectrogram = Spectrogram::new(&recording, file.dims.mel_bins, Convention::HuggingFace, &mut go_on)
+            .expect("a spectrogram");
         let mel = spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window");
         for (index, expected) in reference["mel"].1.iter().enumerate() {
             let frames = WINDOW_FRAMES / stride;
@@ -85,7 +85,9 @@ fn equals_transformers(name: &str, oracle: &str) {
         let mut decoding = model.begin(&encoded, &mut work).expect("a decoding");
         let mut logits = Logits::default();
         decoding.start(&[0]);
-        decoding.step(&[Feed { tokens: &[special.start_of_transcript], read: &[0] }], &mut logits, &mut work).expect("a step");
+        decoding
+            .step(&[Feed { tokens: &[special.start_of_transcript], read: &[0] }], &mut logits, &mut work)
+            .expect("a step");
         let first = [special.language_token("en"), special.language_token("de"), special.no_speech];
         for (token, expected) in first.into_iter().zip(&reference["start_logits_lang_nospeech"].1) {
             let token = token.expect("a token of the model") as usize;
@@ -99,7 +101,10 @@ fn equals_transformers(name: &str, oracle: &str) {
         decoding.step(&[Feed { tokens: &prompt, read: &read }], &mut logits, &mut work).expect("a step");
         for (row, expected) in expected_logits.chunks_exact(file.dims.vocabulary).enumerate() {
             for (token, (value, expected)) in logits.row(row).iter().zip(expected).enumerate() {
-                assert!((*value - expected).abs() < LOGIT, "{name} {sound}: logit {token} of row {row}: {value} {expected}");
+                assert!(
+                    (*value - expected).abs() < LOGIT,
+                    "{name} {sound}: logit {token} of row {row}: {value} {expected}"
+                );
             }
         }
     }

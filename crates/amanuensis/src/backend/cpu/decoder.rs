@@ -78,7 +78,8 @@ impl Decoder {
         let mut projected = vec![0.0; self.audio_context * 2 * self.width];
         let mut listen = |window: &[f32], layer: &Layer| {
             region.linear(window, &layer.cross_keys_values, Epilogue::Store, &mut projected);
-            let mut keys_values = KeysValues::new(region.kernels(), self.heads, self.width / self.heads, self.audio_context);
+            let mut keys_values =
+                KeysValues::new(region.kernels(), self.heads, self.width / self.heads, self.audio_context);
             keys_values.fill(region, &projected);
             keys_values
         };

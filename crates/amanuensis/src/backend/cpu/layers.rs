@@ -12,7 +12,10 @@ pub(super) struct Norm {
 
 impl Norm {
     pub(super) fn load(weights: &Weights, name: &str, width: usize) -> Result<Self, ModelError> {
-        Ok(Norm { gain: vector(weights, &format!("{name}.weight"), width)?, bias: vector(weights, &format!("{name}.bias"), width)? })
+        Ok(Norm {
+            gain: vector(weights, &format!("{name}.weight"), width)?,
+            bias: vector(weights, &format!("{name}.bias"), width)?,
+        })
     }
 
     pub(super) fn apply(&self, region: &mut Region<'_>, input: &[f32], out: &mut [f32]) {
@@ -28,7 +31,13 @@ pub(super) struct FeedForward {
 }
 
 impl FeedForward {
-    pub(super) fn load(region: &mut Region<'_>, weights: &Weights, layer: &str, width: usize, inner: usize) -> Result<Self, ModelError> {
+    pub(super) fn load(
+        region: &mut Region<'_>,
+        weights: &Weights,
+        layer: &str,
+        width: usize,
+        inner: usize,
+    ) -> Result<Self, ModelError> {
         Ok(FeedForward {
             norm: Norm::load(weights, &format!("{layer}.final_layer_norm"), width)?,
             up: linear(region, weights, &[&format!("{layer}.fc1")], inner, width)?,

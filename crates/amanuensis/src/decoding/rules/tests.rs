@@ -77,8 +77,20 @@ fn timestamps_come_when_together_they_outweigh_any_text() {
     // 85 timestamps with logit 0 are together as probable as one token with ln 85 = 4.44.
     let said = [BEGIN, 1, BEGIN + 10, BEGIN + 15, 2];
     let text = |allowed: &[Token]| allowed.iter().any(|&token| token < BEGIN);
-    assert!(text(&allowed_among(&said, |token| if token == 1 { 4.45 } else if token < BEGIN { -9.0 } else { 0.0 })));
-    assert!(!text(&allowed_among(&said, |token| if token == 1 { 4.43 } else if token < BEGIN { -9.0 } else { 0.0 })));
+    assert!(text(&allowed_among(&said, |token| if token == 1 {
+        4.45
+    } else if token < BEGIN {
+        -9.0
+    } else {
+        0.0
+    })));
+    assert!(!text(&allowed_among(&said, |token| if token == 1 {
+        4.43
+    } else if token < BEGIN {
+        -9.0
+    } else {
+        0.0
+    })));
 }
 
 #[test]
