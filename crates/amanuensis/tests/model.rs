@@ -303,6 +303,14 @@ fn wrong_settings_are_refused_by_name() {
     let message = refused(written(&files).path(), "preprocessor_config.json");
     says(&message, &["feature_size is 128, expected 80, the num_mel_bins of config.json"]);
 
+    files.preprocessor = None;
+    let folder = written(&files);
+    let processor = json!({"feature_extractor": {"hop_length": 320}, "processor_class": "WhisperProcessor"});
+    std::fs::write(folder.path().join("processor_config.json"), processor.to_string()).unwrap();
+    says(&refused(folder.path(), "processor_config.json"), &["hop_length is 320, expected 160"]);
+    std::fs::write(folder.path().join("processor_config.json"), "{}").unwrap();
+    open(folder.path()).unwrap();
+
     let mut files = ModelFiles::new(SMALL);
     files.generation = Some(json!({"alignment_heads": [[0, 1], [2, 0]]}));
     let message = refused(written(&files).path(), "generation_config.json");
