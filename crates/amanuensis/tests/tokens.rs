@@ -93,6 +93,26 @@ fn both_ways_of_storing_a_vocabulary_give_the_same() {
 }
 
 #[test]
+fn decodes_what_the_reference_wrote() {
+    let Some(shared) = shared() else { return };
+    for model in ["espeak-whisper-demo", "espeak-whisper-std"] {
+        let tokenizer = read_whole(&shared.join("models").join(model).join("tokenizer.json"));
+        let index = std::fs::read(shared.join("oracle").join(model).join("index.json")).unwrap();
+        let index: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&index).unwrap();
+        let mut compared = 0;
+        for recording in index.values() {
+            let tokens = |field: &str| -> Option<Vec<Token>> { serde_json::from_value(recording[field].clone()).ok() };
+            if let (Some(plain), Some(timed)) = (tokens("tokens"), tokens("tokens_with_timestamps")) {
+                assert_eq!(tokenizer.decode(&plain), recording["text"]);
+                assert_eq!(tokenizer.decode_with_timestamps(&timed), recording["text_with_timestamps"]);
+                compared += 1;
+            }
+        }
+        assert!(compared > 0);
+    }
+}
+
+#[test]
 fn special_tokens_come_from_the_files() {
     let tokenizer = demo();
     let special = tokenizer.special();

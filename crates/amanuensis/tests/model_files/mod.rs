@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use amanuensis::model::{Dims, Dtype};
+use amanuensis::model::{self, Dims, Dtype, ModelError, ModelFile, Source};
 use half::{bf16, f16};
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
 /// A model in the making. Tests change what they are about and write it.
 pub(crate) struct ModelFiles {
@@ -203,4 +204,23 @@ fn added_tokens(layout: Layout, first_timestamp: usize) -> Value {
         }
     }
     Value::Object(added)
+}
+
+/// A folder with the model in it.
+pub(crate) fn written(files: &ModelFiles) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    files.write(folder.path());
+    folder
+}
+
+/// Opens a folder.
+pub(crate) fn open(folder: &Path) -> Result<ModelFile, ModelError> {
+    model::open(&Source::Path(folder.to_owned()))
+}
+
+/// Checks that a message says all it should.
+pub(crate) fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{message:?} should say {part:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
-use super::folder::Settings;
+use super::folder::Folder;
 use crate::model::{Dims, ModelError};
 
 /// config.json, as far as it matters here.
@@ -48,13 +48,20 @@ pub(in crate::model) struct GenerationConfig {
 }
 
 /// preprocessor_config.json: how sound becomes what the encoder reads.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Preprocessor {
     feature_size: Option<u64>,
     sampling_rate: Option<u64>,
     hop_length: Option<u64>,
     n_fft: Option<u64>,
     chunk_length: Option<u64>,
+}
+
+/// processor_config.json, where newer tools put the same settings beside the tokenizer's.
+#[derive(Deserialize)]
+struct Processor {
+    #[serde(default)]
+    feature_extractor: Preprocessor,
 }
 
 /// No model is near these; they keep a hostile file from asking for absurd amounts of memory.
@@ -112,9 +119,17 @@ pub(in crate::model) fn dims(config: &Config, file: &str) -> Result<Dims, ModelE
     })
 }
 
-/// Checks that the model wants its sound prepared in the one way there is.
-pub(in crate::model) fn check_preprocessor(settings: &Settings, dims: &Dims) -> Result<(), ModelError> {
-    let found: Preprocessor = settings.parse()?;
+/// Checks that the model wants its sound prepared in the one way there is. Files that are absent ask for nothing.
+pub(in crate::model) fn check_preprocessor(folder: &Folder, dims: &Dims) -> Result<(), ModelError> {
+    let (file, found) = if let Some(settings) = folder.settings("preprocessor_config.json")? {
+        let found: Preprocessor = settings.parse()?;
+        (settings.file, found)
+    } else if let Some(settings) = folder.settings("processor_config.json")? {
+        let Processor { feature_extractor } = settings.parse()?;
+        (settings.file, feature_extractor)
+    } else {
+        return Ok(());
+    };
     let expected = [
         ("feature_size", found.feature_size, dims.mel_bins as u64),
         ("sampling_rate", found.sampling_rate, 16_000),
@@ -128,12 +143,7 @@ pub(in crate::model) fn check_preprocessor(settings: &Settings, dims: &Dims) -> 
                 "feature_size" => format!("{expected}, the num_mel_bins of config.json"),
                 _ => expected.to_string(),
             };
-            return Err(ModelError::Setting {
-                file: settings.file.clone(),
-                field: field.to_owned(),
-                found: found.to_string(),
-                expected,
-            });
+            return Err(ModelError::Setting { file, field: field.to_owned(), found: found.to_string(), expected });
         }
     }
     Ok(())

@@ -26,9 +26,7 @@ pub(in crate::model) fn open(
     let config_file = folder.settings("config.json")?.ok_or_else(|| absent("config.json"))?;
     let config: Config = config_file.parse()?;
     let dims = config::dims(&config, &config_file.file)?;
-    if let Some(preprocessor) = folder.settings("preprocessor_config.json")? {
-        config::check_preprocessor(&preprocessor, &dims)?;
-    }
+    config::check_preprocessor(folder, &dims)?;
     let generation_file = folder.settings("generation_config.json")?;
     let generation_config: GenerationConfig =
         generation_file.as_ref().map(Settings::parse).transpose()?.unwrap_or_default();
