@@ -35,7 +35,7 @@ pub use segments::{Segment, Transcript, Word};
 
 use audio::Recording;
 use backend::cpu::Cpu;
-use backend::{Backend, BackendError, Model, Receipt, Stage, Work};
+use backend::{Backend, Model, Receipt, Stage, Work};
 use decoding::Prompt;
 use mel::{FRAMES_PER_SECOND, Spectrogram, WINDOW_FRAMES};
 use model::{Generation, ModelFile, Source};

@@ -20,7 +20,7 @@ fn spectrogram_equals_openai_whisper() {
         let recording = open(&shared.join("audio").join(file));
         let (mel, frames) = spectrogram(&recording, expected);
         let values: Vec<Vec<f32>> = numbers(&expected["values"]);
-        for (frame, expected) in numbers::<Vec<usize>>(&expected["frame_index"]).into_iter().zip(values) {
+        for (frame, expected) in numbers::<usize>(&expected["frame_index"]).into_iter().zip(values) {
             if frame < frames {
                 let values = &mel.values[frame * mel.bins..][..mel.bins];
                 for (bin, (value, expected)) in values.iter().zip(expected).enumerate() {

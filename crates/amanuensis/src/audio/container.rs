@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_VORBIS};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::{Hint, Probe, ProbeOptions};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
@@ -19,6 +19,7 @@ use super::codec::{Codec, Decoded, NoDecoder, codec_name};
 use super::error::AudioError;
 use super::input::Media;
 use super::intake::Intake;
+use super::matroska;
 use super::options::Limits;
 use super::recording::Source;
 use super::trim::{self, Cut};
@@ -43,6 +44,11 @@ pub(super) fn decode(
     limits: &Limits,
     intake: &mut Intake<'_>,
 ) -> Result<Source, AudioError> {
+    let unbounded = matroska::unbounded(media);
+    if unbounded.is_some() {
+        intake.warn("the file is cut off: it claims to be longer than it is".into());
+    }
+    let media = unbounded.as_ref().unwrap_or(media);
     let mut reader = probe(media, name, intake)?;
     let container = reader.format_info().short_name.to_owned();
     let track = choose(reader.as_ref(), name, &container, intake)?;
@@ -232,6 +238,13 @@ impl Run<'_, '_> {
             NoDecoder::Unsupported(codec) => self.unsupported(&codec),
             NoDecoder::Damaged(reason) => self.intake.damaged(&self.container, reason),
         })?;
+        let channels = params.channels.as_ref().map_or(0, |channels| channels.count());
+        if params.codec == CODEC_ID_VORBIS && channels > 2 {
+            // The decoder undoes coupled channels first to last, the format says last to first.
+            self.intake.warn(format!(
+                "Vorbis with {channels} channels is decoded roughly (a tenth of the level off); ffmpeg does it exactly"
+            ));
+        }
         self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
         let rate = codec.rate().or(params.sample_rate).unwrap_or(0);
         let Cut { skip, discard } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
@@ -260,6 +273,12 @@ impl Run<'_, '_> {
             self.intake
                 .warn(format!("{} of {} packets could not be decoded ({})", tally.failed, tally.packets, tally.reason));
         }
+        // A tenth of a second is more than any rounding of a header, and less than anyone would miss.
+        let tolerance = track_rate(track).map_or(u64::MAX, |rate| u64::from(rate / 10));
+        if ended_early.is_none() && tally.failed == 0 && promised > tally.frames.saturating_add(tolerance) {
+            let share = tally.frames as f64 / promised as f64;
+            self.intake.warn(format!("the file is cut off: it has {:.1} % of what it promises", 100.0 * share));
+        }
         if let Some(reason) = ended_early {
             self.intake.warn(format!("reading stopped after {seconds:.3} s: {reason}"));
         }
@@ -276,11 +295,15 @@ impl Run<'_, '_> {
     }
 }
 
-/// Whether a tick of the track is a frame of sound.
-fn has_frame_times(track: &Track) -> bool {
-    let rate = match &track.codec_params {
+fn track_rate(track: &Track) -> Option<u32> {
+    match &track.codec_params {
         Some(CodecParameters::Audio(params)) => params.sample_rate,
         _ => None,
-    };
+    }
+}
+
+/// Whether a tick of the track is a frame of sound.
+fn has_frame_times(track: &Track) -> bool {
+    let rate = track_rate(track);
     track.time_base.is_some_and(|base| base.numer.get() == 1 && Some(base.denom.get()) == rate)
 }

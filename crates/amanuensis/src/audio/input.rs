@@ -118,15 +118,13 @@ pub(super) struct Media {
     bytes: Bytes,
     place: u64,
     path: Option<PathBuf>,
+    /// A few bytes that read otherwise than they are stored, and where.
+    patch: Option<(u64, Arc<[u8]>)>,
 }
 
 impl Media {
     fn new(bytes: Bytes, path: Option<PathBuf>) -> Media {
-        Media { bytes, place: 0, path }
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Media {
-        Media::new(Bytes::Memory(bytes.into()), None)
+        Media { bytes, place: 0, path, patch: None }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -144,6 +142,11 @@ impl Media {
     /// The same bytes, from the start.
     pub(super) fn from_start(&self) -> Media {
         Media { place: 0, ..self.clone() }
+    }
+
+    /// The same bytes from the start, but for those at `place`.
+    pub(super) fn patched(&self, place: u64, bytes: &[u8]) -> Media {
+        Media { patch: Some((place, bytes.into())), ..self.from_start() }
     }
 
     /// Up to `count` bytes from `place`; fewer only at the end.
@@ -172,6 +175,13 @@ impl Read for Media {
                 count
             }
         };
+        if let Some((start, patch)) = &self.patch {
+            for (&byte, place) in patch.iter().zip(*start..) {
+                if let Some(offset) = place.checked_sub(self.place).filter(|&offset| offset < count as u64) {
+                    out[offset as usize] = byte;
+                }
+            }
+        }
         self.place += count as u64;
         Ok(count)
     }
@@ -190,11 +200,12 @@ impl Seek for Media {
 }
 
 impl MediaSource for Media {
+    /// A file that claims to be longer than it is has to be read front to back: its index points beyond its end.
     fn is_seekable(&self) -> bool {
-        true
+        self.patch.is_none()
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.len())
+        self.patch.is_none().then(|| self.len())
     }
 }

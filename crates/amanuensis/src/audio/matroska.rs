@@ -11,6 +11,31 @@ const DISCARD_PADDING: u32 = 0x75a2;
 /// Elements that are looked at before giving up: a day of packets of 20 ms in clusters of unknown length.
 const MAX_ELEMENTS: u64 = 5_000_000;
 
+/// The file with the length of its segment marked as unknown, when it claims more than there is: the demuxer refuses a
+/// recording that broke off, although all but its end is good.
+pub(super) fn unbounded(media: &Media) -> Option<Media> {
+    if media.peek(0, 4).ok()? != [0x1a, 0x45, 0xdf, 0xa3] {
+        return None;
+    }
+    let mut place = 0;
+    for _ in 0..100 {
+        let bytes = media.peek(place, 12).ok()?;
+        let id_width = bytes.first()?.leading_zeros() as usize + 1;
+        let id = bytes.get(..id_width)?.iter().fold(0u64, |value, &byte| value << 8 | u64::from(byte));
+        let (size, width) = variable(bytes.get(id_width..)?)?;
+        let body = place + (id_width + width) as u64;
+        if id == u64::from(SEGMENT) {
+            let unknown = (1u64 << (7 * width)) - 1;
+            let short = size != unknown && body.checked_add(size).is_none_or(|end| end > media.len());
+            // The mark of the width, then ones only.
+            let all = (unknown | 1 << (7 * width)).to_be_bytes();
+            return short.then(|| media.patched(place + id_width as u64, &all[8 - width..]));
+        }
+        place = body.checked_add(size)?;
+    }
+    None
+}
+
 /// Frames at `rate` to drop from the end of the last packet of track `id`.
 pub(super) fn discarded(media: &Media, id: u32, rate: u32) -> u64 {
     let padding = last_padding(media, id).unwrap_or(0);

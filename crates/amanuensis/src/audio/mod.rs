@@ -6,6 +6,7 @@ mod container;
 mod downmix;
 mod error;
 mod ffmpeg;
+mod flac;
 mod input;
 mod intake;
 mod matroska;
@@ -107,6 +108,9 @@ fn native(
         if wav::is_wave(&head)
             && let Some(source) = wav::decode(media, name, &mut intake)?
         {
+            return intake.finish(source);
+        }
+        if let Some(source) = flac::without_frames(media, name) {
             return intake.finish(source);
         }
         let source = container::decode(media, name, &options.limits, &mut intake)?;

@@ -240,3 +240,68 @@ fn bessel(x: f64) -> f64 {
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn resample<S: Kind>(rate: u32, input: &[S], piece: usize) -> Vec<S> {
+        let Some(mut resampler) = Resampler::new(rate) else { return input.to_vec() };
+        let mut out = Vec::new();
+        for piece in input.chunks(piece.max(1)) {
+            resampler.push(piece, &mut out);
+        }
+        resampler.finish(&mut out);
+        out
+    }
+
+    fn expected_length(rate: u32, input: usize) -> usize {
+        (input as u64 * u64::from(SAMPLE_RATE)).div_ceil(u64::from(rate)) as usize
+    }
+
+    const RATES: [u32; 12] = [1000, 8000, 11025, 12000, 22050, 24000, 32000, 44100, 44099, 48000, 96000, 768_000];
+
+    #[test]
+    fn a_constant_stays_a_constant() {
+        for rate in RATES {
+            let out = resample(rate, &vec![0.5f32; rate as usize / 5], 4096);
+            let worst = out.iter().map(|sample| (sample - 0.5).abs()).fold(0.0, f32::max);
+            // The phases share one scale, so their sums differ by the ripple of the window.
+            assert!(worst < 1e-3, "{rate} Hz: {worst}");
+        }
+    }
+
+    #[test]
+    fn an_impulse_stays_in_its_place() {
+        for rate in RATES.into_iter().filter(|rate| *rate >= 8000) {
+            let frames = rate as usize / 2;
+            let mut input = vec![0.0f32; frames];
+            // A place that lies on an output sample: a whole number of hundredths of a second.
+            let place = frames / 5 / (rate as usize / 100).max(1) * (rate as usize / 100).max(1);
+            input[place] = 1.0;
+            let out = resample(rate, &input, 1000);
+            let peak = (0..out.len()).max_by(|&a, &b| out[a].total_cmp(&out[b])).unwrap();
+            let wanted = (place as f64 * 16000.0 / f64::from(rate)).round() as usize;
+            assert_eq!(peak, wanted, "{rate} Hz");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn pieces_do_not_matter_and_length_is_exact(
+            rate in prop_oneof![proptest::sample::select(RATES.to_vec()), 1000u32..200_000],
+            frames in 0usize..6000,
+            piece in 1usize..3000,
+        ) {
+            let input: Vec<i16> = (0..frames).map(|frame| (frame * 7919 % 20011) as i16 - 10000).collect();
+            let whole = resample(rate, &input, frames);
+            prop_assert_eq!(&whole, &resample(rate, &input, piece));
+            // ffmpeg gives one sample less where the last filter runs out of mirrored sound.
+            let difference = expected_length(rate, frames) as i64 - whole.len() as i64;
+            prop_assert!((0..=1).contains(&difference), "{} of {}", whole.len(), expected_length(rate, frames));
+        }
+    }
+}

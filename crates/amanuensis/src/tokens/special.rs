@@ -48,7 +48,8 @@ pub struct Special {
     pub timestamp_count: u32,
     /// Codes and tokens of the languages, in order of their ids.
     pub languages: Vec<(String, Token)>,
-    multilingual: bool,
+    /// Whether the prompt names a language and a task.
+    pub multilingual: bool,
 }
 
 impl Special {

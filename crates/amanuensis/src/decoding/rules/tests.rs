@@ -16,6 +16,7 @@ fn special() -> Special {
         no_speech: None,
         no_timestamps: NO_TIMESTAMPS,
         timestamp_begin: BEGIN,
+        timestamp_count: 1501,
         languages: Vec::new(),
         multilingual: true,
     }

@@ -13,6 +13,7 @@ fn special() -> Special {
         no_speech: None,
         no_timestamps: 99,
         timestamp_begin: BEGIN,
+        timestamp_count: 1501,
         languages: Vec::new(),
         multilingual: false,
     }
