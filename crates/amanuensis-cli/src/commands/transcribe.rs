@@ -101,7 +101,6 @@ fn options(verb: Task, asked: &Decoding) -> Result<Options, Stop> {
             MelConvention::Openai => Convention::OpenAi,
             MelConvention::Huggingface => Convention::HuggingFace,
         },
-        ..Options::default()
     })
 }
 
