@@ -184,7 +184,8 @@ pub(crate) struct Sound {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports (on standard error)")]
 pub(crate) struct Report {
-    /// How progress is shown: bar, json (a line each), off; auto is a bar on a terminal and off elsewhere
+    /// How progress is shown: bar, off, or json, which makes everything on standard error a JSON object a line; auto is
+    /// a bar on a terminal and off elsewhere
     #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
     pub(crate) progress: ProgressStyle,
 

@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
+use serde::Serialize;
 
 /// The bar on the screen, if there is one.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -43,8 +45,39 @@ pub(crate) fn print_data(data: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Whether a program reads standard error: every line of it is then a JSON object.
+static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
+
+/// Makes every message a JSON object from here on.
+pub(crate) fn speak_to_programs() {
+    FOR_PROGRAMS.store(true, Ordering::Relaxed);
+}
+
+/// A message as programs read it.
+#[derive(Serialize)]
+struct Message {
+    event: &'static str,
+    text: String,
+}
+
 /// Writes a line to standard error. Where that cannot be written there is nobody to tell.
 pub(crate) fn message(line: fmt::Arguments<'_>) {
+    if FOR_PROGRAMS.load(Ordering::Relaxed) {
+        json(&Message { event: "message", text: line.to_string() });
+    } else {
+        write_error(line);
+    }
+}
+
+/// Writes an object to standard error, on one line.
+pub(crate) fn json(value: &impl Serialize) {
+    // Only maps whose keys are not strings fail to serialize; what the program says has none.
+    if let Ok(line) = serde_json::to_string(value) {
+        write_error(format_args!("{line}"));
+    }
+}
+
+fn write_error(line: fmt::Arguments<'_>) {
     beside_the_bar(|| {
         let _ = writeln!(io::stderr().lock(), "{line}");
     });

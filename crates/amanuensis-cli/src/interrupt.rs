@@ -16,6 +16,7 @@ pub(crate) fn listen() -> &'static AtomicBool {
         if ASKED.swap(true, Ordering::SeqCst) {
             process::exit(i32::from(INTERRUPTED));
         }
+        say!("stopping at the next step; Ctrl-C again stops at once");
     });
     if let Err(error) = listening {
         // Without a handler Ctrl-C still ends the program, only less politely.

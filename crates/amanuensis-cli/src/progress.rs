@@ -1,13 +1,15 @@
 //! How far the work has come: a bar for a person, lines of JSON for a program, or nothing.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
 use serde::Serialize;
 
 use crate::args::ProgressStyle;
-use crate::console::{say, set_bar};
+use crate::console::{self, set_bar};
 
 /// Lines of JSON come no faster than this.
 const BETWEEN_LINES: Duration = Duration::from_millis(100);
@@ -58,10 +60,22 @@ struct Line<'a> {
     eta: Option<f64>,
 }
 
+/// The end of a file, as programs read it.
+#[derive(Debug, Serialize)]
+struct Done<'a> {
+    event: &'static str,
+    file: &'a str,
+    ok: bool,
+    error: Option<&'a str>,
+}
+
 impl Progress {
     pub(crate) fn new(asked: ProgressStyle) -> Progress {
         let style = match asked {
-            ProgressStyle::Json => Style::Json,
+            ProgressStyle::Json => {
+                console::speak_to_programs();
+                Style::Json
+            }
             ProgressStyle::Off => Style::Off,
             ProgressStyle::Bar => Style::Bar,
             ProgressStyle::Auto if io::stderr().is_terminal() => Style::Bar,
@@ -106,7 +120,7 @@ impl Progress {
                     return;
                 }
                 self.last_line = Some(Instant::now());
-                print_json(&self.line(processed, total, elapsed));
+                console::json(&self.line(processed, total, elapsed));
             }
         }
     }
@@ -129,7 +143,7 @@ impl Progress {
     pub(crate) fn file_done(&mut self, file: &str, error: Option<&str>) {
         self.end();
         if self.style == Style::Json {
-            print_json(&serde_json::json!({"event": "done", "file": file, "ok": error.is_none(), "error": error}));
+            console::json(&Done { event: "done", file, ok: error.is_none(), error });
         }
     }
 
@@ -141,10 +155,12 @@ impl Progress {
         }
     }
 
+    /// What the bar stands for; a bar has no room for folders.
     fn label(&self) -> String {
+        let name = Path::new(&self.file).file_name().map_or(self.file.as_str().into(), OsStr::to_string_lossy);
         match self.stage {
-            Stage::Read => format!("{}: reading", self.file),
-            Stage::Transcribe => format!("{}:", self.file),
+            Stage::Read => format!("{name}: reading"),
+            Stage::Transcribe => format!("{name}:"),
         }
     }
 }
@@ -155,15 +171,8 @@ impl Drop for Progress {
     }
 }
 
-fn print_json(value: &impl Serialize) {
-    // Only maps whose keys are not strings fail to serialize, and there is none here.
-    if let Ok(line) = serde_json::to_string(value) {
-        say!("{line}");
-    }
-}
-
 fn measured() -> BarStyle {
-    let style = BarStyle::with_template("{bar:28} {percent:>3}% {wide_msg}");
+    let style = BarStyle::with_template("{bar:20} {percent:>3}% {wide_msg}");
     style.unwrap_or_else(|_| BarStyle::default_bar())
 }
 

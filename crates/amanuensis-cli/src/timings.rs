@@ -6,7 +6,7 @@ use amanuensis::backend::StageTime;
 use serde::Serialize;
 
 use crate::args::TimingsStyle;
-use crate::console::say;
+use crate::console::{self, say};
 use crate::progress::realtime;
 
 /// The stages of one file.
@@ -29,10 +29,7 @@ pub(crate) struct Timings {
 pub(crate) fn report(style: TimingsStyle, timings: &Timings) {
     match style {
         TimingsStyle::Table => say!("{}", table(timings)),
-        TimingsStyle::Json => match serde_json::to_string(timings) {
-            Ok(line) => say!("{line}"),
-            Err(error) => say!("error: the timings cannot be written as JSON: {error}"),
-        },
+        TimingsStyle::Json => console::json(timings),
     }
 }
 
@@ -52,7 +49,9 @@ fn table(timings: &Timings) -> String {
     );
     let mut row = |name: &str, count: &str, seconds: f64| {
         let share = if timings.seconds > 0.0 { 100.0 * seconds / timings.seconds } else { 0.0 };
-        let factor = realtime(timings.audio_seconds, seconds).map_or(String::new(), |factor| format!("{factor:.1}x"));
+        // Below what the column of seconds shows, a factor would only be large.
+        let factor = realtime(timings.audio_seconds, seconds).filter(|_| seconds >= 0.000_05);
+        let factor = factor.map_or(String::new(), |factor| format!("{factor:.1}x"));
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {name:longest$}  {count:>8}  {seconds:>10.4}  {share:>6.1}%  {factor:>10}");
     };

@@ -36,17 +36,13 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     }
     outputs::make_folders(&targets)?;
     let cancel = interrupt::listen();
+    let progress = Progress::new(asked.report.progress);
     let engine = load::engine(&asked.model)?;
-    let mut run = Run {
-        asked,
-        options,
-        open,
-        verbose,
-        engine,
-        cancel,
-        progress: Progress::new(asked.report.progress),
-        closed: false,
-    };
+    if interrupt::asked() {
+        say!("stopped before any sound was read");
+        return Ok(INTERRUPTED);
+    }
+    let mut run = Run { asked, options, open, verbose, engine, cancel, progress, closed: false };
     let mut failures: Vec<(String, String)> = Vec::new();
     let mut succeeded = 0;
     for (input, target) in asked.inputs.iter().zip(&targets) {
@@ -105,7 +101,6 @@ fn options(verb: Task, asked: &Decoding) -> Result<Options, Stop> {
             MelConvention::Openai => Convention::OpenAi,
             MelConvention::Huggingface => Convention::HuggingFace,
         },
-        ..Options::default()
     })
 }
 
