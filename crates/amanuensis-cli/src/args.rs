@@ -31,6 +31,8 @@ pub(crate) enum Verb {
     Inspect(Inspect),
     /// List what this machine can compute with
     Devices(Devices),
+    /// Measure how long a model takes here for a fixed piece of work
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]
@@ -225,6 +227,20 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) model: Model,
+
+    /// Rounds to take the median of, behind one that does not count
+    #[arg(long, value_name = "COUNT", default_value = "5")]
+    pub(crate) rounds: std::num::NonZeroU8,
+
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

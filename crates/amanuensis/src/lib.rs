@@ -56,6 +56,7 @@ pub struct Engine {
     model: Box<dyn Model>,
     tokenizer: Tokenizer,
     generation: Generation,
+    warnings: Vec<String>,
 }
 
 /// A transcript, and how it came about.
@@ -80,7 +81,13 @@ impl Engine {
     /// Loads a model onto the device of `backend`.
     pub fn with(file: ModelFile, backend: &dyn Backend) -> Result<Self, Error> {
         let model = backend.load(&file)?;
-        Ok(Engine { name: file.name, model, tokenizer: file.tokenizer, generation: file.generation })
+        let ModelFile { name, tokenizer, generation, warnings, .. } = file;
+        Ok(Engine { name, model, tokenizer, generation, warnings })
+    }
+
+    /// What is odd about the model's files, in words.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The name of the model.

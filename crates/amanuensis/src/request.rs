@@ -100,14 +100,9 @@ fn rules(options: &Options, tokenizer: &Tokenizer, generation: &Generation) -> R
     let special = tokenizer.special();
     let suppressed = match &options.suppress_tokens {
         Some(asked) => suppressed(asked, tokenizer)?,
-        None if generation.suppress_tokens.is_empty() => unspoken(tokenizer),
         None => generation.suppress_tokens.clone(),
     };
-    let suppressed_first = match (options.suppress_blank, generation.begin_suppress_tokens.as_slice()) {
-        (false, _) => Vec::new(),
-        (true, []) => [tokenizer.encode(" "), vec![special.end_of_text]].concat(),
-        (true, tokens) => tokens.to_vec(),
-    };
+    let suppressed_first = if options.suppress_blank { generation.begin_suppress_tokens.clone() } else { Vec::new() };
     let rules = Rules::new(suppressed, suppressed_first);
     let initial = generation.max_initial_timestamp_index.unwrap_or(INITIAL_TIMESTAMP);
     Ok(if options.timestamps { rules.with_timestamps(special, initial) } else { rules })

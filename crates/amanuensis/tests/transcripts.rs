@@ -24,10 +24,19 @@ fn std_transcribes_as_openai_whisper_does() {
     transcribes_as_openai_whisper("std");
 }
 
+#[test]
+fn samples_are_transcribed_as_openai_whisper_does() {
+    let folder = common::in_repository("samples");
+    equals_openai_whisper("demo", &engine(model_folder("demo", None)), &folder, &golden("demo/samples-openai.json"));
+}
+
 fn transcribes_as_openai_whisper(model: &str) {
     let Some(shared) = shared() else { return };
     let engine = engine(model_folder(model, Some(&shared)));
-    let golden = golden(&format!("{model}/openai.json"));
+    equals_openai_whisper(model, &engine, &shared.join("audio"), &golden(&format!("{model}/openai.json")));
+}
+
+fn equals_openai_whisper(model: &str, engine: &Engine, folder: &Path, golden: &Value) {
     for (file, expected) in golden["files"].as_object().expect("files by name") {
         for (run, conditioned) in [("alone", false), ("conditioned", true)] {
             if let Some(expected_run) = expected.get(run) {
@@ -36,7 +45,7 @@ fn transcribes_as_openai_whisper(model: &str) {
                     condition_on_previous_text: conditioned,
                     ..Options::default()
                 };
-                let outcome = transcribe(&engine, &shared.join("audio").join(file), &options);
+                let outcome = transcribe(engine, &folder.join(file), &options);
                 // Decoders of lossy codecs round differently, so that the sound differs in its last bits.
                 let exact = file.ends_with(".wav") || file.ends_with(".flac");
                 let tolerance = if exact { 2e-3 } else { 2e-2 };
@@ -132,12 +141,22 @@ fn std_decodes_windows_as_transformers_does() {
     decodes_as_transformers("std");
 }
 
+#[test]
+fn samples_are_decoded_as_transformers_does() {
+    let folder = common::in_repository("samples");
+    equals_transformers("demo", &model_folder("demo", None), &folder, &golden("demo/samples-transformers.json"));
+}
+
 fn decodes_as_transformers(name: &str) {
     let Some(shared) = shared() else { return };
-    let bare = Bare::open(&model_folder(name, Some(&shared)));
     let golden = golden(&format!("{name}/transformers.json"));
+    equals_transformers(name, &model_folder(name, Some(&shared)), &shared.join("audio"), &golden);
+}
+
+fn equals_transformers(name: &str, model: &Path, folder: &Path, golden: &Value) {
+    let bare = Bare::open(model);
     for (file, expected) in golden["files"].as_object().expect("files by name") {
-        let path = shared.join("audio").join(file);
+        let path = folder.join(file);
         let language = expected["language"].as_str().unwrap_or("en");
         for (timestamps, tokens) in [(false, "tokens"), (true, "tokens_with_timestamps")] {
             let (decoded, languages) = bare.first_window(&path, language, timestamps);

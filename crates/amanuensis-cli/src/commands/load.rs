@@ -21,5 +21,9 @@ pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
         Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0 },
     };
     let source = Source::resolve(name)?;
-    Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))
+    let engine = Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))?;
+    for warning in engine.warnings() {
+        say!("warning: {warning}");
+    }
+    Ok(engine)
 }

@@ -1,5 +1,6 @@
 //! The verbs, one file each, and how each of them ends.
 
+mod bench;
 mod detect_language;
 mod devices;
 mod inspect;
@@ -54,6 +55,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::DetectLanguage(asked) => detect_language::run(&asked),
         Verb::Inspect(asked) => inspect::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
+        Verb::Bench(asked) => bench::run(&asked),
     };
     ExitCode::from(match ended {
         Ok(code) => code,
