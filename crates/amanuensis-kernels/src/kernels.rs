@@ -4,6 +4,8 @@ use crate::generic;
 use crate::generic::product::Product;
 use crate::isa::{Isa, UnsupportedIsa};
 
+type LayerNorm = unsafe fn(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]);
+
 /// The kernels of one instruction set.
 ///
 /// A reference to one is the proof that this processor can run it: [`Kernels::new`] gives none where it cannot, and
@@ -17,7 +19,7 @@ pub struct Kernels {
     pub(crate) panel: usize,
     pub(crate) product: unsafe fn(&Product),
     pub(crate) softmax: unsafe fn(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]),
-    pub(crate) layer_norm: unsafe fn(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]),
+    pub(crate) layer_norm: LayerNorm,
     pub(crate) gelu: unsafe fn(&mut [f32]),
     pub(crate) exponential: unsafe fn(&mut [f32]),
     pub(crate) log_sum_exp: unsafe fn(&[f32]) -> f32,

@@ -22,6 +22,9 @@ const FEW_ROWS: usize = 48;
 /// Bytes of weights per block of work when the weights take the time: a few microseconds from memory.
 const STREAM: usize = 128 << 10;
 
+/// Bytes of weights that stay in the second cache while the tiles of a block pass them.
+const PASS: usize = 256 << 10;
+
 /// Rows of input, possibly overlapping: row r starts at `r * stride`.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
@@ -127,23 +130,28 @@ impl Region<'_> {
         self.team.scratch.left = left;
     }
 
-    /// Many rows: every block is some tiles of rows, packed by the thread that takes them, for all panels.
+    /// Many rows: every block is some tiles of rows, packed by the thread that takes them, for all panels. The last
+    /// tiles are blocks of their own, so that the threads end at about the same time.
     fn pass(&mut self, task: &Task<'_>) {
         let inner = task.weights.inputs();
         let tile = task.kernels.tile;
         let size = packed_tile(tile, inner);
         let tiles = task.rows.count.div_ceil(tile);
         let per_block = (FEW_ROWS / tile).max(1);
+        let large = tiles.saturating_sub(self.threads() * per_block) / per_block;
         let panels = task.panels();
-        self.split_with_scratch(tiles.div_ceil(per_block), per_block * size, |scratch, block| {
-            let first = block * per_block;
-            let here = per_block.min(tiles - first);
+        let group = (PASS / (task.kernels.panel * inner * size_of::<f32>())).max(1);
+        self.split_with_scratch(large + (tiles - large * per_block), per_block * size, |scratch, block| {
+            let (first, here) = match block.checked_sub(large) {
+                None => (block * per_block, per_block),
+                Some(single) => (large * per_block + single, 1),
+            };
             for (number, packed) in scratch.chunks_exact_mut(size).enumerate().take(here) {
                 task.pack(first + number, packed);
             }
-            for panel in 0..panels {
+            for panel in (0..panels).step_by(group) {
                 for number in 0..here {
-                    task.run(first + number, &scratch[number * size..][..size], panel, 1);
+                    task.run(first + number, &scratch[number * size..][..size], panel, group.min(panels - panel));
                 }
             }
         });

@@ -12,6 +12,11 @@ pub(crate) unsafe trait Vector: Copy {
     /// Rows of the largest product tile: as many as leave registers for two vectors of weights and one of input.
     const TILE: usize;
 
+    /// Ask for the cache line of `address`, which need not exist, to come nearer.
+    #[inline(always)]
+    unsafe fn prefetch(address: *const f32) {
+        let _ = address;
+    }
     /// All numbers the same.
     unsafe fn splat(number: f32) -> Self;
     /// Read WIDTH numbers.
