@@ -1,6 +1,6 @@
 //! Opus: the packets of any container, decoded by one crate behind this one file.
 
-use opus_decoder::OpusDecoder;
+use opus_pure::OpusDecoder;
 
 use super::downmix::{speaker::*, usual_speakers};
 
@@ -141,20 +141,20 @@ impl Decoder {
 
 impl Stream {
     fn new(channels: usize) -> Result<Stream, String> {
-        let decoder = OpusDecoder::new(RATE, channels).map_err(|error| error.to_string())?;
+        let decoder = OpusDecoder::new(RATE as i32, channels).map_err(|error| error.to_string())?;
         Ok(Stream { decoder, channels, pcm: vec![0.0; MAX_FRAMES * channels], frames: 0, single: Vec::new() })
     }
 
-    /// Decodes the frames one by one: the decoder refuses packets over 1,500 bytes, which several frames can reach.
+    /// Decodes the frames one by one, each as a packet of its own.
     fn decode(&mut self, toc: u8, frames: &[&[u8]]) -> Result<(), String> {
         self.frames = 0;
         for frame in frames {
             self.single.clear();
             self.single.push(toc & !3);
             self.single.extend_from_slice(frame);
+            let size = frame_duration(toc) as usize;
             let room = &mut self.pcm[self.frames * self.channels..];
-            let count = self.decoder.decode_float(&self.single, room, false).map_err(|error| error.to_string())?;
-            self.frames += count;
+            self.frames += self.decoder.decode(&self.single, size, room).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
