@@ -2,6 +2,8 @@
 //!
 //! Skipped where ffmpeg is not installed. `cargo test --test audio_agreement -- --nocapture` prints the table.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
