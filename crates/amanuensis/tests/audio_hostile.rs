@@ -1,5 +1,7 @@
 //! Files that mean harm: bytes turned over, cut off, made up. Never a panic, never endless, never without bound.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

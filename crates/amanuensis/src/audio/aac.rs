@@ -141,7 +141,7 @@ mod tests {
         // Some bytes, then id 110, count 3, type 1101, rest of three bytes, end 111 and padding.
         let mut bits = "10100110".repeat(6);
         bits.push_str(&format!("110{:04b}1101{}111", 3, "0".repeat(20)));
-        while bits.len() % 8 != 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('0');
         }
         let packet: Vec<u8> =

@@ -57,7 +57,7 @@ pub(super) fn decode(
 }
 
 fn probe<'m>(media: &Media, name: &str, intake: &Intake<'_>) -> Result<Box<dyn FormatReader + 'm>, AudioError> {
-    let stream = MediaSourceStream::new(Box::new(media.from_start()), MediaSourceStreamOptions::default());
+    let stream = MediaSourceStream::new(Box::new(media.rewound()), MediaSourceStreamOptions::default());
     let found = catch_unwind(AssertUnwindSafe(|| {
         PROBE.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
     }));

@@ -92,7 +92,6 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
         channels: 0,
         decoder: Decoder::Ffmpeg,
     };
-    debug_assert_eq!(SAMPLE_RATE, 16_000);
     Ok(intake.finish(source)?)
 }
 
@@ -115,14 +114,15 @@ fn arguments(path: &Path, max_duration: f64) -> Vec<OsString> {
     .map(OsString::from)
     .to_vec();
     list.extend(["-i".into(), url]);
-    list.extend(["-vn", "-sn", "-dn", "-t", &duration, "-ac", "1", "-ar", "16000"].map(OsString::from));
+    let rate = SAMPLE_RATE.to_string();
+    list.extend(["-vn", "-sn", "-dn", "-t", &duration, "-ac", "1", "-ar", &rate].map(OsString::from));
     list.extend(["-f", "s16le", "-acodec", "pcm_s16le", "pipe:1"].map(OsString::from));
     list
 }
 
 fn copy_to_file(media: &Media) -> io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix("amanuensis-").tempfile()?;
-    io::copy(&mut media.from_start(), file.as_file_mut())?;
+    io::copy(&mut media.rewound(), file.as_file_mut())?;
     Ok(file)
 }
 

@@ -140,13 +140,13 @@ impl Media {
     }
 
     /// The same bytes, from the start.
-    pub(super) fn from_start(&self) -> Media {
+    pub(super) fn rewound(&self) -> Media {
         Media { place: 0, ..self.clone() }
     }
 
     /// The same bytes from the start, but for those at `place`.
     pub(super) fn patched(&self, place: u64, bytes: &[u8]) -> Media {
-        Media { patch: Some((place, bytes.into())), ..self.from_start() }
+        Media { patch: Some((place, bytes.into())), ..self.rewound() }
     }
 
     /// Up to `count` bytes from `place`; fewer only at the end.

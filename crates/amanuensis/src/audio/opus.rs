@@ -1,6 +1,6 @@
 //! Opus: the packets of any container, decoded by one crate behind this one file.
 
-use opus_decoder::OpusDecoder;
+use opus_pure::OpusDecoder;
 
 use super::downmix::{speaker::*, usual_speakers};
 
@@ -141,20 +141,20 @@ impl Decoder {
 
 impl Stream {
     fn new(channels: usize) -> Result<Stream, String> {
-        let decoder = OpusDecoder::new(RATE, channels).map_err(|error| error.to_string())?;
+        let decoder = OpusDecoder::new(RATE as i32, channels).map_err(|error| error.to_string())?;
         Ok(Stream { decoder, channels, pcm: vec![0.0; MAX_FRAMES * channels], frames: 0, single: Vec::new() })
     }
 
-    /// Decodes the frames one by one: the decoder refuses packets over 1,500 bytes, which several frames can reach.
+    /// Decodes the frames one by one, each as a packet of its own.
     fn decode(&mut self, toc: u8, frames: &[&[u8]]) -> Result<(), String> {
         self.frames = 0;
         for frame in frames {
             self.single.clear();
             self.single.push(toc & !3);
             self.single.extend_from_slice(frame);
+            let size = frame_duration(toc) as usize;
             let room = &mut self.pcm[self.frames * self.channels..];
-            let count = self.decoder.decode_float(&self.single, room, false).map_err(|error| error.to_string())?;
-            self.frames += count;
+            self.frames += self.decoder.decode(&self.single, size, room).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -180,14 +180,17 @@ fn frame_duration(toc: u8) -> u64 {
     }
 }
 
-/// The first byte and the frames of a packet, by the four framings of RFC 6716 section 3.2, and what follows it.
+/// The first byte of a packet, its frames, and what follows it.
+type Split<'a> = (u8, Vec<&'a [u8]>, &'a [u8]);
+
+/// Takes a packet apart by the four framings of RFC 6716 section 3.2.
 ///
 /// In a packet of several streams all but the last are `delimited`: they carry the length of their last frame too.
-fn split(packet: &[u8], delimited: bool) -> Result<(u8, Vec<&[u8]>, &[u8]), String> {
+fn split(packet: &[u8], delimited: bool) -> Result<Split<'_>, String> {
     parse(packet, delimited).ok_or_else(|| "the packet breaks the framing rules".to_owned())
 }
 
-fn parse(packet: &[u8], delimited: bool) -> Option<(u8, Vec<&[u8]>, &[u8])> {
+fn parse(packet: &[u8], delimited: bool) -> Option<Split<'_>> {
     let (&toc, mut rest) = packet.split_first()?;
     let (mut count, mut varied, mut padding) = (1, false, 0);
     match toc & 3 {
@@ -247,5 +250,55 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
         [first @ 0..252, rest @ ..] => Some((usize::from(*first), rest)),
         [first, second, rest @ ..] => Some((usize::from(*second) * 4 + usize::from(*first), rest)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_four_framings_are_taken_apart() {
+        let frames =
+            |packet: &[u8]| split(packet, false).unwrap().1.iter().map(|frame| frame.to_vec()).collect::<Vec<_>>();
+        // 20 ms of wideband speech: configuration 9.
+        let toc = 9 << 3;
+        assert_eq!(frames(&[toc, 1, 2, 3]), [vec![1, 2, 3]]);
+        assert_eq!(frames(&[toc | 1, 1, 2, 3, 4]), [vec![1, 2], vec![3, 4]]);
+        assert_eq!(frames(&[toc | 1]), [vec![], Vec::<u8>::new()]);
+        assert_eq!(frames(&[toc | 2, 1, 9, 8, 7]), [vec![9], vec![8, 7]]);
+        assert_eq!(frames(&[toc | 3, 3, 1, 2, 3]), [vec![1], vec![2], vec![3]]);
+        // Padding of two bytes, and frames of their own lengths.
+        assert_eq!(frames(&[toc | 3, 0x42, 2, 1, 2, 0, 0]), [vec![1], vec![2]]);
+        assert_eq!(frames(&[toc | 3, 0x82, 1, 1, 2, 2]), [vec![1], vec![2, 2]]);
+        assert!(split(&[], false).is_err());
+        assert!(split(&[toc | 1, 1, 2, 3], false).is_err());
+        assert!(split(&[toc | 3, 0], false).is_err());
+        assert!(split(&[toc | 3, 7, 1], false).is_err(), "140 ms is too long");
+        let packet = [toc, 2, 5, 6, 7];
+        let (_, inner, rest) = split(&packet, true).unwrap();
+        assert_eq!((inner, rest), (vec![&[5u8, 6][..]], &[7u8][..]));
+        assert_eq!((duration(&[toc | 1]), duration(&[toc | 3, 3]), duration(&[])), (1920, 2880, 0));
+    }
+
+    #[test]
+    fn headers_are_checked_before_they_are_believed() {
+        let head = |channels: u8, family: u8, rest: &[u8]| {
+            let mut bytes = b"OpusHead\x01".to_vec();
+            bytes.extend([channels, 0x38, 0x01, 0x80, 0xbb, 0, 0, 0, 0, family]);
+            bytes.extend(rest);
+            Head::parse(&bytes)
+        };
+        let stereo = head(2, 0, &[]).unwrap();
+        assert_eq!((stereo.channels, stereo.pre_skip, stereo.gain), (2, 312, 1.0));
+        assert!(Decoder::new(&stereo).is_ok());
+        assert!(head(0, 0, &[]).is_err() && head(3, 0, &[]).is_err());
+        assert!(head(6, 1, &[4, 2, 0, 4, 1, 2, 3]).is_err(), "the mapping is short");
+        assert!(head(6, 1, &[4, 5, 0, 4, 1, 2, 3, 5]).is_err(), "more stereo streams than streams");
+        assert!(head(6, 1, &[4, 2, 0, 4, 1, 2, 3, 9]).is_err(), "a channel of no stream");
+        let surround = head(6, 1, &[4, 2, 0, 4, 1, 2, 3, 5]).unwrap();
+        // Vorbis order left, centre, right, back pair, low becomes left, right, centre, low, back pair.
+        assert_eq!(surround.mapping, [0, 1, 4, 5, 2, 3]);
+        assert_eq!(surround.mask, usual_speakers(6));
     }
 }

@@ -14,7 +14,6 @@ const MAX_CHUNKS: usize = 10_000;
 
 /// What the header says of the sound.
 struct Sound {
-    tag: u16,
     encoding: Option<Encoding>,
     channels: u16,
     rate: u32,
@@ -107,13 +106,10 @@ fn samples(
     }
     intake.shape(sound.rate, channels, sound.mask, pcm::is_integer(encoding))?;
     intake.expect(Some((bytes / frame) as f64 / f64::from(sound.rate)));
-    let mut reader = BufReader::with_capacity(64 << 10, media.from_start());
+    let mut reader = BufReader::with_capacity(64 << 10, media.rewound());
     reader.seek(SeekFrom::Start(body)).map_err(io)?;
     pcm::decode(&mut reader.take(bytes), encoding, channels, bytes, intake).map_err(|error| error.named(name))?;
-    let codec = match sound.tag {
-        6 | 7 => format!("pcm_{}", encoding.name()),
-        _ => format!("pcm_{}", encoding.name()),
-    };
+    let codec = format!("pcm_{}", encoding.name());
     Ok(Source {
         name: name.to_owned(),
         container: "wav".into(),
@@ -176,7 +172,7 @@ fn format(bytes: Bytes<'_>) -> Sound {
         (7, 1, _) => Some(Encoding::MuLaw),
         _ => None,
     };
-    Sound { tag, encoding, channels, rate: bytes.u32(4), mask }
+    Sound { encoding, channels, rate: bytes.u32(4), mask }
 }
 
 /// Numbers at places of a chunk that is known to be long enough.
