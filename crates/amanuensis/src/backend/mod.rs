@@ -93,6 +93,9 @@ pub struct Encoded {
     pub values: Vec<f32>,
 }
 
+/// Whoever looks at what a stage made of a window.
+pub type Watch<'a> = dyn FnMut(Stage, &[f32]) + 'a;
+
 /// One piece of work as it goes through the stages: it can be cancelled, and it collects its receipt.
 pub struct Work<'a> {
     /// Set from outside to end the work.
@@ -100,7 +103,7 @@ pub struct Work<'a> {
     /// What ran where, and how long it took.
     pub receipt: Receipt,
     /// Is shown what each encoder stage made of a window, by backends that can: to compare them with a reference.
-    pub watch: Option<&'a mut dyn FnMut(Stage, &[f32])>,
+    pub watch: Option<&'a mut Watch<'a>>,
 }
 
 impl<'a> Work<'a> {
