@@ -34,8 +34,9 @@ impl Layout {
     pub(crate) fn put_key(&self, head_keys: &mut [f32], position: usize, key: &[f32]) {
         let panel = position / self.panel * self.panel * self.head_size;
         let target = &mut head_keys[panel..panel + self.panel * self.head_size];
-        for (to, from) in target[position % self.panel..].iter_mut().step_by(self.panel).zip(key) {
-            *to = *from;
+        let place = position % self.panel;
+        for (side_by_side, from) in target.chunks_exact_mut(self.panel).zip(key) {
+            side_by_side[place] = *from;
         }
     }
 

@@ -16,7 +16,15 @@
 //! ```
 //!
 //! The same input on the same processor gives the same bytes with any number of threads, and a row's result does not
-//! depend on the other rows of the call: every sum has one fixed order.
+//! depend on the other rows of the call: every sum has one fixed order. No thread changes how the processor treats
+//! denormal numbers; instead the exponential is zero below 1e-30, so a softmax makes none.
+//!
+//! | instruction set | tile, rows x outputs | how it was checked |
+//! |---|---|---|
+//! | `scalar` | 6 x 8 | every test, on x86-64 and on emulated 64-bit ARM |
+//! | `avx2` | 6 x 16 | every test, on a processor |
+//! | `avx512` | 12 x 32 | every test, on a processor |
+//! | `neon` | 12 x 8 | every test, on an emulated processor only; its speed is unknown |
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

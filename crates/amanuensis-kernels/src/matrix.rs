@@ -121,19 +121,33 @@ impl Region<'_> {
     }
 }
 
-/// Inputs packed at a time: the piece of the panel being written stays in the nearest cache.
-const SPAN: usize = 64;
+/// Inputs packed at a time. Long reads keep the memory busy, and the piece of the panel being written (64 KB) is small
+/// enough for the second cache.
+const SPAN: usize = 512;
+/// Outputs packed at a time: so many rows are read side by side, and so many numbers written at once.
+const TOGETHER: usize = 8;
 
 fn pack_panel(weights: &[f32], outputs: usize, inputs: usize, panel: usize, number: usize, packed: &mut [f32]) {
     let first = number * panel;
     let used = panel.min(outputs - first);
+    let rows = &weights[first * inputs..(first + used) * inputs];
     for start in (0..inputs).step_by(SPAN) {
         let span = SPAN.min(inputs - start);
         let target = &mut packed[start * panel..(start + span) * panel];
-        for output in 0..used {
-            let source = &weights[(first + output) * inputs + start..][..span];
-            for (to, from) in target[output..].iter_mut().step_by(panel).zip(source) {
-                *to = *from;
+        for (group, rows) in rows.chunks(TOGETHER * inputs).enumerate() {
+            let place = group * TOGETHER;
+            if rows.len() == TOGETHER * inputs {
+                let rows: [&[f32]; TOGETHER] = std::array::from_fn(|row| &rows[row * inputs + start..][..span]);
+                for (k, side_by_side) in target.chunks_exact_mut(panel).enumerate() {
+                    let numbers: [f32; TOGETHER] = std::array::from_fn(|row| rows[row][k]);
+                    side_by_side[place..place + TOGETHER].copy_from_slice(&numbers);
+                }
+            } else {
+                for (row, numbers) in rows.chunks_exact(inputs).enumerate() {
+                    for (side_by_side, from) in target.chunks_exact_mut(panel).zip(&numbers[start..start + span]) {
+                        side_by_side[place + row] = *from;
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Every kernel this machine can run, not only the one it would choose, against the naive truth: odd shapes, tails,
 //! every thread count, and the promise that neither threads nor neighbouring rows change a byte.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::num::NonZeroUsize;
 
 use amanuensis_kernels::{

@@ -1,5 +1,7 @@
 //! The thread team: every block once, panics come home, and it survives being reused, outnumbered and dropped.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
