@@ -36,7 +36,7 @@ pub(crate) fn print(line: fmt::Arguments<'_>) -> io::Result<()> {
 /// Writes bytes to standard output as they are.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_data(data: &[u8]) -> io::Result<()> {
     beside_the_bar(|| {
         let mut out = io::stdout().lock();
