@@ -19,8 +19,11 @@ use std::thread::{JoinHandle, Thread};
 use crate::kernels::Kernels;
 use crate::memory::AlignedBuffer;
 
-/// Polls before a waiting thread starts to give its core away between polls; about 30 microseconds.
+/// Polls before a waiting thread starts to give its core away between polls; some 20 microseconds.
 const SPINS: u32 = 1_000;
+/// Polls before a worker sleeps once the region is closed; below 100 microseconds, about what a decoder needs between two
+/// steps to choose a token.
+const LINGER: u32 = 4_000;
 /// Polls with the core given away after which a worker sleeps although the region is open (the caller is busy with
 /// something sequential); a few milliseconds.
 const YIELDS: u32 = 4_000;
@@ -129,7 +132,7 @@ impl Shared {
             }
             polls += 1;
             let open = self.open.load(Relaxed);
-            if polls < SPINS {
+            if polls < if open { SPINS } else { LINGER } {
                 std::hint::spin_loop();
             } else if open && polls < SPINS + YIELDS {
                 std::thread::yield_now();
