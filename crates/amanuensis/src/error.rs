@@ -16,6 +16,14 @@ pub enum Error {
     /// The model's files are at fault.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model hears windows of another length.
+    #[error("the model's encoder has {positions} positions, but windows of 30 s need {expected}; models of other windows cannot be used")]
+    OtherWindow {
+        /// Positions of the model.
+        positions: usize,
+        /// Positions of a model for 30 s.
+        expected: usize,
+    },
     /// The device failed.
     #[error(transparent)]
     Backend(BackendError),

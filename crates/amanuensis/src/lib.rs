@@ -80,6 +80,9 @@ impl Engine {
 
     /// Loads a model onto the device of `backend`.
     pub fn with(file: ModelFile, backend: &dyn Backend) -> Result<Self, Error> {
+        if 2 * file.dims.audio_context != WINDOW_FRAMES {
+            return Err(Error::OtherWindow { positions: file.dims.audio_context, expected: WINDOW_FRAMES / 2 });
+        }
         let model = backend.load(&file)?;
         let ModelFile { name, tokenizer, generation, warnings, .. } = file;
         Ok(Engine { name, model, tokenizer, generation, warnings })

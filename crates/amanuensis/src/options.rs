@@ -17,7 +17,8 @@ pub enum Task {
 }
 
 /// What a transcription is asked for. The defaults are openai/whisper's, but for
-/// [`condition_on_previous_text`](Options::condition_on_previous_text).
+/// [`condition_on_previous_text`](Options::condition_on_previous_text); lists of tokens and the latest first
+/// timestamp are what the model's files say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Transcribe or translate.
@@ -83,7 +84,7 @@ pub enum Event<'a> {
     Segment(&'a Segment),
     /// So many seconds of the recording are done.
     Progress {
-        /// Seconds that are done; never less than in an earlier event.
+        /// Seconds that are done. Clips given in falling order are done in that order; otherwise it only grows.
         processed: f64,
         /// Seconds that there are.
         total: f64,

@@ -29,6 +29,11 @@ impl Asked {
             None if special.is_multilingual() => (String::new(), None),
             None => ("en".to_owned(), None),
         };
+        let told = options.condition_on_previous_text || options.initial_prompt.is_some();
+        if told && special.start_of_previous.is_none() {
+            let what = "the model's vocabulary has no token for text that came before";
+            warnings.push(format!("{what}; the initial prompt and earlier windows are not told to it"));
+        }
         Ok(Asked {
             request: Request {
                 language: language_token,
@@ -98,10 +103,11 @@ const INITIAL_TIMESTAMP: usize = 50;
 
 fn rules(options: &Options, tokenizer: &Tokenizer, generation: &Generation) -> Result<Rules, Error> {
     let special = tokenizer.special();
-    let suppressed = match &options.suppress_tokens {
+    let mut suppressed = match &options.suppress_tokens {
         Some(asked) => suppressed(asked, tokenizer)?,
         None => generation.suppress_tokens.clone(),
     };
+    suppressed.extend(special.prompt_only());
     let suppressed_first = if options.suppress_blank { generation.begin_suppress_tokens.clone() } else { Vec::new() };
     let rules = Rules::new(suppressed, suppressed_first);
     let initial = generation.max_initial_timestamp_index.unwrap_or(INITIAL_TIMESTAMP);
@@ -115,20 +121,9 @@ fn suppressed(asked: &[i64], tokenizer: &Tokenizer) -> Result<Vec<Token>, Error>
     for &token in asked {
         match usize::try_from(token) {
             Ok(id) if id < vocabulary => tokens.push(token as Token),
-            _ if token == -1 => tokens.extend(unspoken(tokenizer)),
+            _ if token == -1 => tokens.extend(tokenizer.non_speech_tokens()),
             _ => return Err(Error::UnknownToken { token, vocabulary }),
         }
     }
     Ok(tokens)
-}
-
-/// Symbols that nobody speaks, and the special tokens that only a prompt holds.
-fn unspoken(tokenizer: &Tokenizer) -> Vec<Token> {
-    let special = tokenizer.special();
-    let mut tokens = tokenizer.non_speech_tokens();
-    tokens.push(special.start_of_transcript);
-    let others =
-        [special.transcribe, special.translate, special.start_of_previous, special.start_of_lm, special.no_speech];
-    tokens.extend(others.into_iter().flatten());
-    tokens
 }

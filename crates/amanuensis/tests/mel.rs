@@ -20,8 +20,10 @@ fn spectrogram_equals_openai_whisper() {
         let recording = open(&shared.join("audio").join(file));
         let (mel, frames) = spectrogram(&recording, expected);
         let values: Vec<Vec<f32>> = numbers(&expected["values"]);
+        let mut compared = 0;
         for (frame, expected) in numbers::<usize>(&expected["frame_index"]).into_iter().zip(values) {
             if frame < frames {
+                compared += 1;
                 let values = &mel.values[frame * mel.bins..][..mel.bins];
                 for (bin, (value, expected)) in values.iter().zip(expected).enumerate() {
                     assert!(
@@ -31,6 +33,7 @@ fn spectrogram_equals_openai_whisper() {
                 }
             }
         }
+        assert!(compared >= 6, "{name}: only {compared} frames were compared");
     }
 }
 

@@ -62,6 +62,7 @@ fn transcribe(engine: &Engine, path: &Path, options: &Options) -> Outcome {
 /// The same segments, but for those that openai-whisper keeps although they hold no text.
 fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64) {
     let segments = &outcome.transcript.segments;
+    let text = expected["text"].as_str().expect("a text");
     let expected: Vec<&Value> = expected["segments"]
         .as_array()
         .expect("segments")
@@ -92,6 +93,7 @@ fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64)
         );
     }
     assert_eq!(segments.len(), expected.len(), "{what}: number of segments");
+    assert_eq!(outcome.transcript.text, text, "{what}");
 }
 
 /// A model without the engine around it, to look at single windows.

@@ -40,6 +40,10 @@ pub trait Model: Send + Sync {
     /// The shape of the model.
     fn dims(&self) -> &Dims;
     /// Runs the encoder over every window.
+    ///
+    /// # Panics
+    ///
+    /// If a window is not of the shape that the model's dims say: twice as many frames as positions.
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError>;
     /// Prepares to read the encoded windows: their cross-attention keys and values are computed here, once.
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError>;
@@ -48,10 +52,22 @@ pub trait Model: Send + Sync {
 /// The decoder at work on some encoded windows.
 pub trait Decoding {
     /// Starts anew with one empty lane for each entry, which names the window that the lane listens to.
+    ///
+    /// # Panics
+    ///
+    /// If a window is named that was not encoded.
     fn start(&mut self, windows: &[usize]);
     /// Gives every lane its next tokens, and writes the logits that were asked for.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many feeds as lanes, or logits are wanted at a position that a feed does not have.
     fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError>;
     /// Makes lane `i` a continuation of what lane `parents[i]` was; lanes that nobody names end.
+    ///
+    /// # Panics
+    ///
+    /// If a parent is named that is not a lane.
     fn keep(&mut self, parents: &[usize]);
 }
 

@@ -42,7 +42,7 @@ impl Prompt {
             tokens.push(special.no_timestamps);
         }
         // Half of the positions at most; and the last token that is said takes none.
-        let room = (context / 2).min(context + 1 - tokens.len());
+        let room = (context / 2).min((context + 1).saturating_sub(tokens.len()));
         Prompt { tokens, start, room }
     }
 }

@@ -82,17 +82,8 @@ impl Generation {
 
 /// The list of a model that has none: what is not speech, and the special tokens that start things.
 fn default_suppressed(tokenizer: &Tokenizer) -> Vec<Token> {
-    let special = tokenizer.special();
-    let starts = [
-        Some(special.start_of_transcript),
-        special.translate,
-        special.transcribe,
-        special.start_of_lm,
-        special.start_of_previous,
-        special.no_speech,
-    ];
     let mut tokens = tokenizer.non_speech_tokens();
-    tokens.extend(starts.into_iter().flatten());
+    tokens.extend(tokenizer.special().prompt_only());
     tokens.sort_unstable();
     tokens.dedup();
     tokens

@@ -30,11 +30,18 @@ pub struct Piece {
 ///
 /// A window whose last timestamp stands alone was heard to its end. Otherwise what follows the last
 /// pair is unfinished, and the next window begins at that pair's time and hears it again. A window
-/// without pairs is one segment.
+/// without pairs is one segment. No piece ends behind the sound of the window, even if the model says so.
 pub fn cut(window: Window, tokens: &[Token], special: &Special) -> Cut {
     let steps = |token: Token| u64::from(token.saturating_sub(special.timestamp_begin));
     let is_timestamp = |token: Token| special.is_timestamp(token);
     let frame = |token: Token| window.start + steps(token) * FRAMES_PER_STEP;
+    let end_of_window = window.start + window.frames;
+    let piece = |start: u64, end: u64, tokens: &[Token]| Piece {
+        // What is said to begin behind the sound keeps its text, and the last moment of the sound.
+        start: start.min(end_of_window.saturating_sub(FRAMES_PER_STEP)).max(window.start),
+        end: end.min(end_of_window),
+        tokens: tokens.to_vec(),
+    };
 
     let mut ends: Vec<usize> =
         (1..tokens.len()).filter(|&i| is_timestamp(tokens[i - 1]) && is_timestamp(tokens[i])).collect();
@@ -43,22 +50,22 @@ pub fn cut(window: Window, tokens: &[Token], special: &Special) -> Cut {
     if ends.is_empty() {
         let last = tokens.iter().rev().find(|token| is_timestamp(**token)).map(|token| steps(*token));
         let frames = last.filter(|steps| *steps > 0).map_or(window.frames, |steps| steps * FRAMES_PER_STEP);
-        let piece = Piece { start: window.start, end: window.start + frames, tokens: tokens.to_vec() };
-        return Cut { pieces: vec![piece], next: window.start + window.frames };
+        let pieces = vec![piece(window.start, window.start + frames, tokens)];
+        return Cut { pieces, next: end_of_window };
     }
 
     let next = if heard_to_end {
         ends.push(tokens.len());
-        window.start + window.frames
+        end_of_window
     } else {
         frame(tokens[ends[ends.len() - 1] - 1])
     };
     let starts = std::iter::once(0).chain(ends.iter().copied());
-    let piece = |(start, end): (usize, usize)| {
+    let between = |(start, end): (usize, usize)| {
         let tokens = &tokens[start..end];
-        Piece { start: frame(tokens[0]), end: frame(tokens[tokens.len() - 1]), tokens: tokens.to_vec() }
+        piece(frame(tokens[0]), frame(tokens[tokens.len() - 1]), tokens)
     };
-    Cut { pieces: starts.zip(ends.iter().copied()).map(piece).collect(), next }
+    Cut { pieces: starts.zip(ends.iter().copied()).map(between).collect(), next }
 }
 
 #[cfg(test)]

@@ -39,22 +39,21 @@ impl<'a> Story<'a> {
 
     /// Adds what a window was cut into; gives the new segments.
     ///
-    /// Pieces without text or without length are left out, and no segment ends behind the recording.
+    /// Pieces without text or without length are left out.
     pub fn add(&mut self, window: Window, pieces: Vec<Piece>, decoded: &Decoded) -> &[Segment] {
         let before = self.segments.len();
         for piece in pieces {
             let text = self.tokenizer.decode(&piece.tokens);
-            let seconds = |frame: u64| (frame as f64 / FRAMES_PER_SECOND as f64).min(self.duration);
-            let (start, end) = (seconds(piece.start), seconds(piece.end));
-            if start >= end || text.trim().is_empty() {
+            if piece.start >= piece.end || text.trim().is_empty() {
                 continue;
             }
+            let seconds = |frame: u64| frame as f64 / FRAMES_PER_SECOND as f64;
             self.said.extend(&piece.tokens);
             self.segments.push(Segment {
                 id: self.segments.len(),
                 seek: window.start,
-                start,
-                end,
+                start: seconds(piece.start),
+                end: seconds(piece.end),
                 text,
                 tokens: piece.tokens,
                 temperature: decoded.temperature,

@@ -80,10 +80,12 @@ impl Special {
                 (known || in_place).then(|| (code.to_owned(), token))
             })
             .collect();
-        let multilingual = settings.multilingual.unwrap_or_else(|| {
+        let taught = settings.multilingual.unwrap_or_else(|| {
             let rows = settings.vocabulary.unwrap_or(vocabulary.size());
-            !languages.is_empty() && transcribe.is_some() && rows != ENGLISH_ONLY_VOCABULARY
+            transcribe.is_some() && rows != ENGLISH_ONLY_VOCABULARY
         });
+        // Without a token for any language there is none to choose, whatever the settings say.
+        let multilingual = taught && !languages.is_empty();
         Ok(Self {
             end_of_text: required("<|endoftext|>")?,
             start_of_transcript,
@@ -98,6 +100,13 @@ impl Special {
             languages,
             multilingual,
         })
+    }
+
+    /// The tokens that only a prompt holds: no transcript says them, whatever a model's own list leaves out.
+    pub fn prompt_only(&self) -> Vec<Token> {
+        let others =
+            [self.translate, self.transcribe, self.start_of_lm, self.start_of_previous, self.no_speech];
+        others.into_iter().flatten().chain([self.start_of_transcript]).collect()
     }
 
     /// Whether the model takes a language and a task. The English-only ones have the tokens but were not taught them.

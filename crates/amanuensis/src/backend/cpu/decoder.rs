@@ -74,16 +74,24 @@ impl Decoder {
     }
 
     /// Keys and values of everything that was heard.
-    pub(super) fn listen(&self, region: &mut Region<'_>, encoded: &Encoded) -> Heard {
+    pub(super) fn listen(
+        &self,
+        region: &mut Region<'_>,
+        encoded: &Encoded,
+        work: &Work<'_>,
+    ) -> Result<Heard, BackendError> {
+        let size = self.audio_context * self.audio_width;
+        assert_eq!(encoded.values.len(), encoded.windows * size, "encoded windows of another model");
         let mut projected = vec![0.0; self.audio_context * 2 * self.width];
         let mut listen = |window: &[f32], layer: &Layer| {
+            work.proceed()?;
             region.linear(window, &layer.cross_keys_values, Epilogue::Store, &mut projected);
             let mut keys_values =
                 KeysValues::new(region.kernels(), self.heads, self.width / self.heads, self.audio_context);
             keys_values.fill(region, &projected);
-            keys_values
+            Ok(keys_values)
         };
-        let windows = encoded.values.chunks_exact(self.audio_context * self.audio_width);
+        let windows = encoded.values.chunks_exact(size);
         windows.map(|window| self.layers.iter().map(|layer| listen(window, layer)).collect()).collect()
     }
 }
@@ -117,6 +125,8 @@ impl Decoding for CpuDecoding<'_> {
         let decoder = &self.model.decoder;
         let (kernels, head) = (self.model.kernels, decoder.width / decoder.heads);
         let empty = || KeysValues::new(kernels, decoder.heads, head, decoder.context);
+        let heard = self.heard.len();
+        assert!(windows.iter().all(|window| *window < heard), "windows {windows:?} of {heard}");
         let lane = |&window| Lane { window, length: 0, seen: decoder.layers.iter().map(|_| empty()).collect() };
         self.lanes = windows.iter().map(lane).collect();
     }
@@ -124,6 +134,9 @@ impl Decoding for CpuDecoding<'_> {
     fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError> {
         work.proceed()?;
         let decoder = &self.model.decoder;
+        assert_eq!(feeds.len(), self.lanes.len(), "one feed for each lane");
+        let within = |feed: &Feed<'_>| feed.read.iter().all(|index| *index < feed.tokens.len());
+        assert!(feeds.iter().all(within), "logits behind the tokens of a feed");
         for (lane, feed) in self.lanes.iter().zip(feeds) {
             let tokens = lane.length + feed.tokens.len();
             if tokens > decoder.context {
@@ -131,12 +144,14 @@ impl Decoding for CpuDecoding<'_> {
             }
         }
         let (lanes, heard) = (&mut self.lanes, &self.heard);
-        self.model.team().enter(|region| decoder.run(region, lanes, heard, feeds, logits, work));
+        self.model.team().enter(|region| decoder.run(region, lanes, heard, feeds, logits, work))?;
         work.receipt.ran_on(&self.model.device);
         Ok(())
     }
 
     fn keep(&mut self, parents: &[usize]) {
+        let lanes = self.lanes.len();
+        assert!(parents.iter().all(|parent| *parent < lanes), "parents {parents:?} of {lanes} lanes");
         self.lanes = parents.iter().map(|&parent| self.lanes[parent].clone()).collect();
     }
 }
@@ -151,7 +166,7 @@ impl Decoder {
         feeds: &[Feed<'_>],
         logits: &mut Logits,
         work: &mut Work<'_>,
-    ) {
+    ) -> Result<(), BackendError> {
         let width = self.width;
         let mut since = Instant::now();
         let rows: usize = feeds.iter().map(|feed| feed.tokens.len()).sum();
@@ -189,8 +204,13 @@ impl Decoder {
         let read = gather(feeds, width, &x);
         let mut last = vec![0.0; read.len()];
         self.norm.apply(region, &read, &mut last);
+        // The norm spreads what is not a number over its whole row, so one value of each row tells.
+        if last.iter().step_by(width).any(|value| !value.is_finite()) {
+            return Err(BackendError::NotANumber { place: "decoder output" });
+        }
         region.linear(&last, &self.tokens, Epilogue::Store, logits.prepare(read.len() / width, self.vocabulary));
         work.receipt.lap(Stage::Logits, &mut since);
+        Ok(())
     }
 
     /// Embeddings of the new tokens at their positions, `[rows][width]`.

@@ -7,10 +7,7 @@ use amanuensis_kernels::{Epilogue, PackedMatrix, Region};
 use super::layers::{FeedForward, Norm, linear, vector};
 use crate::backend::{BackendError, Stage, Work};
 use crate::mel::Mel;
-use crate::model::{Dims, ModelError, Weights};
-
-/// Frames on both sides of a frame that a convolution looks at, and itself.
-const TAPS: usize = 3;
+use crate::model::{CONVOLUTION_WINDOW as TAPS, Dims, ModelError, Weights};
 
 /// The encoder's weights.
 pub(super) struct Encoder {

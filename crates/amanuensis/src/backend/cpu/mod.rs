@@ -31,11 +31,12 @@ impl Cpu {
     fn kernels(&self) -> Result<&'static Kernels, BackendError> {
         Kernels::detect().map_err(|error| BackendError::Device { device: self.name(), reason: error.to_string() })
     }
+}
 
-    fn describe(&self, kernels: &Kernels) -> String {
-        let plural = if self.threads.get() == 1 { "" } else { "s" };
-        format!("cpu ({} kernels, f32, {} thread{plural})", kernels.isa(), self.threads)
-    }
+/// The device as receipts name it.
+fn describe(kernels: &Kernels, threads: usize) -> String {
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("cpu ({} kernels, f32, {threads} thread{plural})", kernels.isa())
 }
 
 impl Backend for Cpu {
@@ -45,7 +46,7 @@ impl Backend for Cpu {
 
     fn probe(&self) -> Availability {
         match self.kernels() {
-            Ok(kernels) => Availability::Ready(self.describe(kernels)),
+            Ok(kernels) => Availability::Ready(describe(kernels, self.threads.get())),
             Err(error) => Availability::Absent(error.to_string()),
         }
     }
@@ -56,7 +57,7 @@ impl Backend for Cpu {
         let (encoder, decoder) = team.enter(|region| -> Result<_, BackendError> {
             Ok((Encoder::load(region, &file.dims, &file.weights)?, Decoder::load(region, &file.dims, &file.weights)?))
         })?;
-        let device = self.describe(kernels);
+        let device = describe(kernels, team.threads());
         Ok(Box::new(CpuModel { dims: file.dims, device, kernels, team: Mutex::new(team), encoder, decoder }))
     }
 }
@@ -84,6 +85,11 @@ impl Model for CpuModel {
     }
 
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
+        let (bins, frames) = (self.dims.mel_bins, 2 * self.dims.audio_context);
+        for mel in windows {
+            let fits = (mel.bins, mel.frames, mel.values.len()) == (bins, frames, bins * frames);
+            assert!(fits, "a window of {} frames of {} bins, not {frames} of {bins}", mel.frames, mel.bins);
+        }
         let size = self.dims.audio_context * self.dims.audio_width;
         let mut values = vec![0.0; windows.len() * size];
         self.team().enter(|region| {
@@ -94,7 +100,8 @@ impl Model for CpuModel {
             Ok::<_, BackendError>(())
         })?;
         work.receipt.ran_on(&self.device);
-        if values.iter().step_by(97).any(|value| !value.is_finite()) {
+        // The last norm spreads what is not a number over its whole row, so one value of each row tells.
+        if values.iter().step_by(self.dims.audio_width).any(|value| !value.is_finite()) {
             return Err(BackendError::NotANumber { place: "encoder output" });
         }
         Ok(Encoded { windows: windows.len(), values })
@@ -102,8 +109,9 @@ impl Model for CpuModel {
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
         let mut since = Instant::now();
-        let cross = self.team().enter(|region| self.decoder.listen(region, encoded));
+        let cross = self.team().enter(|region| self.decoder.listen(region, encoded, work))?;
         work.receipt.lap(Stage::CrossKeysValues, &mut since);
+        work.receipt.ran_on(&self.device);
         Ok(Box::new(CpuDecoding::new(self, cross)))
     }
 }

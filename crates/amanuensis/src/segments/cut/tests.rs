@@ -61,6 +61,14 @@ fn without_pairs_the_window_is_one_segment() {
 }
 
 #[test]
+fn nothing_is_later_than_the_sound() {
+    let tokens = [BEGIN, 1, BEGIN + 20, BEGIN + 30, 2, BEGIN + 80, BEGIN + 90, 3, BEGIN + 95];
+    let cut = cut(Window { start: 500, frames: 101 }, &tokens, &special());
+    assert_eq!(times(&cut), [(500, 540), (560, 601), (599, 601)]);
+    assert_eq!(cut.pieces[2].tokens, tokens[6..], "text is not lost");
+}
+
+#[test]
 fn a_short_window_ends_where_its_sound_ends() {
     let cut = cut(Window { start: 500, frames: 120 }, &[1, 2], &special());
     assert_eq!((times(&cut), cut.next), (vec![(500, 620)], 620));
