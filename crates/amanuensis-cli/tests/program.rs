@@ -42,7 +42,7 @@ fn version_and_help_go_to_standard_output() {
 
 #[test]
 fn help_says_what_it_always_said() {
-    for verb in ["", "transcribe", "translate", "detect-language", "inspect", "devices"] {
+    for verb in ["", "transcribe", "translate", "detect-language", "inspect", "devices", "bench"] {
         let words: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(&words);
         assert_eq!(output.status.code(), Some(0), "{verb}");

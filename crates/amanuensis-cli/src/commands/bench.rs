@@ -15,7 +15,7 @@ use amanuensis::tokens::{Special, Token};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::Stop;
+use super::{Stop, load};
 use crate::args::Bench;
 use crate::console;
 
@@ -41,8 +41,7 @@ struct Report {
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(asked: &Bench) -> Result<u8, Stop> {
-    let name = asked.model.model.as_deref().unwrap_or("demo");
-    let source = Source::resolve(name).map_err(anyhow::Error::new)?;
+    let source = Source::resolve(load::name(&asked.model)).map_err(anyhow::Error::new)?;
     let backend = Cpu::new(asked.model.computing.threads.0);
     let since = Instant::now();
     let file = model::open(&source).map_err(anyhow::Error::new)?;

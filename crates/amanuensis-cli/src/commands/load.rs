@@ -10,12 +10,17 @@ use crate::console::say;
 /// The model inside the program.
 const DEMO: &str = "demo";
 
-/// Loads the model asked for.
-pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
-    let name = asked.model.as_deref().unwrap_or_else(|| {
+/// Name or path of the model asked for.
+pub(super) fn name(asked: &Model) -> &str {
+    asked.model.as_deref().unwrap_or_else(|| {
         say!("note: no --model was given; `{DEMO}` is used, which understands its own samples and nothing else");
         DEMO
-    });
+    })
+}
+
+/// Loads the model asked for.
+pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
+    let name = name(asked);
     let setup = match asked.computing.device {
         // The processor is the fastest device that this program is built for.
         Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0 },
