@@ -74,9 +74,10 @@ fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64)
         let what = format!("{what}, segment {} at {:.2}: {:?} {expected}", segment.id, segment.start, segment.text);
         assert_eq!(segment.tokens, numbers::<u32>(&expected["tokens"]), "{what}");
         assert_eq!(segment.text, expected["text"], "{what}");
-        assert!((segment.start - number("start")).abs() < 1e-6, "{what}");
-        let end = number("end").min(outcome.transcript.duration);
-        assert!((segment.end - end).abs() < 1e-6, "{what}");
+        // The model may speak of times behind the last frame of the sound; openai-whisper passes them on.
+        let last = (outcome.transcript.duration * 100.0).floor() / 100.0;
+        assert!((segment.start - number("start").min(last - 0.02)).abs() < 1e-6, "{what}");
+        assert!((segment.end - number("end").min(last)).abs() < 1e-6, "{what}");
         assert_eq!(segment.seek as f64, number("seek"), "{what}");
         assert!(
             (f64::from(segment.avg_logprob) - number("avg_logprob")).abs() < tolerance,
