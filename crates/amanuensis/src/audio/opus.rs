@@ -1,4 +1,8 @@
 //! Opus: the packets of any container, decoded by one crate behind this one file.
+//!
+//! The crate was chosen by measurement: opus-pure agrees with libopus to the last bit of 16 in speech, hybrid and music
+//! at every frame size (`tests/audio_agreement.rs`), and decodes ten minutes of 96 kbit/s stereo in 3 s where
+//! opus-decoder 0.1.1 needs 522 s.
 
 use opus_pure::OpusDecoder;
 
