@@ -1,1 +1,52 @@
-//! Vector kernels, packed matrices and the thread team.
+//! The arithmetic of Amanuensis: vector kernels, packed matrices and the thread team. Numbers only.
+//!
+//! A [`Team`] is made once with the [`Kernels`] of this processor. A pass over a model is a sequential program inside
+//! [`Team::enter`]; each operation of the [`Region`] it gets splits its own work over the threads:
+//!
+//! ```
+//! use amanuensis_kernels::{Epilogue, Kernels, PackedMatrix, Team};
+//!
+//! let kernels = Kernels::detect()?;
+//! let mut team = Team::new(kernels, std::num::NonZeroUsize::MIN);
+//! let weights = PackedMatrix::pack(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2, Some(&[0.5, 0.5]));
+//! let mut out = [0.0; 2];
+//! team.enter(|region| region.linear(&[1.0, 1.0], &weights, Epilogue::Store, &mut out));
+//! assert_eq!(out, [3.5, 7.5]);
+//! # Ok::<(), amanuensis_kernels::UnsupportedIsa>(())
+//! ```
+//!
+//! The same input on the same processor gives the same bytes with any number of threads, and a row's result does not
+//! depend on the other rows of the call: every sum has one fixed order. No thread changes how the processor treats
+//! denormal numbers; instead the exponential is zero below 1e-30, so a softmax makes none.
+//!
+//! | instruction set | tile, rows x outputs | how it was checked |
+//! |---|---|---|
+//! | `scalar` | 6 x 8 | every test, on x86-64 and on emulated 64-bit ARM |
+//! | `avx2` | 6 x 16 | every test, on a processor |
+//! | `avx512` | 12 x 32 | every test, on a processor |
+//! | `neon` | 12 x 8 | every test, on an emulated processor only; its speed is unknown |
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+mod attention;
+mod generic;
+mod isa;
+mod kernels;
+mod keys_values;
+mod linear;
+mod matrix;
+mod memory;
+mod normal;
+pub mod reference;
+mod team;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+pub use attention::{AttentionWeights, Query};
+pub use isa::{ISA_VARIABLE, Isa, UnsupportedIsa};
+pub use kernels::Kernels;
+pub use keys_values::KeysValues;
+pub use linear::Epilogue;
+pub use matrix::PackedMatrix;
+pub use memory::{AlignedBuffer, MappedFile, Number};
+pub use team::{Region, Team};

@@ -74,9 +74,6 @@ pub enum AudioError {
         /// What is allowed.
         limit: String,
     },
-    /// An option contradicts itself or the input.
-    #[error("{0}")]
-    InvalidOption(String),
     /// The ffmpeg program was started and could not read the input.
     #[error("{name}: {program} could not read it: {message}")]
     Ffmpeg {

@@ -1,1 +1,159 @@
-//! backend
+//! The seam: what a device does for the engine.
+//!
+//! Whole windows cross it, and batches of them, never single operations: a device that must be asked
+//! for every layer norm spends its time being asked. A backend loads a model; the model encodes
+//! windows of log-mel; a decoding reads the encoded windows token by token, in as many lanes at once
+//! as there are windows, beams and requests to serve.
+
+pub mod cpu;
+mod receipt;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use receipt::{Receipt, Stage, StageTime};
+
+use crate::mel::Mel;
+use crate::model::{Dims, ModelError, ModelFile};
+use crate::tokens::Token;
+
+/// A kind of device that can run a model.
+pub trait Backend: Send + Sync {
+    /// The name it is asked for by, as in `--device cpu`.
+    fn name(&self) -> &'static str;
+    /// What is there, in words, or why nothing is.
+    fn probe(&self) -> Availability;
+    /// Brings a model onto the device.
+    fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>, BackendError>;
+}
+
+/// Whether a backend can be used here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Availability {
+    /// It can; the text names the device as it was found.
+    Ready(String),
+    /// It cannot; the text says what is missing.
+    Absent(String),
+}
+
+/// A model on a device.
+pub trait Model: Send + Sync {
+    /// The shape of the model.
+    fn dims(&self) -> &Dims;
+    /// Runs the encoder over every window.
+    fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError>;
+    /// Prepares to read the encoded windows: their cross-attention keys and values are computed here, once.
+    fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError>;
+}
+
+/// The decoder at work on some encoded windows.
+pub trait Decoding {
+    /// Starts anew with one empty lane for each entry, which names the window that the lane listens to.
+    fn start(&mut self, windows: &[usize]);
+    /// Gives every lane its next tokens, and writes the logits that were asked for.
+    fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError>;
+    /// Makes lane `i` a continuation of what lane `parents[i]` was; lanes that nobody names end.
+    fn keep(&mut self, parents: &[usize]);
+}
+
+/// What one lane is given in a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Feed<'a> {
+    /// The tokens that follow those the lane has seen.
+    pub tokens: &'a [Token],
+    /// At which of these tokens, in rising order, the logits of the next one are wanted.
+    pub read: &'a [usize],
+}
+
+/// The logits that a step was asked for, in the order of lanes and then of positions.
+#[derive(Debug, Clone, Default)]
+pub struct Logits {
+    vocabulary: usize,
+    values: Vec<f32>,
+}
+
+impl Logits {
+    /// Makes room for `rows` rows and gives all of them to be written.
+    pub fn prepare(&mut self, rows: usize, vocabulary: usize) -> &mut [f32] {
+        self.vocabulary = vocabulary;
+        self.values.resize(rows * vocabulary, 0.0);
+        &mut self.values
+    }
+
+    /// Row `index`: one value for each token of the vocabulary.
+    pub fn row(&mut self, index: usize) -> &mut [f32] {
+        &mut self.values[index * self.vocabulary..][..self.vocabulary]
+    }
+}
+
+/// What the encoder heard: `[windows][positions][width]`.
+pub struct Encoded {
+    /// Number of windows.
+    pub windows: usize,
+    /// The values, on the host.
+    pub values: Vec<f32>,
+}
+
+/// Whoever looks at what a stage made of a window.
+pub type Watch<'a> = dyn FnMut(Stage, &[f32]) + 'a;
+
+/// One piece of work as it goes through the stages: it can be cancelled, and it collects its receipt.
+pub struct Work<'a> {
+    /// Set from outside to end the work.
+    pub cancel: &'a AtomicBool,
+    /// What ran where, and how long it took.
+    pub receipt: Receipt,
+    /// Is shown what each encoder stage made of a window, by backends that can: to compare them with a reference.
+    pub watch: Option<&'a mut Watch<'a>>,
+}
+
+impl<'a> Work<'a> {
+    /// Work that ends when `cancel` becomes true.
+    pub fn new(cancel: &'a AtomicBool) -> Self {
+        Work { cancel, receipt: Receipt::default(), watch: None }
+    }
+
+    /// Shows what `stage` made of a window to whoever watches.
+    pub fn show(&mut self, stage: Stage, values: &[f32]) {
+        if let Some(watch) = &mut self.watch {
+            watch(stage, values);
+        }
+    }
+
+    /// Whether the work is to end: an error if so, to be handed up with `?`.
+    pub fn proceed(&self) -> Result<(), BackendError> {
+        if self.cancel.load(Ordering::Relaxed) { Err(BackendError::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Why a backend did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The work was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The model does not fit the backend, or its files are at fault.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The device cannot be used.
+    #[error("device {device}: {reason}")]
+    Device {
+        /// The backend's name.
+        device: &'static str,
+        /// What is missing, and what to do.
+        reason: String,
+    },
+    /// More tokens than the decoder has positions for.
+    #[error("a lane would hold {tokens} tokens, but the model's decoder has {limit} positions")]
+    TooLong {
+        /// Tokens the lane would hold.
+        tokens: usize,
+        /// Positions of the model.
+        limit: usize,
+    },
+    /// The arithmetic gave something that is not a number.
+    #[error("the model computed values that are not numbers ({place}); its weights are damaged or overflow")]
+    NotANumber {
+        /// Where it was noticed.
+        place: &'static str,
+    },
+}

@@ -1,1 +1,197 @@
-//! mel
+//! The log-mel spectrogram: what the encoder hears.
+//!
+//! [`Spectrogram`] gives the window of 30 s that begins at any frame of a recording. The numbers are
+//! those of openai/whisper: a short-time Fourier transform of 400 samples every 160, power, Slaney's
+//! mel bands, log10 with a floor 8 decades below the loudest point, and `(x + 4) / 4`.
+
+mod filters;
+mod transform;
+
+use crate::audio::{AudioError, Recording, SAMPLE_RATE};
+use transform::Transform;
+
+/// Samples from one frame to the next: 10 ms.
+pub const HOP: usize = 160;
+/// Samples that one frame looks at: 25 ms.
+pub const FRAME: usize = 400;
+/// Frames of a full window: 30 s.
+pub const WINDOW_FRAMES: usize = 3000;
+/// Frames in a second.
+pub const FRAMES_PER_SECOND: usize = SAMPLE_RATE as usize / HOP;
+
+/// The value below which no power counts, so that silence has a logarithm.
+const SMALLEST_POWER: f32 = 1e-10;
+/// Decades below the loudest point at which everything quieter is cut off.
+const DYNAMIC_RANGE: f32 = 8.0;
+
+/// One window of log-mel, as the encoder takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mel {
+    /// Mel bands: 80, or 128 from large-v3 on.
+    pub bins: usize,
+    /// Frames of 10 ms: what the model's encoder was made for, 3000 in every Whisper.
+    pub frames: usize,
+    /// The values, `[frames][bins]`: a frame's bands lie together.
+    pub values: Vec<f32>,
+}
+
+/// Which implementation's habits a window follows where they differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Convention {
+    /// openai/whisper: the floor is 8 decades below the loudest point of the whole recording, and
+    /// what lies behind the end of the sound is 0.
+    #[default]
+    OpenAi,
+    /// transformers: each window stands alone: its floor is 8 decades below its own loudest point,
+    /// its edges are mirrored, and what lies behind the end of the sound is silence.
+    HuggingFace,
+}
+
+/// The log-mel spectrogram of a recording, computed a window at a time.
+///
+/// Its memory is that of one window, however long the recording is.
+pub struct Spectrogram<'a> {
+    recording: &'a Recording,
+    transform: Transform,
+    convention: Convention,
+    /// log10 of the loudest point of the recording; only [`Convention::OpenAi`] needs it.
+    loudest: f32,
+    samples: Vec<f32>,
+}
+
+impl<'a> Spectrogram<'a> {
+    /// Prepares the spectrogram of `recording` with `bins` mel bands.
+    ///
+    /// With [`Convention::OpenAi`] the whole recording is heard once, to find its loudest point;
+    /// `proceed` is asked before every 30 s of that, and may end it by an error of its own.
+    pub fn new<E: From<AudioError>>(
+        recording: &'a Recording,
+        bins: usize,
+        convention: Convention,
+        proceed: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut spectrogram = Spectrogram {
+            recording,
+            transform: Transform::new(bins),
+            convention,
+            loudest: SMALLEST_POWER.log10(),
+            samples: Vec::new(),
+        };
+        if convention == Convention::OpenAi {
+            spectrogram.loudest = spectrogram.find_loudest(proceed)?;
+        }
+        Ok(spectrogram)
+    }
+
+    /// Whole frames of sound in the recording.
+    pub fn content_frames(&self) -> u64 {
+        self.recording.len() / HOP as u64
+    }
+
+    /// The window that begins at frame `seek`, with at most `content` frames of sound in it.
+    ///
+    /// `frames` is the length of the window; what `content` or the recording leave open is filled
+    /// as the convention says.
+    pub fn window(&mut self, seek: u64, content: usize, frames: usize) -> Result<Mel, AudioError> {
+        let bins = self.transform.bins();
+        let available = self.content_frames().saturating_sub(seek).min(frames as u64) as usize;
+        let content = content.min(available);
+        let mut values = vec![0.0; frames * bins];
+        match self.convention {
+            Convention::OpenAi => {
+                let heard = &mut values[..content * bins];
+                self.samples.resize(padded_samples(content), 0.0);
+                read_centred(self.recording, seek * HOP as u64, &mut self.samples)?;
+                self.transform.power(&self.samples, heard);
+                logarithm(heard);
+                normalise(heard, self.loudest);
+            }
+            Convention::HuggingFace => {
+                let (half, length) = (FRAME / 2, frames * HOP);
+                self.samples.clear();
+                self.samples.resize(length + 2 * half, 0.0);
+                // A last frame that is not whole still sounds, unless a clip ends before it.
+                let rest = (self.recording.len() - (seek * HOP as u64).min(self.recording.len())) as usize;
+                let sound = if content < available { content * HOP } else { rest.min(length) };
+                self.recording.read(seek * HOP as u64, &mut self.samples[half..half + sound])?;
+                mirror_edges(&mut self.samples, half);
+                self.transform.power(&self.samples, &mut values);
+                logarithm(&mut values);
+                let loudest = values.iter().copied().fold(f32::MIN, f32::max);
+                normalise(&mut values, loudest);
+            }
+        }
+        Ok(Mel { bins, frames, values })
+    }
+
+    /// log10 of the loudest point of the recording.
+    fn find_loudest<E: From<AudioError>>(&mut self, proceed: &mut dyn FnMut() -> Result<(), E>) -> Result<f32, E> {
+        let mut power = vec![0.0; WINDOW_FRAMES * self.transform.bins()];
+        let mut loudest = SMALLEST_POWER;
+        // The frames whose centre lies behind the last whole frame reach back into the sound.
+        let frames = self.content_frames() + (FRAME / 2).div_ceil(HOP) as u64 + 1;
+        for seek in (0..frames).step_by(WINDOW_FRAMES) {
+            proceed()?;
+            let count = (frames - seek).min(WINDOW_FRAMES as u64) as usize;
+            let heard = &mut power[..count * self.transform.bins()];
+            self.samples.resize(padded_samples(count), 0.0);
+            read_centred(self.recording, seek * HOP as u64, &mut self.samples)?;
+            self.transform.power(&self.samples, heard);
+            loudest = heard.iter().copied().fold(loudest, f32::max);
+        }
+        Ok(loudest.log10())
+    }
+}
+
+/// Samples under `frames` frames, half a frame before the first centre and behind the last included.
+fn padded_samples(frames: usize) -> usize {
+    if frames == 0 { 0 } else { (frames - 1) * HOP + FRAME }
+}
+
+/// Reads the samples under the frames whose first centre is sample `centre`: zeros behind the end of
+/// the recording, its mirror image before the beginning.
+fn read_centred(recording: &Recording, centre: u64, samples: &mut [f32]) -> Result<(), AudioError> {
+    let half = FRAME / 2;
+    if samples.is_empty() {
+        return Ok(());
+    }
+    if centre >= half as u64 {
+        return recording.read(centre - half as u64, samples);
+    }
+    // Only the first frames of a recording come here: centres lie 160 apart and half a frame is 200.
+    let missing = half - centre as usize;
+    recording.read(0, &mut samples[missing..])?;
+    let mut head = vec![0.0; missing + 1];
+    recording.read(0, &mut head)?;
+    for (distance, &sample) in head.iter().enumerate().skip(1) {
+        samples[missing - distance] = sample;
+    }
+    Ok(())
+}
+
+/// Fills `half` samples at both ends with the mirror image of what lies beside them.
+fn mirror_edges(samples: &mut [f32], half: usize) {
+    let last = samples.len() - half - 1;
+    for distance in 1..=half {
+        samples[half - distance] = samples[half + distance];
+        samples[last + distance] = samples[last - distance];
+    }
+}
+
+/// log10 of every power.
+fn logarithm(values: &mut [f32]) {
+    for value in values {
+        *value = value.max(SMALLEST_POWER).log10();
+    }
+}
+
+/// Cuts everything 8 decades below `loudest` off and brings the rest to about -1 to 1.
+fn normalise(values: &mut [f32], loudest: f32) {
+    let floor = loudest - DYNAMIC_RANGE;
+    for value in values {
+        *value = (value.max(floor) + 4.0) / 4.0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,96 @@
-//! model
+//! Models: sizes, weights, tokenizer and settings, from whatever file holds them.
+//!
+//! [`Source::resolve`] turns a name or a path into a place, [`open`] reads what is there and checks that every tensor
+//! of the model exists in its right shape. Weights stay in their mapped files until a backend packs them.
+
+mod alignment;
+mod bytes;
+#[cfg(feature = "demo")]
+mod demo;
+mod dims;
+mod error;
+mod files;
+mod generation;
+mod hub;
+pub mod inspect;
+mod source;
+mod tensor;
+mod weights;
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::tokens::Tokenizer;
+pub use dims::{CONVOLUTION_WINDOW, Dims};
+pub use error::ModelError;
+use files::folder::Folder;
+use files::hugging_face;
+pub use generation::{AlignmentSource, Generation};
+pub use source::{KNOWN_MODELS, Source};
+pub use tensor::{Dtype, Tensor};
+pub use weights::Weights;
+
+/// A model in its files: everything that is known of it before a backend loads it.
+#[derive(Debug)]
+pub struct ModelFile {
+    /// What the model is called: `demo`, `openai/whisper-base`, or the name of its folder.
+    pub name: String,
+    /// The sizes.
+    pub dims: Dims,
+    /// The weights. Every tensor of [`Dims::tensors`] is there in its shape.
+    pub weights: Weights,
+    /// The vocabulary and the special tokens.
+    pub tokenizer: Tokenizer,
+    /// Settings of decoding.
+    pub generation: Generation,
+    /// What kind of files it came from.
+    pub format: Format,
+    /// What is odd about the files but does not keep the model from working.
+    pub warnings: Vec<String>,
+}
+
+/// A kind of model files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Format {
+    /// A folder of Hugging Face's libraries.
+    HuggingFace,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::HuggingFace => "Hugging Face folder with safetensors",
+        })
+    }
+}
+
+/// Opens a model and checks it.
+pub fn open(source: &Source) -> Result<ModelFile, ModelError> {
+    match source {
+        #[cfg(feature = "demo")]
+        Source::Demo => demo::open(),
+        #[cfg(not(feature = "demo"))]
+        Source::Demo => Err(ModelError::NoDemo),
+        Source::Path(path) => open_path(path),
+    }
+}
+
+fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
+    let shown = path.display().to_string();
+    let metadata = path.metadata().map_err(|error| ModelError::Read { file: shown.clone(), source: error })?;
+    if metadata.is_dir() {
+        return hugging_face::open(source::name_of(path), &Folder::Disk(path.to_owned()), None);
+    }
+    let file = path.file_name().and_then(|name| name.to_str());
+    match file.filter(|file| file.ends_with(".safetensors")) {
+        Some(file) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            hugging_face::open(source::name_of(folder), &Folder::Disk(folder.to_owned()), Some(file))
+        }
+        None => Err(ModelError::NotAModel { path: shown, reason: source::describe_file(path) }),
+    }
+}

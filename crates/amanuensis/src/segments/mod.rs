@@ -1,6 +1,14 @@
 //! Segments: what a transcript is made of, and how windows of sound become it.
 
+mod cut;
+mod seek;
+mod story;
+
 use serde::{Deserialize, Serialize};
+
+pub use cut::{Cut, Piece, cut};
+pub use seek::{Clips, Seek, Window};
+pub use story::Story;
 
 use crate::tokens::Token;
 

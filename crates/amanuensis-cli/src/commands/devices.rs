@@ -1,0 +1,140 @@
+//! `devices`: what this machine can compute with, and what of it is used.
+
+use amanuensis_kernels::{ISA_VARIABLE, Isa};
+use anyhow::Context;
+use serde::Serialize;
+
+use super::Stop;
+use crate::args::Devices;
+use crate::console;
+
+/// The devices that the project is for and this program is not built for.
+const NOT_BUILT: [(&str, &str); 2] = [("cuda", "NVIDIA GPU"), ("xdna", "AMD NPU")];
+
+/// What this machine can compute with.
+#[derive(Serialize)]
+struct Report {
+    cpu: Processor,
+    /// Devices that would need another build.
+    not_built: Vec<&'static str>,
+}
+
+/// The processor as the operating system and the instruction `cpuid` describe it.
+#[derive(Serialize)]
+struct Processor {
+    model: Option<String>,
+    /// Physical cores of the machine, where the system says.
+    cores: Option<usize>,
+    /// Threads that this process may run at once: the default of `--threads`.
+    threads: usize,
+    instruction_sets: Vec<&'static str>,
+    /// Kernels that would run here, from the plainest to the widest.
+    kernels_available: Vec<&'static str>,
+    /// Kernels that are used.
+    kernels: &'static str,
+    /// Whether AMANUENSIS_ISA chose them.
+    kernels_forced: bool,
+}
+
+pub(super) fn run(asked: &Devices) -> Result<u8, Stop> {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = Processor {
+        model: model_name(&cpuinfo),
+        cores: physical_cores(&cpuinfo),
+        threads: std::thread::available_parallelism().context("cannot count the processors")?.get(),
+        instruction_sets: instruction_sets(),
+        kernels_available: Isa::available().into_iter().map(Isa::name).collect(),
+        kernels: Isa::detect().map_err(anyhow::Error::new)?.name(),
+        kernels_forced: std::env::var_os(ISA_VARIABLE).is_some_and(|word| !word.is_empty()),
+    };
+    let report = Report { cpu, not_built: NOT_BUILT.map(|(name, _)| name).to_vec() };
+    if asked.json {
+        let json = serde_json::to_string_pretty(&report).context("the report cannot be written as JSON")?;
+        console::print(format_args!("{json}"))?;
+    } else {
+        console::print(format_args!("{}", text(&report)))?;
+    }
+    Ok(0)
+}
+
+fn text(report: &Report) -> String {
+    let cpu = &report.cpu;
+    let cores = cpu.cores.map_or(String::new(), |cores| format!("{cores} cores, "));
+    let forced = if cpu.kernels_forced { format!(" (forced by {ISA_VARIABLE})") } else { String::new() };
+    let mut lines = vec![
+        format!("cpu    {}", cpu.model.as_deref().unwrap_or("of unknown name")),
+        format!("       {cores}{} threads for this process", cpu.threads),
+        format!("       instructions  {}", cpu.instruction_sets.join(" ")),
+        format!("       kernels       {}{forced}, of {}", cpu.kernels, cpu.kernels_available.join(", ")),
+    ];
+    lines.extend(NOT_BUILT.map(|(name, what)| format!("{name:6} {what}: not built into this program")));
+    lines.join("\n")
+}
+
+/// The value of the first line of /proc/cpuinfo with this key.
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.trim() == key)
+        .map(|(_, value)| value.trim())
+}
+
+fn model_name(cpuinfo: &str) -> Option<String> {
+    // x86-64 says `model name`; on ARM the board says `Model`, if anything does.
+    let name = value(cpuinfo, "model name").or_else(|| value(cpuinfo, "Model"));
+    name.filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Cores told apart by package and number: two threads of one core share both.
+fn physical_cores(cpuinfo: &str) -> Option<usize> {
+    let mut cores: Vec<(&str, &str)> = cpuinfo
+        .split("\n\n")
+        .filter_map(|processor| Some((value(processor, "physical id")?, value(processor, "core id")?)))
+        .collect();
+    cores.sort_unstable();
+    cores.dedup();
+    (!cores.is_empty()).then_some(cores.len())
+}
+
+/// Collects the names of what is there out of a list of names.
+macro_rules! present {
+    ($detected:ident: $($name:tt)*) => {{
+        let mut present = Vec::new();
+        $(if std::arch::$detected!($name) { present.push($name); })*
+        present
+    }};
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instruction_sets() -> Vec<&'static str> {
+    present!(is_x86_feature_detected: "sse4.2" "avx" "avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512dq"
+        "avx512vnni" "avx512bf16" "avx512fp16" "avxvnni")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn instruction_sets() -> Vec<&'static str> {
+    present!(is_aarch64_feature_detected: "neon" "fp16" "dotprod" "i8mm" "bf16" "sve" "sve2")
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn instruction_sets() -> Vec<&'static str> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_CORES_FOUR_THREADS: &str = "\
+processor\t: 0\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 0\n
+processor\t: 1\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 1\n
+processor\t: 2\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 0\n
+processor\t: 3\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 1\n";
+
+    #[test]
+    fn cores_are_counted_once() {
+        assert_eq!(model_name(TWO_CORES_FOUR_THREADS).as_deref(), Some("A Processor 9"));
+        assert_eq!(physical_cores(TWO_CORES_FOUR_THREADS), Some(2));
+        assert_eq!((model_name(""), physical_cores("")), (None, None));
+    }
+}

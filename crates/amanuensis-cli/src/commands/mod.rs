@@ -1,0 +1,72 @@
+//! The verbs, one file each, and how each of them ends.
+
+mod bench;
+mod detect_language;
+mod devices;
+mod inspect;
+mod load;
+mod sound;
+mod transcribe;
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::args::{Task, Verb};
+use crate::console::say;
+
+/// The exit code when something failed.
+const FAILED: u8 = 1;
+/// The exit code for a wrong command line.
+pub(crate) const USAGE: u8 = 2;
+/// The exit code when nobody reads the output any more: 128 and the number of SIGPIPE, as the shell would see it.
+const CLOSED_PIPE: u8 = 141;
+
+/// Why a verb ended before its end.
+enum Stop {
+    /// The command line asks for what cannot be.
+    Usage(String),
+    /// It could not be done.
+    Failed(anyhow::Error),
+    /// Nobody reads standard output any more.
+    ClosedPipe,
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// What writing to standard output may meet.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Stop::ClosedPipe,
+            _ => Stop::Failed(anyhow::Error::new(error).context("cannot write to standard output")),
+        }
+    }
+}
+
+/// Does what was asked for.
+pub(crate) fn run(verb: Verb) -> ExitCode {
+    let ended = match verb {
+        Verb::Transcribe(asked) => transcribe::run(Task::Transcribe, &asked),
+        Verb::Translate(asked) => transcribe::run(Task::Translate, &asked),
+        Verb::DetectLanguage(asked) => detect_language::run(&asked),
+        Verb::Inspect(asked) => inspect::run(&asked),
+        Verb::Devices(asked) => devices::run(&asked),
+        Verb::Bench(asked) => bench::run(&asked),
+    };
+    ExitCode::from(match ended {
+        Ok(code) => code,
+        Err(Stop::Usage(message)) => {
+            say!("error: {message}");
+            USAGE
+        }
+        Err(Stop::Failed(error)) => {
+            say!("error: {error:#}");
+            FAILED
+        }
+        Err(Stop::ClosedPipe) => CLOSED_PIPE,
+    })
+}

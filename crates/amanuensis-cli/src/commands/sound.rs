@@ -1,0 +1,56 @@
+//! From the name of an input to its sound.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use amanuensis::audio::{self, AudioError, Encoding, Input, Limits, OpenOptions, RawFormat, Recording};
+
+use super::Stop;
+use crate::args::{Ffmpeg, Sound};
+use crate::interrupt;
+use crate::outputs::STANDARD_STREAM;
+use crate::progress::{Progress, Stage};
+
+/// An input as messages call it.
+pub(super) fn name(input: &Path) -> String {
+    if input.as_os_str() == STANDARD_STREAM { "standard input".to_owned() } else { input.display().to_string() }
+}
+
+/// How the inputs are opened.
+pub(super) fn options(asked: &Sound) -> Result<OpenOptions, Stop> {
+    let raw = match &asked.raw {
+        None => None,
+        Some(name) => Some(RawFormat {
+            encoding: Encoding::from_name(name).ok_or_else(|| unknown_encoding(name))?,
+            sample_rate: asked.raw_rate,
+            channels: asked.raw_channels,
+        }),
+    };
+    Ok(OpenOptions {
+        raw,
+        limits: Limits { max_duration: asked.max_duration, ..Limits::default() },
+        ffmpeg: match asked.ffmpeg {
+            Ffmpeg::Never => audio::FfmpegPolicy::Never,
+            Ffmpeg::IfNeeded => audio::FfmpegPolicy::IfNeeded,
+            Ffmpeg::Always => audio::FfmpegPolicy::Always,
+        },
+        ..OpenOptions::default()
+    })
+}
+
+fn unknown_encoding(name: &str) -> Stop {
+    let known: Vec<&str> = Encoding::NAMES.iter().map(|(name, _)| *name).collect();
+    Stop::Usage(format!("`{name}` is not an encoding of raw sound; there are {}", known.join(", ")))
+}
+
+/// Reads the sound of an input to its end, or until Ctrl-C.
+pub(super) fn open(input: &Path, options: &OpenOptions, progress: &mut Progress) -> Result<Recording, AudioError> {
+    progress.begin(&name(input), Stage::Read);
+    let source = if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) };
+    let recording = audio::open(&source, options, &mut |state| {
+        progress.update(state.decoded, state.total);
+        if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    progress.end();
+    recording
+}

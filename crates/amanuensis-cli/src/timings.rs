@@ -1,0 +1,99 @@
+//! Where the time of one file went, stage by stage.
+
+use std::fmt::Write as _;
+
+use amanuensis::backend::StageTime;
+use serde::Serialize;
+
+use crate::args::TimingsStyle;
+use crate::console::{self, say};
+use crate::progress::realtime;
+
+/// The stages of one file.
+#[derive(Debug, Serialize)]
+pub(crate) struct Timings {
+    pub(crate) event: &'static str,
+    pub(crate) file: String,
+    /// On what work was observed.
+    pub(crate) devices: Vec<String>,
+    /// Seconds of sound.
+    pub(crate) audio_seconds: f64,
+    /// Seconds from opening the file to the end of its last output.
+    pub(crate) seconds: f64,
+    pub(crate) windows: u64,
+    pub(crate) tokens: u64,
+    pub(crate) stages: Vec<StageTime>,
+}
+
+/// Says where the time went.
+pub(crate) fn report(style: TimingsStyle, timings: &Timings) {
+    match style {
+        TimingsStyle::Table => say!("{}", table(timings)),
+        TimingsStyle::Json => console::json(timings),
+    }
+}
+
+/// Name, calls, seconds, share of all and realtime factor of each stage, what no stage claims, and all of it.
+fn table(timings: &Timings) -> String {
+    let claimed: f64 = timings.stages.iter().map(|stage| stage.seconds).sum();
+    let other = (timings.seconds - claimed).max(0.0);
+    let longest = timings.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0).max(5);
+    let mut text = format!(
+        "{}: {:.2} s of sound in {:.3} s on {}; windows: {}, tokens: {}\n",
+        timings.file,
+        timings.audio_seconds,
+        timings.seconds,
+        timings.devices.join(" and "),
+        timings.windows,
+        timings.tokens
+    );
+    let mut row = |name: &str, count: &str, seconds: f64| {
+        let share = if timings.seconds > 0.0 { 100.0 * seconds / timings.seconds } else { 0.0 };
+        // Below what the column of seconds shows, a factor would only be large.
+        let factor = realtime(timings.audio_seconds, seconds).filter(|_| seconds >= 0.000_05);
+        let factor = factor.map_or(String::new(), |factor| format!("{factor:.1}x"));
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "  {name:longest$}  {count:>8}  {seconds:>10.4}  {share:>6.1}%  {factor:>10}");
+    };
+    for stage in &timings.stages {
+        row(&stage.stage, &stage.count.to_string(), stage.seconds);
+    }
+    row("other", "", other);
+    row("all", "", timings.seconds);
+    let heading =
+        format!("  {:longest$}  {:>8}  {:>10}  {:>7}  {:>10}\n", "stage", "calls", "seconds", "share", "realtime");
+    let first_line = text.find('\n').map_or(text.len(), |end| end + 1);
+    text.insert_str(first_line, &heading);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_adds_up() {
+        let stage = |stage: &str, seconds, count| StageTime { stage: stage.to_owned(), seconds, count };
+        let timings = Timings {
+            event: "timings",
+            file: "talk.wav".to_owned(),
+            devices: vec!["cpu".to_owned()],
+            audio_seconds: 60.0,
+            seconds: 2.0,
+            windows: 2,
+            tokens: 80,
+            stages: vec![stage("read", 0.1, 1), stage("encoder layer 0 attention", 1.5, 2)],
+        };
+        let expected = "\
+talk.wav: 60.00 s of sound in 2.000 s on cpu; windows: 2, tokens: 80
+  stage                         calls     seconds    share    realtime
+  read                              1      0.1000     5.0%      600.0x
+  encoder layer 0 attention         2      1.5000    75.0%       40.0x
+  other                                    0.4000    20.0%      150.0x
+  all                                      2.0000   100.0%       30.0x";
+        assert_eq!(table(&timings), expected);
+        let json = serde_json::to_value(&timings).unwrap();
+        assert_eq!(json["stages"][1]["count"], 2);
+    }
+}

@@ -1,0 +1,130 @@
+//! Flags that openai-whisper and its relatives have and this program does not: recognised, so that none is silently
+//! ignored, and refused unless they ask for what happens anyway.
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, Error, error::ErrorKind};
+
+use crate::values;
+
+/// What the help of a verb says about them.
+pub(crate) const HELP: &str = "\
+openai-whisper's flags for sampling, beam search, fallback, word times and voice activity are recognised and refused \
+with exit code 2 while they are not available, unless they ask for what happens anyway (--beam_size 1).";
+
+/// A flag that cannot be served.
+struct Flag {
+    name: &'static str,
+    takes: Takes,
+    /// Values that ask for what happens anyway.
+    harmless: &'static [&'static str],
+}
+
+#[derive(PartialEq, Eq)]
+enum Takes {
+    Boolean,
+    Value,
+}
+
+const fn value(name: &'static str, harmless: &'static [&'static str]) -> Flag {
+    Flag { name, takes: Takes::Value, harmless }
+}
+
+const fn boolean(name: &'static str, harmless: &'static [&'static str]) -> Flag {
+    Flag { name, takes: Takes::Boolean, harmless }
+}
+
+const OFF: &[&str] = &["false"];
+const NONE: &[&str] = &["None"];
+
+/// All of them. A flag that becomes available leaves this list for `args`.
+const FLAGS: [Flag; 40] = [
+    // openai-whisper
+    value("model-dir", NONE),
+    value("temperature", &["0"]),
+    value("temperature-increment-on-fallback", NONE),
+    value("best-of", &["1", "None"]),
+    value("beam-size", &["1", "None"]),
+    value("patience", &["1", "None"]),
+    value("length-penalty", NONE),
+    value("compression-ratio-threshold", NONE),
+    boolean("carry-initial-prompt", OFF),
+    boolean("fp16", OFF),
+    boolean("word-timestamps", OFF),
+    value("prepend-punctuations", &[]),
+    value("append-punctuations", &[]),
+    boolean("highlight-words", OFF),
+    value("max-line-width", NONE),
+    value("max-line-count", NONE),
+    value("max-words-per-line", NONE),
+    value("hallucination-silence-threshold", NONE),
+    // whisper-ctranslate2 and WhisperX
+    value("compute-type", &["float32", "default", "auto"]),
+    value("device-index", &["0"]),
+    value("prefix", NONE),
+    value("hotwords", NONE),
+    value("repetition-penalty", &["1"]),
+    value("no-repeat-ngram-size", &["0"]),
+    value("prompt-reset-on-temperature", &[]),
+    boolean("multilingual", OFF),
+    boolean("batched", OFF),
+    value("batch-size", &["1"]),
+    boolean("vad-filter", OFF),
+    value("vad-method", &[]),
+    value("vad-threshold", &[]),
+    value("vad-min-speech-duration-ms", &[]),
+    value("vad-max-speech-duration-s", &[]),
+    value("vad-min-silence-duration-ms", &[]),
+    value("chunk-size", &["30"]),
+    boolean("diarize", OFF),
+    value("min-speakers", NONE),
+    value("max-speakers", NONE),
+    boolean("suppress-numerals", OFF),
+    value("seed", NONE),
+];
+
+/// Adds them to a verb, hidden from its help.
+pub(crate) fn add(verb: Command) -> Command {
+    FLAGS.iter().fold(verb, |verb, flag| {
+        let argument = Arg::new(flag.name).long(flag.name).hide(true).action(ArgAction::Append);
+        verb.arg(match flag.takes {
+            Takes::Boolean => argument
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_parser(clap::builder::TypedValueParser::map(values::boolean(), |value| value.to_string())),
+            Takes::Value => argument.num_args(1).allow_hyphen_values(true),
+        })
+    })
+}
+
+/// Refuses the first of them that asks for something else than what happens anyway.
+pub(crate) fn refuse(matches: &ArgMatches, command: &mut Command) -> Result<(), Error> {
+    for flag in &FLAGS {
+        if matches.value_source(flag.name) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        for given in matches.get_many::<String>(flag.name).into_iter().flatten() {
+            if !flag.harmless.iter().any(|harmless| same(harmless, given)) {
+                let message = explain(flag, given);
+                return Err(command.error(ErrorKind::InvalidValue, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn explain(flag: &Flag, given: &str) -> String {
+    let name = flag.name.replace('-', "_");
+    match flag.harmless.first() {
+        Some(harmless) => format!("--{name} {given} is not available yet; only --{name} {harmless} is"),
+        None => format!("--{name} is not available yet; leave it out"),
+    }
+}
+
+/// Whether two values say the same: `1` and `1.0`, `None` and `none`.
+fn same(one: &str, other: &str) -> bool {
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one.eq_ignore_ascii_case(other),
+    }
+}

@@ -1,0 +1,135 @@
+//! The program from outside: exit codes, streams, help. Nothing here needs a model.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn amanuensis(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_amanuensis"));
+    command.args(words).stdin(Stdio::null()).env("COLUMNS", "100").env_remove("AMANUENSIS_ISA");
+    command
+}
+
+fn run(words: &[&str]) -> Output {
+    amanuensis(words).output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// The program was called wrongly: exit code 2, nothing on standard output, and the message holds `word`.
+fn assert_usage(words: &[&str], word: &str) {
+    let output = run(words);
+    assert_eq!(output.status.code(), Some(2), "{words:?}: {}", err(&output));
+    assert_eq!(out(&output), "", "{words:?}");
+    assert!(err(&output).contains(word), "{words:?}: {}", err(&output));
+}
+
+#[test]
+fn version_and_help_go_to_standard_output() {
+    let version = run(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    assert_eq!(out(&version), format!("amanuensis {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(err(&version), "");
+    assert_eq!(run(&["help", "transcribe"]).status.code(), Some(0));
+}
+
+#[test]
+fn help_says_what_it_always_said() {
+    for verb in ["", "transcribe", "translate", "detect-language", "inspect", "devices"] {
+        let words: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let output = run(&words);
+        assert_eq!(output.status.code(), Some(0), "{verb}");
+        let name = if verb.is_empty() { "help" } else { verb };
+        insta::assert_snapshot!(name, out(&output));
+    }
+}
+
+#[test]
+fn wrong_command_lines_exit_with_2() {
+    assert_usage(&[], "Usage");
+    assert_usage(&["transcribe"], "FILE");
+    assert_usage(&["a.wav", "--no-such-flag"], "--no-such-flag");
+    assert_usage(&["a.wav", "--beam_size", "5"], "--beam_size 5 is not available yet; only --beam_size 1 is");
+    assert_usage(&["x/a.wav", "y/a.mp3", "-f", "srt"], "would both write a.srt");
+    assert_usage(&["-", "-"], "only once");
+    assert_usage(&["a.wav", "--verbose", "False"], "nothing would be written");
+    assert_usage(&["a.wav", "-f", "srt,vtt", "-o", "-"], "one format");
+    assert_usage(&["translate", "a.wav", "--task", "transcribe"], "contradict");
+    assert_usage(&["a.wav", "--raw", "s12"], "s16le");
+}
+
+#[test]
+fn refusals_come_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = folder.path().join("new");
+    assert_usage(&["x/a.wav", "y/a.wav", "-o", new.to_str().unwrap()], "would both write");
+    assert!(!new.exists());
+}
+
+#[test]
+fn a_model_that_is_not_there_is_named() {
+    let output = run(&["--model", "/no/such/model", "a.wav"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(out(&output), "");
+    assert!(err(&output).contains("/no/such/model"), "{}", err(&output));
+    assert!(!err(&output).contains("panicked"), "{}", err(&output));
+}
+
+#[test]
+fn devices_names_the_kernels_that_are_used() {
+    let output = run(&["devices", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let report: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    let available = report["cpu"]["kernels_available"].as_array().unwrap();
+    assert!(available.contains(&report["cpu"]["kernels"]) && report["cpu"]["threads"].as_u64() > Some(0));
+
+    let forced = amanuensis(&["devices"]).env("AMANUENSIS_ISA", "scalar").output().unwrap();
+    assert!(out(&forced).contains("scalar (forced by AMANUENSIS_ISA)"), "{}", out(&forced));
+    let unknown = amanuensis(&["devices"]).env("AMANUENSIS_ISA", "mmx").output().unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("`mmx` is not an instruction set"), "{}", err(&unknown));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_not_a_panic() {
+    for words in [&["devices"][..], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = amanuensis(words).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(!err(&output).contains("panicked"), "{words:?}: {}", err(&output));
+        if words == ["devices"] {
+            assert_eq!((output.status.code(), err(&output)), (Some(141), ""));
+        }
+    }
+}
+
+#[test]
+fn standard_error_may_be_closed_too() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = amanuensis(&["--model", "/no/such/model", "a.wav"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn folders_that_cannot_be_made_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let under_a_file = file.join("out");
+    let output = run(&["a.wav", "-o", path(&under_a_file)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("cannot make the folder"), "{}", err(&output));
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

@@ -1,0 +1,128 @@
+//! Four f32 in a register, 32 registers: tiles of 12 rows x 8 outputs, 24 sums.
+//!
+//! All tests of the kernels pass with it under `qemu-aarch64`. It has never run on a processor, so the tile is a guess
+//! from the number of registers, and nothing is fetched ahead by hand.
+
+use std::arch::aarch64::*;
+
+use crate::generic::{Vector, kernels_for};
+use crate::isa::Isa;
+
+/// One 128-bit register.
+#[derive(Clone, Copy)]
+pub(crate) struct Wide(float32x4_t);
+
+/// A window of these, `count` from its middle back, is a mask of the first `count` lanes.
+static MASKS: [u32; 8] = [!0, !0, !0, !0, 0, 0, 0, 0];
+
+/// The first `count` lanes.
+#[inline(always)]
+unsafe fn first(count: usize) -> uint32x4_t {
+    // SAFETY: 4 - min(count, 4) + 4 is within the table; the caller has NEON.
+    unsafe { vld1q_u32(MASKS.as_ptr().add(4 - count.min(4))) }
+}
+
+// SAFETY: uses NEON, which the trait's contract makes the caller's promise; partial reads and writes go through a
+// buffer of their own.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
+unsafe impl Vector for Wide {
+    const WIDTH: usize = 4;
+    const TILE: usize = 12;
+
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self {
+        unsafe { Wide(vdupq_n_f32(number)) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Wide(vld1q_f32(from)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { vst1q_f32(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        let mut whole = [0.0; 4];
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, whole.as_mut_ptr(), count.min(4));
+            Wide(vld1q_f32(whole.as_ptr()))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        let mut whole = [0.0; 4];
+        unsafe {
+            vst1q_f32(whole.as_mut_ptr(), self.0);
+            std::ptr::copy_nonoverlapping(whole.as_ptr(), to, count.min(4));
+        }
+    }
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        unsafe { Wide(vaddq_f32(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        unsafe { Wide(vsubq_f32(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        unsafe { Wide(vmulq_f32(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn over(self, other: Self) -> Self {
+        unsafe { Wide(vdivq_f32(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn times_plus(self, factor: Self, addend: Self) -> Self {
+        unsafe { Wide(vfmaq_f32(addend.0, self.0, factor.0)) }
+    }
+    #[inline(always)]
+    unsafe fn minus_times(self, factor: Self, addend: Self) -> Self {
+        unsafe { Wide(vfmsq_f32(addend.0, self.0, factor.0)) }
+    }
+    #[inline(always)]
+    unsafe fn larger(self, other: Self) -> Self {
+        unsafe { Wide(vmaxq_f32(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn smaller(self, other: Self) -> Self {
+        unsafe { Wide(vminq_f32(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn magnitude(self) -> Self {
+        unsafe { Wide(vabsq_f32(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn nearest(self) -> Self {
+        unsafe { Wide(vrndnq_f32(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn times_power_of_two(self, power: Self) -> Self {
+        unsafe {
+            let exponent = vaddq_s32(vcvtnq_s32_f32(power.0), vdupq_n_s32(127));
+            Wide(vmulq_f32(self.0, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))))
+        }
+    }
+    #[inline(always)]
+    unsafe fn where_at_least(self, key: Self, bound: Self) -> Self {
+        unsafe {
+            let kept = vandq_u32(vreinterpretq_u32_f32(self.0), vcgeq_f32(key.0, bound.0));
+            Wide(vreinterpretq_f32_u32(kept))
+        }
+    }
+    #[inline(always)]
+    unsafe fn first_or(self, count: usize, other: Self) -> Self {
+        unsafe { Wide(vbslq_f32(first(count), self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe { vaddvq_f32(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        unsafe { vmaxvq_f32(self.0) }
+    }
+}
+
+kernels_for!(NEON, Isa::Neon, Wide, product_many_registers, #[target_feature(enable = "neon")]);

@@ -1,0 +1,324 @@
+//! Attention: over a whole window at once, and over the keys and values a decoder keeps.
+
+use crate::generic::product::{CHUNK, Finish, Product, pack_tile, packed_tile};
+use crate::kernels::Kernels;
+use crate::keys_values::{KeysValues, Layout, Source, pack_heads};
+use crate::team::{Region, Shares};
+
+/// What one row of queries looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The keys and values of its sequence.
+    pub keys_values: &'a KeysValues,
+    /// How many positions, from the first, it may see.
+    pub length: usize,
+}
+
+/// The scores of chosen heads, kept for whoever aligns words with sound.
+#[derive(Clone, Debug, Default)]
+pub struct AttentionWeights {
+    heads: Vec<usize>,
+    lengths: Vec<usize>,
+    starts: Vec<usize>,
+    scores: Vec<f32>,
+}
+
+impl AttentionWeights {
+    /// Keep the scores of these heads.
+    pub fn new(heads: Vec<usize>) -> AttentionWeights {
+        AttentionWeights { heads, ..AttentionWeights::default() }
+    }
+
+    /// The heads whose scores are kept.
+    pub fn heads(&self) -> &[usize] {
+        &self.heads
+    }
+
+    /// How many rows of queries the last call had.
+    pub fn rows(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// The scaled scores, before softmax, of a row of the last call and the `chosen`-th of the heads: one for every
+    /// position the row could see.
+    ///
+    /// # Panics
+    /// When there is no such row or head.
+    pub fn scores(&self, row: usize, chosen: usize) -> &[f32] {
+        assert!(chosen < self.heads.len(), "head {chosen} of {} kept", self.heads.len());
+        let length = self.lengths[row];
+        &self.scores[self.starts[row] + chosen * length..][..length]
+    }
+
+    fn prepare(&mut self, targets: &[Query<'_>]) {
+        self.lengths.clear();
+        self.starts.clear();
+        let mut start = 0;
+        for target in targets {
+            self.starts.push(start);
+            self.lengths.push(target.length);
+            start += target.length * self.heads.len();
+        }
+        self.scores.clear();
+        self.scores.resize(start, 0.0);
+    }
+}
+
+impl Region<'_> {
+    /// Attention of every position of a window to every other: `qkv` is `[time, 3 * width]`, queries, keys and values
+    /// side by side; `out` is `[time, width]`; the width is `heads * head_size`. Scores are divided by the root of the
+    /// head size.
+    ///
+    /// # Panics
+    /// When the lengths do not fit each other.
+    pub fn self_attention(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
+        let width = heads * head_size;
+        assert!(width > 0, "self-attention: {heads} heads of {head_size}");
+        assert!(out.len().is_multiple_of(width), "self-attention: {} numbers are not rows of {width}", out.len());
+        assert_eq!(qkv.len(), 3 * out.len(), "self-attention: {} numbers in, {} out", qkv.len(), out.len());
+        let time = out.len() / width;
+        if time == 0 {
+            return;
+        }
+        let kernels = self.kernels();
+        let layout = Layout { heads, head_size, capacity: time, panel: kernels.panel };
+        let (head_keys, head_values) = (layout.head_keys(), layout.head_values());
+        let mut left = std::mem::take(&mut self.team.scratch.left);
+        let mut right = std::mem::take(&mut self.team.scratch.right);
+        let keys = left.ensure(heads * head_keys);
+        let values = right.ensure(heads * head_values);
+        let source = Source { numbers: qkv, stride: 3 * width, keys: width, values: 2 * width, time };
+        pack_heads(self, layout, source, keys, values);
+
+        let tiles = time.div_ceil(kernels.tile);
+        let lengths = vec![time; kernels.tile];
+        let target = Shares(out.as_mut_ptr());
+        self.split_with_scratch(heads * tiles, scratch_size(kernels, head_size, time), |scratch, block| {
+            let (head, tile) = (block / tiles, block % tiles);
+            let first = tile * kernels.tile;
+            let rows = kernels.tile.min(time - first);
+            let attend = Attend {
+                kernels,
+                queries: &qkv[first * 3 * width + head * head_size..],
+                query_stride: 3 * width,
+                rows,
+                layout,
+                keys: &keys[head * head_keys..][..head_keys],
+                values: &values[head * head_values..][..head_values],
+                lengths: &lengths[..rows],
+            };
+            // SAFETY: rows `first ..` and the columns of this head lie in `out` and belong to no other block.
+            unsafe { attend.run(scratch, target.get().add(first * width + head * head_size), width, |_| ()) }
+        });
+        self.team.scratch.left = left;
+        self.team.scratch.right = right;
+    }
+
+    /// Attention of single rows to kept keys and values, in a decoder: to its own past (each row sees as far as its
+    /// `length`) or to the sound. `queries` and `out` are `[rows, width]`, `targets` has one entry per row. Consecutive
+    /// rows with the same keys and values read them once together. With `weights` the scores of its heads are kept.
+    ///
+    /// A row's result is the same to the last bit whatever rows stand beside it. A row that may see nothing gets zeros.
+    ///
+    /// # Panics
+    /// When the lengths do not fit each other, a row may see more than is held, or a kept head does not exist.
+    pub fn attention(
+        &mut self,
+        queries: &[f32],
+        targets: &[Query<'_>],
+        heads: usize,
+        out: &mut [f32],
+        weights: Option<&mut AttentionWeights>,
+    ) {
+        let rows = targets.len();
+        assert_eq!(queries.len(), out.len(), "attention: {} numbers in, {} out", queries.len(), out.len());
+        if rows == 0 {
+            assert!(out.is_empty(), "attention: queries without targets");
+            if let Some(weights) = weights {
+                weights.prepare(targets);
+            }
+            return;
+        }
+        assert!(out.len().is_multiple_of(rows), "attention: {} numbers are not {rows} rows", out.len());
+        let width = out.len() / rows;
+        let head_size = head_size(width, heads);
+        let kernels = self.kernels();
+        for (row, target) in targets.iter().enumerate() {
+            let (kept, length) = (target.keys_values, target.length);
+            assert!(std::ptr::eq(kept.kernels, kernels), "keys and values laid out for {}", kept.kernels.isa());
+            assert!(
+                kept.layout.heads == heads && kept.layout.head_size == head_size,
+                "row {row} has {heads} heads of {head_size}, its keys {} of {}",
+                kept.layout.heads,
+                kept.layout.head_size
+            );
+            assert!(length <= kept.len(), "row {row} may see {length} positions, {} are held", kept.len());
+        }
+        let groups = group(targets, kernels.tile);
+        let longest = targets.iter().map(|target| target.length).max().unwrap_or(0);
+        let kept = weights.map(|weights| {
+            assert!(weights.heads.iter().all(|&head| head < heads), "a kept head beyond the {heads} heads");
+            weights.prepare(targets);
+            Kept { heads: &weights.heads, starts: &weights.starts, scores: Shares(weights.scores.as_mut_ptr()) }
+        });
+        let target = Shares(out.as_mut_ptr());
+        self.split_with_scratch(groups.len() * heads, scratch_size(kernels, head_size, longest), |scratch, block| {
+            let (group, head) = (&groups[block / heads], block % heads);
+            let state = targets[group.first].keys_values;
+            let (head_keys, head_values) = (state.layout.head_keys(), state.layout.head_values());
+            let attend = Attend {
+                kernels,
+                queries: &queries[group.first * width + head * head_size..],
+                query_stride: width,
+                rows: group.lengths.len(),
+                layout: state.layout,
+                keys: &state.keys[head * head_keys..][..head_keys],
+                values: &state.values[head * head_values..][..head_values],
+                lengths: &group.lengths,
+            };
+            let keep = |strip: &[f32]| {
+                if let Some(kept) = &kept {
+                    // SAFETY: the rows of this group and this head belong to this block alone.
+                    unsafe { kept.keep(strip, group, head) }
+                }
+            };
+            // SAFETY: the rows of the group and the columns of this head lie in `out` and belong to no other block.
+            unsafe { attend.run(scratch, target.get().add(group.first * width + head * head_size), width, keep) }
+        });
+    }
+}
+
+fn head_size(width: usize, heads: usize) -> usize {
+    assert!(heads > 0 && width > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
+    width / heads
+}
+
+/// Consecutive rows that look at the same keys and values, at most a tile of them.
+struct Group {
+    first: usize,
+    lengths: Vec<usize>,
+}
+
+fn group(targets: &[Query<'_>], tile: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (row, target) in targets.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group)
+                if group.lengths.len() < tile && std::ptr::eq(targets[group.first].keys_values, target.keys_values) =>
+            {
+                group.lengths.push(target.length);
+            }
+            _ => groups.push(Group { first: row, lengths: vec![target.length] }),
+        }
+    }
+    groups
+}
+
+/// Where the scores of the chosen heads go.
+struct Kept<'a> {
+    heads: &'a [usize],
+    starts: &'a [usize],
+    scores: Shares<f32>,
+}
+
+impl Kept<'_> {
+    /// Copy the scores of `head` for the rows of `group` out of their packed strip.
+    ///
+    /// # Safety
+    /// `scores` must have room for every row and chosen head, and nobody else may write those of this group and head.
+    unsafe fn keep(&self, strip: &[f32], group: &Group, head: usize) {
+        let rows = group.lengths.len();
+        for (chosen, _) in self.heads.iter().enumerate().filter(|&(_, &wanted)| wanted == head) {
+            for (row, &length) in group.lengths.iter().enumerate() {
+                for start in (0..length).step_by(CHUNK) {
+                    let from = &strip[(start / CHUNK * rows + row) * CHUNK..][..CHUNK.min(length - start)];
+                    let at = self.starts[group.first + row] + chosen * length + start;
+                    // SAFETY: at + from.len() lies in the part of this row and chosen head.
+                    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), self.scores.get().add(at), from.len()) }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers of working memory for one tile: packed queries, a strip of scores, a scale per row.
+fn scratch_size(kernels: &Kernels, head_size: usize, longest: usize) -> usize {
+    packed_tile(kernels.tile, head_size) + strip_size(kernels, kernels.tile, longest) + kernels.tile
+}
+
+fn strip_size(kernels: &Kernels, rows: usize, longest: usize) -> usize {
+    rows * longest.next_multiple_of(kernels.panel.max(CHUNK))
+}
+
+/// One tile of rows of one head.
+///
+/// The scores of a tile against all positions are one strip, packed as the left side of the product with the values:
+/// 12 rows x 1500 positions are 72 KB, so it stays in the second cache, and the largest score of each row is known
+/// before the first exponential. No rescaling, and no `[time, time]` matrix.
+struct Attend<'a> {
+    kernels: &'static Kernels,
+    /// From the first number of the first row of this head on.
+    queries: &'a [f32],
+    query_stride: usize,
+    rows: usize,
+    layout: Layout,
+    keys: &'a [f32],
+    values: &'a [f32],
+    lengths: &'a [usize],
+}
+
+impl Attend<'_> {
+    /// # Safety
+    /// `out` must be valid for `rows` rows of head-size numbers, `out_stride` apart, and nobody else may touch them.
+    unsafe fn run(&self, scratch: &mut [f32], out: *mut f32, out_stride: usize, scores: impl FnOnce(&[f32])) {
+        let Attend { kernels, rows, layout: Layout { head_size, capacity, panel, .. }, .. } = *self;
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        let (queries, scratch) = scratch.split_at_mut(packed_tile(kernels.tile, head_size));
+        let (scales, scratch) = scratch.split_at_mut(kernels.tile);
+        let strip = &mut scratch[..strip_size(kernels, rows, longest)];
+        let panels = longest.div_ceil(panel);
+        assert!(longest <= capacity && self.lengths.len() == rows && rows <= kernels.tile);
+        assert!(self.keys.len() == self.layout.head_keys() && self.values.len() == self.layout.head_values());
+        pack_tile(self.queries, self.query_stride, rows, head_size, 1.0 / (head_size as f32).sqrt(), queries);
+        // SAFETY: `queries` was just packed; the keys have `panels` whole panels of head_size x panel because `longest`
+        // is within the capacity; the strip has room for all columns of these panels. The kernels run here because they
+        // exist.
+        unsafe {
+            (kernels.product)(&Product {
+                left: queries.as_ptr(),
+                rows,
+                inner: head_size,
+                right: self.keys.as_ptr(),
+                panel_stride: head_size * panel,
+                panels,
+                bias: std::ptr::null(),
+                out: strip.as_mut_ptr(),
+                row_stride: CHUNK,
+                chunk_stride: rows * CHUNK,
+                columns: panels * panel,
+                finish: Finish::Store,
+            });
+        }
+        scores(strip);
+        // SAFETY: a Kernels exists only where its instructions do.
+        unsafe { (kernels.softmax)(strip, rows, self.lengths, scales) }
+        // SAFETY: the strip is a packed tile of `rows` x `longest`; the values have capacity x panel numbers per panel of
+        // channels, `longest` is within it; `out` is the caller's promise; there is a scale for every row.
+        unsafe {
+            (kernels.product)(&Product {
+                left: strip.as_ptr(),
+                rows,
+                inner: longest,
+                right: self.values.as_ptr(),
+                panel_stride: capacity * panel,
+                panels: head_size.div_ceil(panel),
+                bias: std::ptr::null(),
+                out,
+                row_stride: out_stride,
+                chunk_stride: CHUNK,
+                columns: head_size,
+                finish: Finish::Scale(scales.as_ptr()),
+            });
+        }
+    }
+}

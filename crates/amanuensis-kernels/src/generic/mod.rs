@@ -1,0 +1,75 @@
+//! The algorithms, written once over [`Vector`] and compiled once per instruction set.
+
+pub(crate) mod pointwise;
+pub(crate) mod product;
+pub(crate) mod vector;
+
+pub(crate) use vector::Vector;
+
+/// Compile the generic algorithms for one vector type under the features it needs, as a table of kernels.
+///
+/// Every function body is inlined into a function that enables the features, so the vector instructions are chosen at
+/// run time and the rest of the program stays runnable everywhere.
+macro_rules! kernels_for {
+    ($table:ident, $isa:expr, $vector:ty, $tile:ident, $(#[$features:meta])*) => {
+        pub(crate) static $table: $crate::kernels::Kernels = $crate::kernels::Kernels {
+            isa: $isa,
+            tile: $crate::generic::product::tile_rows::<$vector>(),
+            panel: $crate::generic::product::panel::<$vector>(),
+            product: compiled::product,
+            softmax: compiled::softmax,
+            layer_norm: compiled::layer_norm,
+            gelu: compiled::gelu,
+            exponential: compiled::exponential,
+            log_sum_exp: compiled::log_sum_exp,
+            argmax: compiled::argmax,
+        };
+
+        /// The same algorithms for every instruction set; what each demands of its caller stands with the algorithm.
+        mod compiled {
+            #[allow(unused_imports, reason = "an instruction set's vector type is named by path or by import")]
+            use super::*;
+            use $crate::generic::{pointwise, product};
+
+            $(#[$features])*
+            pub(super) unsafe fn product(job: &product::Product) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { product::$tile::<$vector>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn softmax(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]) {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { pointwise::softmax::<$vector>(strip, rows, lengths, scales) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn layer_norm(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]) {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { pointwise::layer_norm::<$vector>(input, gain, bias, out) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn gelu(numbers: &mut [f32]) {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { pointwise::gelu::<$vector>(numbers) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn exponential(numbers: &mut [f32]) {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { pointwise::exponential::<$vector>(numbers) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn log_sum_exp(numbers: &[f32]) -> f32 {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { pointwise::log_sum_exp::<$vector>(numbers) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn argmax(numbers: &[f32]) -> usize {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { pointwise::argmax::<$vector>(numbers) }
+            }
+        }
+    };
+}
+pub(crate) use kernels_for;
+
+mod portable;
+pub(crate) use portable::SCALAR;

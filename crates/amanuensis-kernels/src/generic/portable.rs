@@ -1,0 +1,120 @@
+//! Four lanes of plain Rust, for processors without a vector path of their own.
+//!
+//! Multiply and add round separately here: a fused one would be a library call on a processor without the instruction.
+
+use super::Vector;
+use crate::isa::Isa;
+
+/// Four f32 that the compiler may or may not keep in one register.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes([f32; 4]);
+
+impl Lanes {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f32) -> f32) -> Lanes {
+        Lanes(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Lanes, f: impl Fn(f32, f32) -> f32) -> Lanes {
+        Lanes(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}
+
+// SAFETY: uses no special instructions; pointers are the caller's promise.
+unsafe impl Vector for Lanes {
+    const WIDTH: usize = 4;
+    const TILE: usize = 6;
+
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self {
+        Lanes([number; 4])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller promises four readable numbers.
+        Lanes(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller promises four writable numbers.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        // SAFETY: the caller promises `count` readable numbers.
+        Lanes(std::array::from_fn(|i| if i < count { unsafe { from.add(i).read() } } else { 0.0 }))
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        for i in 0..count.min(4) {
+            // SAFETY: the caller promises `count` writable numbers.
+            unsafe { to.add(i).write(self.0[i]) }
+        }
+    }
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn over(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn times_plus(self, factor: Self, addend: Self) -> Self {
+        Lanes(std::array::from_fn(|i| self.0[i] * factor.0[i] + addend.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn minus_times(self, factor: Self, addend: Self) -> Self {
+        Lanes(std::array::from_fn(|i| addend.0[i] - self.0[i] * factor.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn larger(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn smaller(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn magnitude(self) -> Self {
+        self.map(f32::abs)
+    }
+    #[inline(always)]
+    unsafe fn nearest(self) -> Self {
+        // Adding and taking away 1.5 * 2^23 rounds every number below 2^22 to the nearest integer.
+        self.map(|x| (x + 12_582_912.0) - 12_582_912.0)
+    }
+    #[inline(always)]
+    unsafe fn times_power_of_two(self, power: Self) -> Self {
+        self.zip(power, |x, n| x * f32::from_bits(((n as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    unsafe fn where_at_least(self, key: Self, bound: Self) -> Self {
+        Lanes(std::array::from_fn(|i| if key.0[i] >= bound.0[i] { self.0[i] } else { 0.0 }))
+    }
+    #[inline(always)]
+    unsafe fn first_or(self, count: usize, other: Self) -> Self {
+        Lanes(std::array::from_fn(|i| if i < count { self.0[i] } else { other.0[i] }))
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        (self.0[0] + self.0[2]) + (self.0[1] + self.0[3])
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        let (x, y) = (if a > c { a } else { c }, if b > d { b } else { d });
+        if x > y { x } else { y }
+    }
+}
+
+super::kernels_for!(SCALAR, Isa::Scalar, Lanes, product_few_registers,);

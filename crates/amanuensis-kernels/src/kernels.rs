@@ -1,0 +1,89 @@
+//! The table of kernels: one per instruction set, obtainable only where the processor has the instructions.
+
+use crate::generic;
+use crate::generic::product::Product;
+use crate::isa::{Isa, UnsupportedIsa};
+
+type LayerNorm = unsafe fn(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]);
+
+/// The kernels of one instruction set.
+///
+/// A reference to one is the proof that this processor can run it: [`Kernels::new`] gives none where it cannot, and
+/// there is no other way to get one. One call is a tile of rows, a row or more, so calling through a pointer costs
+/// nothing that can be measured.
+pub struct Kernels {
+    pub(crate) isa: Isa,
+    /// Rows of the largest product tile.
+    pub(crate) tile: usize,
+    /// Outputs per packed panel.
+    pub(crate) panel: usize,
+    pub(crate) product: unsafe fn(&Product),
+    pub(crate) softmax: unsafe fn(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]),
+    pub(crate) layer_norm: LayerNorm,
+    pub(crate) gelu: unsafe fn(&mut [f32]),
+    pub(crate) exponential: unsafe fn(&mut [f32]),
+    pub(crate) log_sum_exp: unsafe fn(&[f32]) -> f32,
+    pub(crate) argmax: unsafe fn(&[f32]) -> usize,
+}
+
+impl Kernels {
+    /// The kernels of `isa`, if this machine can run them.
+    pub fn new(isa: Isa) -> Option<&'static Kernels> {
+        if !isa.lacks().is_empty() {
+            return None;
+        }
+        match isa {
+            Isa::Scalar => Some(&generic::SCALAR),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Some(&crate::x86_64::AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(&crate::x86_64::AVX512),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Some(&crate::aarch64::NEON),
+            // Another architecture's; `lacks` has refused it above.
+            _ => None,
+        }
+    }
+
+    /// The kernels to use: what `AMANUENSIS_ISA` says, or the widest this machine can run.
+    pub fn detect() -> Result<&'static Kernels, UnsupportedIsa> {
+        let isa = Isa::detect()?;
+        Ok(Kernels::new(isa).unwrap_or(&generic::SCALAR))
+    }
+
+    /// The instruction set of these kernels.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// GELU of every number, in place: x Phi(x) with the exact normal distribution, not the tanh approximation.
+    pub fn gelu(&self, numbers: &mut [f32]) {
+        // SAFETY: a Kernels exists only where its instructions do.
+        unsafe { (self.gelu)(numbers) }
+    }
+
+    /// e^x of every number, in place, within 2e-7 of the value; zero below e^-69, at most e^88.
+    pub fn exponential(&self, numbers: &mut [f32]) {
+        // SAFETY: a Kernels exists only where its instructions do.
+        unsafe { (self.exponential)(numbers) }
+    }
+
+    /// ln(sum of e^x), minus infinity for no numbers: what turns scores into log-probabilities. Scores of minus
+    /// infinity (suppressed tokens) count as nothing.
+    pub fn log_sum_exp(&self, numbers: &[f32]) -> f32 {
+        // SAFETY: a Kernels exists only where its instructions do.
+        unsafe { (self.log_sum_exp)(numbers) }
+    }
+
+    /// The index of the largest number, the first of several equal ones; zero when there are none.
+    pub fn argmax(&self, numbers: &[f32]) -> usize {
+        // SAFETY: a Kernels exists only where its instructions do.
+        unsafe { (self.argmax)(numbers) }
+    }
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Kernels({})", self.isa)
+    }
+}

@@ -1,0 +1,200 @@
+//! The keys and values a sequence has left behind, in the order the kernels read them.
+
+use crate::kernels::Kernels;
+use crate::memory::AlignedBuffer;
+use crate::team::Region;
+
+/// Where things lie.
+///
+/// ```text
+/// keys    [head][capacity / P][head size][P]    P positions side by side: the weights of queries x keys
+/// values  [head][head size / P][capacity][P]    P channels side by side: the weights of scores x values
+/// ```
+///
+/// P is the panel of the kernels, so both products of attention are the product of the linear layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) heads: usize,
+    pub(crate) head_size: usize,
+    pub(crate) capacity: usize,
+    pub(crate) panel: usize,
+}
+
+impl Layout {
+    /// Numbers in the keys of one head.
+    pub(crate) fn head_keys(&self) -> usize {
+        self.capacity.next_multiple_of(self.panel) * self.head_size
+    }
+
+    /// Numbers in the values of one head.
+    pub(crate) fn head_values(&self) -> usize {
+        self.head_size.next_multiple_of(self.panel) * self.capacity
+    }
+
+    pub(crate) fn put_key(&self, head_keys: &mut [f32], position: usize, key: &[f32]) {
+        let panel = position / self.panel * self.panel * self.head_size;
+        let target = &mut head_keys[panel..panel + self.panel * self.head_size];
+        let place = position % self.panel;
+        for (side_by_side, from) in target.chunks_exact_mut(self.panel).zip(key) {
+            side_by_side[place] = *from;
+        }
+    }
+
+    pub(crate) fn put_value(&self, head_values: &mut [f32], position: usize, value: &[f32]) {
+        for (panel, channels) in value.chunks(self.panel).enumerate() {
+            let start = (panel * self.capacity + position) * self.panel;
+            head_values[start..start + channels.len()].copy_from_slice(channels);
+        }
+    }
+}
+
+/// Keys and values of one sequence, all heads.
+#[derive(Debug)]
+pub struct KeysValues {
+    pub(crate) kernels: &'static Kernels,
+    pub(crate) layout: Layout,
+    pub(crate) keys: AlignedBuffer<f32>,
+    pub(crate) values: AlignedBuffer<f32>,
+    length: usize,
+}
+
+impl KeysValues {
+    /// Room for `capacity` positions of `heads` heads of `head_size` channels.
+    ///
+    /// # Panics
+    /// When there are no heads or no channels.
+    pub fn new(kernels: &'static Kernels, heads: usize, head_size: usize, capacity: usize) -> KeysValues {
+        assert!(heads > 0 && head_size > 0, "{heads} heads of {head_size} channels");
+        let layout = Layout { heads, head_size, capacity, panel: kernels.panel };
+        let keys = AlignedBuffer::zeroed(heads * layout.head_keys());
+        let values = AlignedBuffer::zeroed(heads * layout.head_values());
+        KeysValues { kernels, layout, keys, values, length: 0 }
+    }
+
+    /// Positions held.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether no position is held.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Positions there is room for.
+    pub fn capacity(&self) -> usize {
+        self.layout.capacity
+    }
+
+    /// How many numbers a key or a value has over all heads.
+    pub fn width(&self) -> usize {
+        self.layout.heads * self.layout.head_size
+    }
+
+    /// Forget all positions.
+    pub fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// Forget all positions from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    /// Add one position.
+    ///
+    /// # Panics
+    /// When it is full or the rows are not [`width`](KeysValues::width) numbers.
+    pub fn append(&mut self, keys: &[f32], values: &[f32]) {
+        let width = self.width();
+        assert!(keys.len() == width && values.len() == width, "a key and a value have {width} numbers");
+        assert!(self.length < self.layout.capacity, "no room for more than {} positions", self.layout.capacity);
+        let Layout { heads, head_size, .. } = self.layout;
+        let (head_keys, head_values) = (self.layout.head_keys(), self.layout.head_values());
+        for head in 0..heads {
+            let channels = head * head_size..(head + 1) * head_size;
+            let target = &mut self.keys[head * head_keys..][..head_keys];
+            self.layout.put_key(target, self.length, &keys[channels.clone()]);
+            let target = &mut self.values[head * head_values..][..head_values];
+            self.layout.put_value(target, self.length, &values[channels]);
+        }
+        self.length += 1;
+    }
+
+    /// Replace all positions: `keys_values` is `[time, 2 * width]`, keys and values side by side.
+    ///
+    /// # Panics
+    /// When it is not whole rows or there is no room for them.
+    pub fn fill(&mut self, region: &mut Region<'_>, keys_values: &[f32]) {
+        let width = self.width();
+        let count = keys_values.len();
+        assert!(count.is_multiple_of(2 * width), "{count} numbers are not rows of {width} keys and {width} values");
+        let time = count / (2 * width);
+        assert!(time <= self.layout.capacity, "{time} positions, room for {}", self.layout.capacity);
+        let source = Source { numbers: keys_values, stride: 2 * width, keys: 0, values: width, time };
+        pack_heads(region, self.layout, source, &mut self.keys, &mut self.values);
+        self.length = time;
+    }
+}
+
+impl Clone for KeysValues {
+    fn clone(&self) -> KeysValues {
+        let Layout { heads, head_size, capacity, .. } = self.layout;
+        let mut copy = KeysValues::new(self.kernels, heads, head_size, capacity);
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Copies only the positions held: what reordering the beams of a search costs.
+    fn clone_from(&mut self, source: &KeysValues) {
+        if self.layout != source.layout || !std::ptr::eq(self.kernels, source.kernels) {
+            *self = source.clone();
+            return;
+        }
+        let Layout { head_size, capacity, panel, .. } = self.layout;
+        let length = source.length;
+        let used = length.next_multiple_of(panel) * head_size;
+        let head = self.layout.head_keys().max(1);
+        for (to, from) in self.keys.chunks_exact_mut(head).zip(source.keys.chunks_exact(head)) {
+            to[..used].copy_from_slice(&from[..used]);
+        }
+        let column = (capacity * panel).max(1);
+        for (to, from) in self.values.chunks_exact_mut(column).zip(source.values.chunks_exact(column)) {
+            to[..length * panel].copy_from_slice(&from[..length * panel]);
+        }
+        self.length = length;
+    }
+}
+
+/// Rows in which keys and values lie side by side, at the offsets `keys` and `values`.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) numbers: &'a [f32],
+    pub(crate) stride: usize,
+    pub(crate) keys: usize,
+    pub(crate) values: usize,
+    pub(crate) time: usize,
+}
+
+/// Bring the keys and values of all positions into the layout, a head at a time on all threads.
+pub(crate) fn pack_heads(
+    region: &mut Region<'_>,
+    layout: Layout,
+    source: Source<'_>,
+    keys: &mut [f32],
+    values: &mut [f32],
+) {
+    let Layout { head_size, .. } = layout;
+    region.rows(keys, layout.head_keys().max(1), 1, |head, keys| {
+        for position in 0..source.time {
+            let start = position * source.stride + source.keys + head * head_size;
+            layout.put_key(keys, position, &source.numbers[start..][..head_size]);
+        }
+    });
+    region.rows(values, layout.head_values().max(1), 1, |head, values| {
+        for position in 0..source.time {
+            let start = position * source.stride + source.values + head * head_size;
+            layout.put_value(values, position, &source.numbers[start..][..head_size]);
+        }
+    });
+}

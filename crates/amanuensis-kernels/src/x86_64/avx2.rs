@@ -1,0 +1,126 @@
+//! Eight f32 in a register, 16 registers: tiles of 6 rows x 16 outputs, 12 sums.
+
+use std::arch::x86_64::*;
+
+use crate::generic::{Vector, kernels_for};
+use crate::isa::Isa;
+
+/// One 256-bit register.
+#[derive(Clone, Copy)]
+pub(crate) struct Wide(__m256);
+
+/// A window of these, `count` from its middle back, is a mask of the first `count` lanes.
+static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// The first `count` lanes.
+#[inline(always)]
+unsafe fn first(count: usize) -> __m256i {
+    // SAFETY: 8 - min(count, 8) + 8 is within the table; the caller has AVX2.
+    unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - count.min(8)).cast()) }
+}
+
+// SAFETY: uses AVX2 and FMA, which the trait's contract makes the caller's promise; masked reads and writes touch only
+// the lanes of the mask.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
+unsafe impl Vector for Wide {
+    const WIDTH: usize = 8;
+    const TILE: usize = 6;
+
+    #[inline(always)]
+    unsafe fn prefetch(address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self {
+        unsafe { Wide(_mm256_set1_ps(number)) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { Wide(_mm256_loadu_ps(from)) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        unsafe { Wide(_mm256_maskload_ps(from, first(count))) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        unsafe { _mm256_maskstore_ps(to, first(count), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        unsafe { Wide(_mm256_add_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        unsafe { Wide(_mm256_sub_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn times(self, other: Self) -> Self {
+        unsafe { Wide(_mm256_mul_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn over(self, other: Self) -> Self {
+        unsafe { Wide(_mm256_div_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn times_plus(self, factor: Self, addend: Self) -> Self {
+        unsafe { Wide(_mm256_fmadd_ps(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    unsafe fn minus_times(self, factor: Self, addend: Self) -> Self {
+        unsafe { Wide(_mm256_fnmadd_ps(self.0, factor.0, addend.0)) }
+    }
+    #[inline(always)]
+    unsafe fn larger(self, other: Self) -> Self {
+        unsafe { Wide(_mm256_max_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn smaller(self, other: Self) -> Self {
+        unsafe { Wide(_mm256_min_ps(self.0, other.0)) }
+    }
+    #[inline(always)]
+    unsafe fn magnitude(self) -> Self {
+        unsafe { Wide(_mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn nearest(self) -> Self {
+        unsafe { Wide(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn times_power_of_two(self, power: Self) -> Self {
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(power.0), _mm256_set1_epi32(127));
+            Wide(_mm256_mul_ps(self.0, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))))
+        }
+    }
+    #[inline(always)]
+    unsafe fn where_at_least(self, key: Self, bound: Self) -> Self {
+        unsafe { Wide(_mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_GE_OQ>(key.0, bound.0))) }
+    }
+    #[inline(always)]
+    unsafe fn first_or(self, count: usize, other: Self) -> Self {
+        unsafe { Wide(_mm256_blendv_ps(other.0, self.0, _mm256_castsi256_ps(first(count)))) }
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        unsafe {
+            let four = _mm_max_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+}
+
+kernels_for!(AVX2, Isa::Avx2, Wide, product_few_registers, #[target_feature(enable = "avx2,fma")]);

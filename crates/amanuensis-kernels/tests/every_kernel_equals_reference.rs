@@ -1,0 +1,402 @@
+//! Every kernel this machine can run, not only the one it would choose, against the naive truth: odd shapes, tails,
+//! every thread count, and the promise that neither threads nor neighbouring rows change a byte.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::num::NonZeroUsize;
+
+use amanuensis_kernels::{
+    AttentionWeights, Epilogue, Isa, Kernels, KeysValues, PackedMatrix, Query, Region, Team, reference,
+};
+use proptest::prelude::*;
+
+/// The kernels to test: all this machine has, or the one that `AMANUENSIS_ISA` forces.
+fn every_kernels() -> Vec<&'static Kernels> {
+    if std::env::var_os(amanuensis_kernels::ISA_VARIABLE).is_some_and(|word| !word.is_empty()) {
+        return vec![Kernels::detect().unwrap()];
+    }
+    Isa::available()
+        .into_iter()
+        .map(|isa| Kernels::new(isa).expect("an available instruction set has kernels"))
+        .collect()
+}
+
+fn team(kernels: &'static Kernels, threads: usize) -> Team {
+    Team::new(kernels, NonZeroUsize::new(threads).unwrap())
+}
+
+/// Run on every instruction set with 1 to 4 threads; all thread counts must give the same bytes. Returns one result per
+/// instruction set.
+fn everywhere(run: impl Fn(&mut Region<'_>) -> Vec<f32>) -> Vec<(Isa, Vec<f32>)> {
+    let mut results = Vec::new();
+    for kernels in every_kernels() {
+        let alone = team(kernels, 1).enter(&run);
+        for threads in 2..=4 {
+            let together = team(kernels, threads).enter(&run);
+            assert!(same_bytes(&alone, &together), "{}: {threads} threads differ from one", kernels.isa());
+        }
+        results.push((kernels.isa(), alone));
+    }
+    results
+}
+
+fn same_bytes(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits())
+}
+
+/// Every result within `tolerance` of the truth, measured by the largest of the truth and one.
+fn assert_close(results: &[(Isa, Vec<f32>)], truth: &[f64], tolerance: f64) {
+    let size = truth.iter().fold(1.0_f64, |size, x| size.max(x.abs()));
+    for (isa, result) in results {
+        assert_eq!(result.len(), truth.len(), "{isa}");
+        for (i, (got, want)) in result.iter().zip(truth).enumerate() {
+            let error = (f64::from(*got) - want).abs() / size;
+            assert!(error <= tolerance, "{isa}: result {i} is {got}, should be {want}: off by {error:e}");
+        }
+    }
+}
+
+/// Numbers about the normal distribution, from a seed.
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut uniform = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..count).map(|_| (uniform() + uniform() + uniform() + uniform()) * 1.7).collect()
+}
+
+fn check_linear(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
+    let input = numbers(1, rows * inputs);
+    let weights = numbers(2, outputs * inputs);
+    let bias = numbers(3, outputs);
+    let bias = with_bias.then_some(&bias[..]);
+    let before = numbers(4, rows * outputs);
+    let product = reference::linear(&input, &weights, outputs, inputs, bias);
+    // f32 sums of n products of numbers near one.
+    let tolerance = 3e-7 * (inputs as f64).sqrt();
+    for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Add] {
+        let results = everywhere(|region| {
+            let matrix = region.pack(&weights, outputs, inputs, bias);
+            let mut out = before.clone();
+            region.linear(&input, &matrix, epilogue, &mut out);
+            out
+        });
+        let truth: Vec<f64> = match epilogue {
+            Epilogue::Store => product.clone(),
+            Epilogue::Gelu => product.iter().map(|&x| reference::gelu(x)).collect(),
+            Epilogue::Add => product.iter().zip(&before).map(|(x, &b)| x + f64::from(b)).collect(),
+        };
+        assert_close(&results, &truth, tolerance.max(6e-7));
+    }
+}
+
+#[test]
+fn linear_at_every_small_row_count() {
+    for rows in 0..=26 {
+        check_linear(rows, 37, 75, rows % 2 == 0);
+    }
+}
+
+#[test]
+fn linear_at_the_borders_of_its_ways() {
+    for (rows, inputs, outputs) in [(1, 512, 515), (47, 64, 33), (48, 65, 64), (49, 63, 31), (61, 16, 1), (150, 1, 40)]
+    {
+        check_linear(rows, inputs, outputs, true);
+    }
+}
+
+#[test]
+fn a_row_does_not_know_its_neighbours() {
+    let (inputs, outputs) = (129, 70);
+    let weights = numbers(5, outputs * inputs);
+    let input = numbers(6, 100 * inputs);
+    for kernels in every_kernels() {
+        let matrix = PackedMatrix::pack(kernels, &weights, outputs, inputs, None);
+        let mut team = team(kernels, 2);
+        let mut run = |rows: &[f32]| {
+            let mut out = vec![0.0; rows.len() / inputs * outputs];
+            team.enter(|region| region.linear(rows, &matrix, Epilogue::Gelu, &mut out));
+            out
+        };
+        let all = run(&input);
+        for (first, rows) in [(0, 1), (3, 2), (5, 5), (7, 12), (20, 13), (40, 60)] {
+            let some = run(&input[first * inputs..(first + rows) * inputs]);
+            assert!(same_bytes(&some, &all[first * outputs..(first + rows) * outputs]), "{}", kernels.isa());
+        }
+    }
+}
+
+#[test]
+fn weights_can_be_read_back() {
+    for kernels in every_kernels() {
+        for (outputs, inputs) in [(1, 1), (70, 33), (64, 16)] {
+            let weights = numbers(7, outputs * inputs);
+            let matrix = PackedMatrix::pack(kernels, &weights, outputs, inputs, None);
+            assert!(matrix.bytes() >= weights.len() * 4);
+            let mut row = vec![0.0; inputs];
+            for output in 0..outputs {
+                matrix.row(output, &mut row);
+                assert!(same_bytes(&row, &weights[output * inputs..][..inputs]));
+            }
+        }
+    }
+}
+
+#[test]
+fn convolution_is_its_definition() {
+    for (frames, channels, outputs, stride, with_positions) in
+        [(0, 5, 3, 1, false), (1, 8, 33, 1, true), (7, 80, 40, 1, false), (9, 20, 37, 2, true), (131, 24, 20, 2, true)]
+    {
+        let mut input = numbers(8, (frames + 2) * channels);
+        input[..channels].fill(0.0);
+        input[(frames + 1) * channels..].fill(0.0);
+        let weights: Vec<f32> = numbers(9, outputs * 3 * channels).iter().map(|x| x * 0.3).collect();
+        let bias = numbers(10, outputs);
+        let count = usize::div_ceil(frames, stride);
+        let positions = numbers(11, count * outputs);
+        let positions = with_positions.then_some(&positions[..]);
+        let truth = reference::convolution(&input, channels, &weights, outputs, Some(&bias), stride, positions);
+        let results = everywhere(|region| {
+            let matrix = region.pack(&weights, outputs, 3 * channels, Some(&bias));
+            let mut out = vec![0.0; count * outputs];
+            region.convolution(&input, &matrix, stride, positions, &mut out);
+            out
+        });
+        assert_close(&results, &truth, 3e-6);
+    }
+}
+
+#[test]
+fn layer_norm_is_exact_even_far_from_zero() {
+    for (rows, width, offset, spread) in
+        [(0, 7, 0.0, 1.0), (1, 1, 3.0, 1.0), (5, 37, 0.0, 1.0), (40, 512, 10.0, 0.1), (3, 1280, -300.0, 2.0)]
+    {
+        let input: Vec<f32> = numbers(12, rows * width).iter().map(|x| x * spread + offset).collect();
+        let (gain, bias) = (numbers(13, width), numbers(14, width));
+        let truth = reference::layer_norm(&input, &gain, &bias);
+        let results = everywhere(|region| {
+            let mut out = vec![0.0; input.len()];
+            region.layer_norm(&input, &gain, &bias, &mut out);
+            out
+        });
+        assert_close(&results, &truth, 1e-6);
+    }
+}
+
+#[test]
+fn gelu_and_exponential_are_close_everywhere() {
+    let inputs: Vec<f32> = (-120_000..=120_000).map(|i| i as f32 * 1e-4).collect();
+    for kernels in every_kernels() {
+        let mut out = inputs.clone();
+        kernels.gelu(&mut out);
+        for (&x, &y) in inputs.iter().zip(&out) {
+            let error = (f64::from(y) - reference::gelu(f64::from(x))).abs();
+            assert!(error <= 5e-7, "{}: gelu({x}) = {y}, off by {error:e}", kernels.isa());
+        }
+        let mut out: Vec<f32> = inputs.iter().map(|x| x * 7.0).collect();
+        let inputs = out.clone();
+        kernels.exponential(&mut out);
+        for (&x, &y) in inputs.iter().zip(&out) {
+            let want = f64::from(x).exp();
+            if x < -69.0 {
+                assert_eq!(y, 0.0, "{}: exp({x})", kernels.isa());
+            } else {
+                let error = (f64::from(y) / want - 1.0).abs();
+                assert!(error <= 2e-7, "{}: exp({x}) = {y}, off by {error:e}", kernels.isa());
+            }
+        }
+        let mut special = [f32::NEG_INFINITY, -1e30, 0.0];
+        kernels.exponential(&mut special);
+        assert_eq!(special, [0.0, 0.0, 1.0]);
+    }
+}
+
+#[test]
+fn a_row_of_scores_is_summed_and_searched() {
+    for kernels in every_kernels() {
+        assert_eq!(kernels.log_sum_exp(&[]), f32::NEG_INFINITY);
+        assert_eq!(kernels.argmax(&[]), 0);
+        assert_eq!(kernels.log_sum_exp(&[f32::NEG_INFINITY; 3]), f32::NEG_INFINITY);
+        for count in [1, 3, 16, 63, 64, 65, 1000, 51865] {
+            let mut scores: Vec<f32> = numbers(15, count).iter().map(|x| x * 5.0 - 20.0).collect();
+            scores[count / 2] = f32::NEG_INFINITY;
+            scores[count / 3] = 7.5;
+            if count > 3 {
+                scores[count - 1] = 7.5;
+            }
+            assert_eq!(kernels.argmax(&scores), count / 3, "{}", kernels.isa());
+            let error = (f64::from(kernels.log_sum_exp(&scores)) - reference::log_sum_exp(&scores)).abs();
+            assert!(error < 2e-6, "{}: {count} scores, off by {error:e}", kernels.isa());
+        }
+    }
+}
+
+fn check_self_attention(time: usize, heads: usize, head_size: usize, sharpness: f32) {
+    let width = heads * head_size;
+    let qkv: Vec<f32> = numbers(16, time * 3 * width).iter().map(|x| x * sharpness).collect();
+    let truth = reference::self_attention(&qkv, time, heads);
+    let results = everywhere(|region| {
+        let mut out = vec![0.0; time * width];
+        region.self_attention(&qkv, heads, head_size, &mut out);
+        out
+    });
+    assert_close(&results, &truth, 3e-6);
+}
+
+#[test]
+fn self_attention_of_odd_windows() {
+    for (time, heads, head_size) in
+        [(0, 2, 64), (1, 1, 1), (1, 3, 64), (13, 2, 64), (37, 3, 17), (100, 1, 80), (129, 2, 64)]
+    {
+        check_self_attention(time, heads, head_size, 1.0);
+    }
+    check_self_attention(50, 2, 64, 4.0);
+}
+
+#[test]
+fn self_attention_of_a_whole_window() {
+    let (time, heads, head_size) = (1500, 2, 64);
+    let qkv = numbers(17, time * 3 * heads * head_size);
+    let width = heads * head_size;
+    let results = everywhere(|region| {
+        let mut out = vec![0.0; time * width];
+        region.self_attention(&qkv, heads, head_size, &mut out);
+        out
+    });
+    // The whole truth takes a while; some rows of it tell the same.
+    let part =
+        |row: usize, third: usize, head: usize| &qkv[(row * 3 + third) * width + head * head_size..][..head_size];
+    for (isa, result) in &results {
+        for row in [0, 1, 11, 12, 750, 1487, 1488, 1499] {
+            for head in 0..heads {
+                let keys: Vec<&[f32]> = (0..time).map(|t| part(t, 1, head)).collect();
+                let values: Vec<&[f32]> = (0..time).map(|t| part(t, 2, head)).collect();
+                let (_, truth) = reference::attend(part(row, 0, head), &keys, &values);
+                assert_close(&[(*isa, result[row * width + head * head_size..][..head_size].to_vec())], &truth, 3e-6);
+            }
+        }
+    }
+}
+
+/// Keys and values as rows, beside the packed ones.
+struct Kept {
+    packed: KeysValues,
+    keys: Vec<Vec<f32>>,
+    values: Vec<Vec<f32>>,
+}
+
+fn kept(kernels: &'static Kernels, seed: u64, heads: usize, head_size: usize, capacity: usize, length: usize) -> Kept {
+    let width = heads * head_size;
+    let mut packed = KeysValues::new(kernels, heads, head_size, capacity);
+    let keys: Vec<Vec<f32>> = (0..length).map(|t| numbers(seed + 2 * t as u64, width)).collect();
+    let values: Vec<Vec<f32>> = (0..length).map(|t| numbers(seed + 2 * t as u64 + 1, width)).collect();
+    for (key, value) in keys.iter().zip(&values) {
+        packed.append(key, value);
+    }
+    Kept { packed, keys, values }
+}
+
+#[test]
+fn attention_of_many_rows_to_several_sequences() {
+    for (heads, head_size) in [(2, 64), (3, 20), (1, 1)] {
+        let width = heads * head_size;
+        for kernels in every_kernels() {
+            let sequences: Vec<Kept> = [(300, 5, 5), (500, 40, 33), (700, 150, 150)]
+                .map(|(seed, capacity, length)| kept(kernels, seed, heads, head_size, capacity, length))
+                .into();
+            // Fourteen neighbours on one sequence exceed a tile; one row sees nothing; causal lengths differ.
+            let wanted: Vec<(usize, usize)> = (20..34)
+                .map(|length| (1, length.min(33)))
+                .chain([(0, 5), (0, 0), (2, 150), (2, 150), (2, 1), (1, 33), (0, 3)])
+                .collect();
+            let targets: Vec<Query<'_>> =
+                wanted.iter().map(|&(which, length)| Query { keys_values: &sequences[which].packed, length }).collect();
+            let queries = numbers(18, targets.len() * width);
+            let run = |region: &mut Region<'_>, targets: &[Query<'_>], queries: &[f32]| {
+                let mut out = vec![f32::NAN; queries.len()];
+                let mut weights = AttentionWeights::new(vec![heads - 1, 0]);
+                region.attention(queries, targets, heads, &mut out, Some(&mut weights));
+                (out, weights)
+            };
+            let mut team = team(kernels, 3);
+            let (out, weights) = team.enter(|region| run(region, &targets, &queries));
+            assert_eq!(weights.rows(), targets.len());
+            for (row, &(which, length)) in wanted.iter().enumerate() {
+                let sequence = &sequences[which];
+                for head in 0..heads {
+                    let channels = head * head_size..(head + 1) * head_size;
+                    let keys: Vec<&[f32]> = sequence.keys[..length].iter().map(|k| &k[channels.clone()]).collect();
+                    let values: Vec<&[f32]> = sequence.values[..length].iter().map(|v| &v[channels.clone()]).collect();
+                    let query = &queries[row * width..][..width][channels.clone()];
+                    let (scores, truth) = reference::attend(query, &keys, &values);
+                    let got = out[row * width..][..width][channels].to_vec();
+                    assert_close(&[(kernels.isa(), got)], &truth, 3e-6);
+                    for (chosen, _) in weights.heads().iter().enumerate().filter(|(_, h)| **h == head) {
+                        assert_close(&[(kernels.isa(), weights.scores(row, chosen).to_vec())], &scores, 3e-6);
+                    }
+                }
+                let (alone, _) =
+                    team.enter(|region| run(region, &targets[row..=row], &queries[row * width..][..width]));
+                assert!(same_bytes(&alone, &out[row * width..][..width]), "{}: row {row} alone", kernels.isa());
+            }
+        }
+    }
+}
+
+#[test]
+fn kept_keys_and_values_can_be_filled_cut_and_copied() {
+    let (heads, head_size, time) = (2, 24, 45);
+    let width = heads * head_size;
+    for kernels in every_kernels() {
+        let appended = kept(kernels, 900, heads, head_size, 50, time);
+        let mut rows = Vec::new();
+        for (key, value) in appended.keys.iter().zip(&appended.values) {
+            rows.extend_from_slice(key);
+            rows.extend_from_slice(value);
+        }
+        let mut filled = KeysValues::new(kernels, heads, head_size, 50);
+        let mut team = team(kernels, 2);
+        team.enter(|region| filled.fill(region, &rows));
+        assert_eq!((filled.len(), filled.capacity(), filled.width()), (time, 50, width));
+        let queries = numbers(19, width);
+        let mut see = |keys_values: &KeysValues, length: usize| {
+            let mut out = vec![0.0; width];
+            let targets = [Query { keys_values, length }];
+            team.enter(|region| region.attention(&queries, &targets, heads, &mut out, None));
+            out
+        };
+        let whole = see(&appended.packed, time);
+        assert!(same_bytes(&see(&filled, time), &whole));
+        let mut copy = filled.clone();
+        assert!(same_bytes(&see(&copy, time), &whole));
+        // Cut, go another way, come back by copying.
+        copy.truncate(20);
+        assert_eq!(copy.len(), 20);
+        copy.append(&numbers(20, width), &numbers(21, width));
+        assert!(!same_bytes(&see(&copy, 21), &see(&filled, 21)));
+        copy.clone_from(&filled);
+        assert!(same_bytes(&see(&copy, time), &whole));
+        let mut other = KeysValues::new(kernels, 1, 3, 2);
+        other.clone_from(&filled);
+        assert!(same_bytes(&see(&other, time), &whole));
+        copy.clear();
+        assert!(copy.is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn linear_of_any_shape(rows in 0usize..70, inputs in 1usize..90, outputs in 1usize..140, bias: bool) {
+        check_linear(rows, inputs, outputs, bias);
+    }
+
+    #[test]
+    fn self_attention_of_any_shape(time in 0usize..70, heads in 1usize..4, head_size in 1usize..70) {
+        check_self_attention(time, heads, head_size, 1.5);
+    }
+}

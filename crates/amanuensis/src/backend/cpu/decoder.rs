@@ -1,0 +1,251 @@
+//! The decoder: what was heard and the tokens so far in, logits of the next token out.
+
+use std::time::Instant;
+
+use amanuensis_kernels::{Epilogue, KeysValues, PackedMatrix, Query, Region};
+
+use super::CpuModel;
+use super::layers::{FeedForward, Norm, linear};
+use crate::backend::{BackendError, Decoding, Encoded, Feed, Logits, Stage, Work};
+use crate::model::{Dims, ModelError, Weights};
+
+/// The decoder's weights.
+pub(super) struct Decoder {
+    width: usize,
+    heads: usize,
+    inner: usize,
+    context: usize,
+    vocabulary: usize,
+    audio_context: usize,
+    audio_width: usize,
+    /// Both the embedding of tokens and the projection onto the vocabulary.
+    tokens: PackedMatrix,
+    positions: Vec<f32>,
+    layers: Vec<Layer>,
+    norm: Norm,
+}
+
+struct Layer {
+    attention_norm: Norm,
+    queries_keys_values: PackedMatrix,
+    attention_out: PackedMatrix,
+    cross_norm: Norm,
+    cross_queries: PackedMatrix,
+    cross_keys_values: PackedMatrix,
+    cross_out: PackedMatrix,
+    feed_forward: FeedForward,
+}
+
+/// Keys and values of the encoded windows, `[window][layer]`.
+pub(super) type Heard = Vec<Vec<KeysValues>>;
+
+impl Decoder {
+    pub(super) fn load(region: &mut Region<'_>, dims: &Dims, weights: &Weights) -> Result<Self, ModelError> {
+        let width = dims.text_width;
+        let layer = |region: &mut Region<'_>, index: usize| -> Result<Layer, ModelError> {
+            let name = format!("decoder.layers.{index}");
+            let own = |part: &str| format!("{name}.self_attn.{part}_proj");
+            let cross = |part: &str| format!("{name}.encoder_attn.{part}_proj");
+            Ok(Layer {
+                attention_norm: Norm::load(weights, &format!("{name}.self_attn_layer_norm"), width)?,
+                queries_keys_values: linear(region, weights, &[&own("q"), &own("k"), &own("v")], width, width)?,
+                attention_out: linear(region, weights, &[&own("out")], width, width)?,
+                cross_norm: Norm::load(weights, &format!("{name}.encoder_attn_layer_norm"), width)?,
+                cross_queries: linear(region, weights, &[&cross("q")], width, width)?,
+                cross_keys_values: linear(region, weights, &[&cross("k"), &cross("v")], width, dims.audio_width)?,
+                cross_out: linear(region, weights, &[&cross("out")], width, width)?,
+                feed_forward: FeedForward::load(region, weights, &name, width, dims.text_feed_forward)?,
+            })
+        };
+        let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.to_f32();
+        Ok(Decoder {
+            width,
+            heads: dims.text_heads,
+            inner: dims.text_feed_forward,
+            context: dims.text_context,
+            vocabulary: dims.vocabulary,
+            audio_context: dims.audio_context,
+            audio_width: dims.audio_width,
+            tokens: region.pack(&tokens, dims.vocabulary, width, None),
+            positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
+            layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
+            norm: Norm::load(weights, "decoder.layer_norm", width)?,
+        })
+    }
+
+    /// Keys and values of everything that was heard.
+    pub(super) fn listen(&self, region: &mut Region<'_>, encoded: &Encoded) -> Heard {
+        let mut projected = vec![0.0; self.audio_context * 2 * self.width];
+        let mut listen = |window: &[f32], layer: &Layer| {
+            region.linear(window, &layer.cross_keys_values, Epilogue::Store, &mut projected);
+            let mut keys_values =
+                KeysValues::new(region.kernels(), self.heads, self.width / self.heads, self.audio_context);
+            keys_values.fill(region, &projected);
+            keys_values
+        };
+        let windows = encoded.values.chunks_exact(self.audio_context * self.audio_width);
+        windows.map(|window| self.layers.iter().map(|layer| listen(window, layer)).collect()).collect()
+    }
+}
+
+/// One sequence of tokens that is being continued.
+#[derive(Clone)]
+struct Lane {
+    /// The window it listens to.
+    window: usize,
+    /// Tokens it has seen.
+    length: usize,
+    /// Keys and values of these tokens, one entry for each layer.
+    seen: Vec<KeysValues>,
+}
+
+/// The decoder at work.
+pub(super) struct CpuDecoding<'a> {
+    model: &'a CpuModel,
+    heard: Heard,
+    lanes: Vec<Lane>,
+}
+
+impl<'a> CpuDecoding<'a> {
+    pub(super) fn new(model: &'a CpuModel, heard: Heard) -> Self {
+        CpuDecoding { model, heard, lanes: Vec::new() }
+    }
+}
+
+impl Decoding for CpuDecoding<'_> {
+    fn start(&mut self, windows: &[usize]) {
+        let decoder = &self.model.decoder;
+        let (kernels, head) = (self.model.kernels, decoder.width / decoder.heads);
+        let empty = || KeysValues::new(kernels, decoder.heads, head, decoder.context);
+        let lane = |&window| Lane { window, length: 0, seen: decoder.layers.iter().map(|_| empty()).collect() };
+        self.lanes = windows.iter().map(lane).collect();
+    }
+
+    fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError> {
+        work.proceed()?;
+        let decoder = &self.model.decoder;
+        for (lane, feed) in self.lanes.iter().zip(feeds) {
+            let tokens = lane.length + feed.tokens.len();
+            if tokens > decoder.context {
+                return Err(BackendError::TooLong { tokens, limit: decoder.context });
+            }
+        }
+        let (lanes, heard) = (&mut self.lanes, &self.heard);
+        self.model.team().enter(|region| decoder.run(region, lanes, heard, feeds, logits, work));
+        work.receipt.ran_on(&self.model.device);
+        Ok(())
+    }
+
+    fn keep(&mut self, parents: &[usize]) {
+        self.lanes = parents.iter().map(|&parent| self.lanes[parent].clone()).collect();
+    }
+}
+
+impl Decoder {
+    /// One step: every lane's new tokens through all layers, then the logits that were asked for.
+    fn run(
+        &self,
+        region: &mut Region<'_>,
+        lanes: &mut [Lane],
+        heard: &Heard,
+        feeds: &[Feed<'_>],
+        logits: &mut Logits,
+        work: &mut Work<'_>,
+    ) {
+        let width = self.width;
+        let mut since = Instant::now();
+        let rows: usize = feeds.iter().map(|feed| feed.tokens.len()).sum();
+        let mut x = self.embed(lanes, feeds, rows);
+        let mut normed = vec![0.0; rows * width];
+        let mut queries_keys_values = vec![0.0; rows * 3 * width];
+        let mut queries = vec![0.0; rows * width];
+        let mut inner = vec![0.0; rows * self.inner];
+
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer.attention_norm.apply(region, &x, &mut normed);
+            region.linear(&normed, &layer.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
+            remember(lanes, feeds, index, width, &queries_keys_values, &mut queries);
+            let own = visible(lanes, feeds, index);
+            region.attention(&queries, &own, self.heads, &mut normed, None);
+            region.linear(&normed, &layer.attention_out, Epilogue::Add, &mut x);
+
+            layer.cross_norm.apply(region, &x, &mut normed);
+            region.linear(&normed, &layer.cross_queries, Epilogue::Store, &mut queries);
+            let cross = lanes.iter().zip(feeds).flat_map(|(lane, feed)| {
+                let keys_values = &heard[lane.window][index];
+                feed.tokens.iter().map(|_| Query { keys_values, length: keys_values.len() })
+            });
+            region.attention(&queries, &cross.collect::<Vec<_>>(), self.heads, &mut normed, None);
+            region.linear(&normed, &layer.cross_out, Epilogue::Add, &mut x);
+
+            layer.feed_forward.apply(region, &mut x, &mut normed, &mut inner);
+        }
+        for (lane, feed) in lanes.iter_mut().zip(feeds) {
+            lane.length += feed.tokens.len();
+        }
+        work.receipt.tokens += rows as u64;
+        work.receipt.lap(Stage::Decoder, &mut since);
+
+        let read = gather(feeds, width, &x);
+        let mut last = vec![0.0; read.len()];
+        self.norm.apply(region, &read, &mut last);
+        region.linear(&last, &self.tokens, Epilogue::Store, logits.prepare(read.len() / width, self.vocabulary));
+        work.receipt.lap(Stage::Logits, &mut since);
+    }
+
+    /// Embeddings of the new tokens at their positions, `[rows][width]`.
+    fn embed(&self, lanes: &[Lane], feeds: &[Feed<'_>], rows: usize) -> Vec<f32> {
+        let mut x = vec![0.0; rows * self.width];
+        let places = lanes.iter().zip(feeds).flat_map(|(lane, feed)| {
+            feed.tokens.iter().enumerate().map(|(index, &token)| (token as usize, lane.length + index))
+        });
+        for ((token, position), row) in places.zip(x.chunks_exact_mut(self.width)) {
+            self.tokens.row(token, row);
+            for (value, add) in row.iter_mut().zip(&self.positions[position * self.width..]) {
+                *value += add;
+            }
+        }
+        x
+    }
+}
+
+/// Puts the new rows' keys and values behind those of their lanes, and their queries side by side.
+fn remember(
+    lanes: &mut [Lane],
+    feeds: &[Feed<'_>],
+    layer: usize,
+    width: usize,
+    queries_keys_values: &[f32],
+    queries: &mut [f32],
+) {
+    let mut rows = queries_keys_values.chunks_exact(3 * width).zip(queries.chunks_exact_mut(width));
+    for (lane, feed) in lanes.iter_mut().zip(feeds) {
+        for (row, query) in rows.by_ref().take(feed.tokens.len()) {
+            query.copy_from_slice(&row[..width]);
+            lane.seen[layer].append(&row[width..2 * width], &row[2 * width..]);
+        }
+    }
+}
+
+/// What each new row may look at in its own lane: everything up to itself.
+fn visible<'a>(lanes: &'a [Lane], feeds: &[Feed<'_>], layer: usize) -> Vec<Query<'a>> {
+    let pairs = lanes.iter().zip(feeds);
+    let query = |(lane, feed): (&'a Lane, &Feed<'_>)| {
+        let (keys_values, before) = (&lane.seen[layer], lane.length);
+        (1..=feed.tokens.len()).map(move |row| Query { keys_values, length: before + row })
+    };
+    pairs.flat_map(query).collect()
+}
+
+/// The rows whose logits were asked for.
+fn gather(feeds: &[Feed<'_>], width: usize, x: &[f32]) -> Vec<f32> {
+    let mut first = 0;
+    let mut out = Vec::new();
+    for feed in feeds {
+        for &index in feed.read {
+            out.extend_from_slice(&x[(first + index) * width..][..width]);
+        }
+        first += feed.tokens.len();
+    }
+    out
+}

@@ -1,0 +1,124 @@
+//! The encoder: log-mel in, what was heard out.
+
+use std::time::Instant;
+
+use amanuensis_kernels::{Epilogue, PackedMatrix, Region};
+
+use super::layers::{FeedForward, Norm, linear, vector};
+use crate::backend::{BackendError, Stage, Work};
+use crate::mel::Mel;
+use crate::model::{Dims, ModelError, Weights};
+
+/// Frames on both sides of a frame that a convolution looks at, and itself.
+const TAPS: usize = 3;
+
+/// The encoder's weights.
+pub(super) struct Encoder {
+    width: usize,
+    heads: usize,
+    inner: usize,
+    context: usize,
+    stem: [PackedMatrix; 2],
+    positions: Vec<f32>,
+    layers: Vec<Layer>,
+    norm: Norm,
+}
+
+struct Layer {
+    attention_norm: Norm,
+    queries_keys_values: PackedMatrix,
+    attention_out: PackedMatrix,
+    feed_forward: FeedForward,
+}
+
+impl Encoder {
+    pub(super) fn load(region: &mut Region<'_>, dims: &Dims, weights: &Weights) -> Result<Self, ModelError> {
+        let width = dims.audio_width;
+        let layer = |region: &mut Region<'_>, index: usize| -> Result<Layer, ModelError> {
+            let name = format!("encoder.layers.{index}");
+            let attention = |part: &str| format!("{name}.self_attn.{part}_proj");
+            let (queries, keys, values) = (attention("q"), attention("k"), attention("v"));
+            Ok(Layer {
+                attention_norm: Norm::load(weights, &format!("{name}.self_attn_layer_norm"), width)?,
+                queries_keys_values: linear(region, weights, &[&queries, &keys, &values], width, width)?,
+                attention_out: linear(region, weights, &[&attention("out")], width, width)?,
+                feed_forward: FeedForward::load(region, weights, &name, width, dims.audio_feed_forward)?,
+            })
+        };
+        Ok(Encoder {
+            width,
+            heads: dims.audio_heads,
+            inner: dims.audio_feed_forward,
+            context: dims.audio_context,
+            stem: [
+                convolution(region, weights, "encoder.conv1", width, dims.mel_bins)?,
+                convolution(region, weights, "encoder.conv2", width, width)?,
+            ],
+            positions: weights.tensor("encoder.embed_positions.weight", &[dims.audio_context, width])?.to_f32(),
+            layers: (0..dims.audio_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
+            norm: Norm::load(weights, "encoder.layer_norm", width)?,
+        })
+    }
+
+    /// Encodes one window into `out`, `[positions][width]`.
+    pub(super) fn run(
+        &self,
+        region: &mut Region<'_>,
+        mel: &Mel,
+        out: &mut [f32],
+        work: &mut Work<'_>,
+    ) -> Result<(), BackendError> {
+        let (width, context) = (self.width, self.context);
+        let mut since = Instant::now();
+
+        // Both convolutions look one frame ahead and back, so both inputs have a row of zeros at each end.
+        let mut padded = vec![0.0; (mel.frames + 2) * mel.bins];
+        padded[mel.bins..][..mel.values.len()].copy_from_slice(&mel.values);
+        let mut once = vec![0.0; (mel.frames + 2) * width];
+        region.convolution(&padded, &self.stem[0], 1, None, &mut once[width..][..mel.frames * width]);
+        let mut x = vec![0.0; context * width];
+        region.convolution(&once, &self.stem[1], 2, Some(&self.positions), &mut x);
+        work.receipt.lap(Stage::Stem, &mut since);
+        work.show(Stage::Stem, &x);
+
+        let mut normed = vec![0.0; context * width];
+        let mut queries_keys_values = vec![0.0; context * 3 * width];
+        let mut inner = vec![0.0; context * self.inner];
+        for (index, layer) in self.layers.iter().enumerate() {
+            work.proceed()?;
+            layer.attention_norm.apply(region, &x, &mut normed);
+            region.linear(&normed, &layer.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
+            region.self_attention(&queries_keys_values, self.heads, width / self.heads, &mut normed);
+            region.linear(&normed, &layer.attention_out, Epilogue::Add, &mut x);
+            work.receipt.lap(Stage::EncoderAttention(index), &mut since);
+
+            layer.feed_forward.apply(region, &mut x, &mut normed, &mut inner);
+            work.receipt.lap(Stage::EncoderFeedForward(index), &mut since);
+            work.show(Stage::EncoderFeedForward(index), &x);
+        }
+        self.norm.apply(region, &x, out);
+        work.receipt.lap(Stage::EncoderNorm, &mut since);
+        Ok(())
+    }
+}
+
+/// A convolution over time as a matrix of `[outputs][tap][channel]`, to be laid over neighbouring frames.
+fn convolution(
+    region: &mut Region<'_>,
+    weights: &Weights,
+    name: &str,
+    outputs: usize,
+    channels: usize,
+) -> Result<PackedMatrix, ModelError> {
+    let stored = weights.tensor(&format!("{name}.weight"), &[outputs, channels, TAPS])?.to_f32();
+    let bias = vector(weights, &format!("{name}.bias"), outputs)?;
+    let mut matrix = vec![0.0; stored.len()];
+    for (output, row) in matrix.chunks_exact_mut(TAPS * channels).enumerate() {
+        for (tap, part) in row.chunks_exact_mut(channels).enumerate() {
+            for (channel, value) in part.iter_mut().enumerate() {
+                *value = stored[(output * channels + channel) * TAPS + tap];
+            }
+        }
+    }
+    Ok(region.pack(&matrix, outputs, TAPS * channels, Some(&bias)))
+}

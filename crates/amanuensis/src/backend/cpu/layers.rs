@@ -1,0 +1,82 @@
+//! The parts that encoder and decoder layers are made of, with their weights packed.
+
+use amanuensis_kernels::{Epilogue, PackedMatrix, Region};
+
+use crate::model::{ModelError, Weights};
+
+/// Gain and bias of a layer norm.
+pub(super) struct Norm {
+    gain: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Norm {
+    pub(super) fn load(weights: &Weights, name: &str, width: usize) -> Result<Self, ModelError> {
+        Ok(Norm {
+            gain: vector(weights, &format!("{name}.weight"), width)?,
+            bias: vector(weights, &format!("{name}.bias"), width)?,
+        })
+    }
+
+    pub(super) fn apply(&self, region: &mut Region<'_>, input: &[f32], out: &mut [f32]) {
+        region.layer_norm(input, &self.gain, &self.bias, out);
+    }
+}
+
+/// The feed-forward half of a layer: norm, up, GELU, down, added to what came in.
+pub(super) struct FeedForward {
+    norm: Norm,
+    up: PackedMatrix,
+    down: PackedMatrix,
+}
+
+impl FeedForward {
+    pub(super) fn load(
+        region: &mut Region<'_>,
+        weights: &Weights,
+        layer: &str,
+        width: usize,
+        inner: usize,
+    ) -> Result<Self, ModelError> {
+        Ok(FeedForward {
+            norm: Norm::load(weights, &format!("{layer}.final_layer_norm"), width)?,
+            up: linear(region, weights, &[&format!("{layer}.fc1")], inner, width)?,
+            down: linear(region, weights, &[&format!("{layer}.fc2")], width, inner)?,
+        })
+    }
+
+    /// Adds to `x` what this half of the layer makes of it; `normed` and `inner` are scratch space.
+    pub(super) fn apply(&self, region: &mut Region<'_>, x: &mut [f32], normed: &mut [f32], inner: &mut [f32]) {
+        self.norm.apply(region, x, normed);
+        region.linear(normed, &self.up, Epilogue::Gelu, inner);
+        region.linear(inner, &self.down, Epilogue::Add, x);
+    }
+}
+
+/// A tensor of one dimension.
+pub(super) fn vector(weights: &Weights, name: &str, width: usize) -> Result<Vec<f32>, ModelError> {
+    Ok(weights.tensor(name, &[width])?.to_f32())
+}
+
+/// One packed matrix of several projections of the same input, their outputs side by side.
+///
+/// A projection without a bias in the file (Whisper's keys) gets one of zeros.
+pub(super) fn linear(
+    region: &mut Region<'_>,
+    weights: &Weights,
+    names: &[&str],
+    outputs: usize,
+    inputs: usize,
+) -> Result<PackedMatrix, ModelError> {
+    let mut matrix = vec![0.0; names.len() * outputs * inputs];
+    let mut bias = vec![0.0; names.len() * outputs];
+    let parts = matrix.chunks_exact_mut(outputs * inputs).zip(bias.chunks_exact_mut(outputs));
+    for (name, (matrix, bias)) in names.iter().zip(parts) {
+        weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.read_f32(matrix);
+        let bias_name = format!("{name}.bias");
+        if weights.get(&bias_name).is_some() {
+            weights.tensor(&bias_name, &[outputs])?.read_f32(bias);
+        }
+    }
+    Ok(region.pack(&matrix, names.len() * outputs, inputs, Some(&bias)))
+}

@@ -1,0 +1,109 @@
+//! The CPU: packed f32 weights and a team of threads.
+
+mod decoder;
+mod encoder;
+mod layers;
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use amanuensis_kernels::{Kernels, Team};
+
+use super::{Availability, Backend, BackendError, Decoding, Encoded, Model, Stage, Work};
+use crate::mel::Mel;
+use crate::model::{Dims, ModelFile};
+use decoder::{CpuDecoding, Decoder};
+use encoder::Encoder;
+
+/// The backend that runs on the processor itself.
+pub struct Cpu {
+    threads: NonZeroUsize,
+}
+
+impl Cpu {
+    /// A backend with `threads` threads, or one for every processor that this process may use.
+    pub fn new(threads: Option<NonZeroUsize>) -> Self {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Cpu { threads: threads.unwrap_or_else(all) }
+    }
+
+    fn kernels(&self) -> Result<&'static Kernels, BackendError> {
+        Kernels::detect().map_err(|error| BackendError::Device { device: self.name(), reason: error.to_string() })
+    }
+
+    fn describe(&self, kernels: &Kernels) -> String {
+        let plural = if self.threads.get() == 1 { "" } else { "s" };
+        format!("cpu ({} kernels, f32, {} thread{plural})", kernels.isa(), self.threads)
+    }
+}
+
+impl Backend for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn probe(&self) -> Availability {
+        match self.kernels() {
+            Ok(kernels) => Availability::Ready(self.describe(kernels)),
+            Err(error) => Availability::Absent(error.to_string()),
+        }
+    }
+
+    fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>, BackendError> {
+        let kernels = self.kernels()?;
+        let mut team = Team::new(kernels, self.threads);
+        let (encoder, decoder) = team.enter(|region| -> Result<_, BackendError> {
+            Ok((Encoder::load(region, &file.dims, &file.weights)?, Decoder::load(region, &file.dims, &file.weights)?))
+        })?;
+        let device = self.describe(kernels);
+        Ok(Box::new(CpuModel { dims: file.dims, device, kernels, team: Mutex::new(team), encoder, decoder }))
+    }
+}
+
+/// A model whose weights lie packed in memory.
+struct CpuModel {
+    dims: Dims,
+    device: String,
+    kernels: &'static Kernels,
+    team: Mutex<Team>,
+    encoder: Encoder,
+    decoder: Decoder,
+}
+
+impl CpuModel {
+    /// The team, for one pass or step. A panic in an earlier pass leaves nothing half done in it.
+    fn team(&self) -> MutexGuard<'_, Team> {
+        self.team.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Model for CpuModel {
+    fn dims(&self) -> &Dims {
+        &self.dims
+    }
+
+    fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
+        let size = self.dims.audio_context * self.dims.audio_width;
+        let mut values = vec![0.0; windows.len() * size];
+        self.team().enter(|region| {
+            for (window, out) in windows.iter().zip(values.chunks_exact_mut(size)) {
+                self.encoder.run(region, window, out, work)?;
+                work.receipt.windows += 1;
+            }
+            Ok::<_, BackendError>(())
+        })?;
+        work.receipt.ran_on(&self.device);
+        if values.iter().step_by(97).any(|value| !value.is_finite()) {
+            return Err(BackendError::NotANumber { place: "encoder output" });
+        }
+        Ok(Encoded { windows: windows.len(), values })
+    }
+
+    fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
+        let mut since = Instant::now();
+        let cross = self.team().enter(|region| self.decoder.listen(region, encoded));
+        work.receipt.lap(Stage::CrossKeysValues, &mut since);
+        Ok(Box::new(CpuDecoding::new(self, cross)))
+    }
+}

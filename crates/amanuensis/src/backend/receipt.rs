@@ -1,0 +1,109 @@
+//! Receipts: what ran where, and how long it took, written by the layer that saw it happen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// A stage of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Reading the file: container, codec, resampling.
+    Decode,
+    /// The log-mel spectrogram.
+    Mel,
+    /// The encoder's two convolutions.
+    Stem,
+    /// Attention of an encoder layer, with its norm and projections.
+    EncoderAttention(usize),
+    /// Feed-forward part of an encoder layer, with its norm.
+    EncoderFeedForward(usize),
+    /// The norm behind the last encoder layer.
+    EncoderNorm,
+    /// Keys and values of the cross-attention, once for each window.
+    CrossKeysValues,
+    /// The decoder's layers.
+    Decoder,
+    /// The projection onto the vocabulary.
+    Logits,
+    /// Rules, choice of tokens, cutting of segments.
+    Search,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stage::Decode => write!(f, "decode sound"),
+            Stage::Mel => write!(f, "log-mel"),
+            Stage::Stem => write!(f, "encoder stem"),
+            Stage::EncoderAttention(layer) => write!(f, "encoder {layer} attention"),
+            Stage::EncoderFeedForward(layer) => write!(f, "encoder {layer} feed-forward"),
+            Stage::EncoderNorm => write!(f, "encoder norm"),
+            Stage::CrossKeysValues => write!(f, "cross keys and values"),
+            Stage::Decoder => write!(f, "decoder layers"),
+            Stage::Logits => write!(f, "logits"),
+            Stage::Search => write!(f, "search"),
+        }
+    }
+}
+
+/// What ran where during one piece of work.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt {
+    devices: Vec<String>,
+    stages: BTreeMap<Stage, (Duration, u64)>,
+    /// Windows that the encoder ran over.
+    pub windows: u64,
+    /// Tokens that the decoder was given.
+    pub tokens: u64,
+}
+
+/// The time that a stage took, for reports.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageTime {
+    /// The stage, in words.
+    pub stage: String,
+    /// Seconds spent in it.
+    pub seconds: f64,
+    /// How often it ran.
+    pub count: u64,
+}
+
+impl Receipt {
+    /// Notes that `device` did work.
+    pub fn ran_on(&mut self, device: &str) {
+        if !self.devices.iter().any(|known| known == device) {
+            self.devices.push(device.to_owned());
+        }
+    }
+
+    /// Adds a run of `stage` that took `time`.
+    pub fn add(&mut self, stage: Stage, time: Duration) {
+        let entry = self.stages.entry(stage).or_default();
+        entry.0 += time;
+        entry.1 += 1;
+    }
+
+    /// Adds a run of `stage` that began at `since`, and moves `since` to now.
+    pub fn lap(&mut self, stage: Stage, since: &mut Instant) {
+        let now = Instant::now();
+        self.add(stage, now - *since);
+        *since = now;
+    }
+
+    /// The devices on which work was observed.
+    pub fn devices(&self) -> &[String] {
+        &self.devices
+    }
+
+    /// All stages that ran, in the order of the line.
+    pub fn stages(&self) -> Vec<StageTime> {
+        let time = |(stage, (time, count)): (&Stage, &(Duration, u64))| StageTime {
+            stage: stage.to_string(),
+            seconds: time.as_secs_f64(),
+            count: *count,
+        };
+        self.stages.iter().map(time).collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a transcription failed.
+
+use crate::audio::AudioError;
+use crate::backend::BackendError;
+use crate::model::ModelError;
+
+/// Why there is no transcript.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The work was cancelled from outside.
+    #[error("cancelled")]
+    Cancelled,
+    /// The sound cannot be read.
+    #[error(transparent)]
+    Audio(AudioError),
+    /// The model's files are at fault.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The device failed.
+    #[error(transparent)]
+    Backend(BackendError),
+    /// The model has no such language.
+    #[error("language {asked:?} is not one of the model's: {known}")]
+    UnknownLanguage {
+        /// What was asked for.
+        asked: String,
+        /// The codes that the model knows.
+        known: String,
+    },
+    /// The model cannot do the task.
+    #[error("this model cannot translate: {reason}; use a multilingual model, or the task transcribe")]
+    CannotTranslate {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A token to be suppressed is not in the vocabulary.
+    #[error(
+        "token {token} cannot be suppressed: the model's vocabulary has {vocabulary} tokens, from 0 (-1 stands for all symbols that are not spoken)"
+    )]
+    UnknownToken {
+        /// What was asked for.
+        token: i64,
+        /// Tokens of the model.
+        vocabulary: usize,
+    },
+}
+
+impl From<AudioError> for Error {
+    fn from(error: AudioError) -> Self {
+        match error {
+            AudioError::Cancelled { .. } => Error::Cancelled,
+            error => Error::Audio(error),
+        }
+    }
+}
+
+impl From<BackendError> for Error {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::Cancelled => Error::Cancelled,
+            BackendError::Model(error) => Error::Model(error),
+            error => Error::Backend(error),
+        }
+    }
+}

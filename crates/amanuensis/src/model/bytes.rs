@@ -1,0 +1,22 @@
+use std::ops::Deref;
+
+use amanuensis_kernels::MappedFile;
+
+/// The contents of a file of weights: mapped, so that several processes share them and nothing is copied, or part of
+/// the program.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    Mapped(MappedFile),
+    Embedded(&'static [u8]),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(file) => file,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A folder of files, on disk or inside the program.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use amanuensis_kernels::MappedFile;
+use serde::de::DeserializeOwned;
+
+use crate::model::ModelError;
+use crate::model::bytes::Bytes;
+
+/// The largest file of settings that is read. The largest real one, a tokenizer.json, has 4 MB.
+const LARGEST_SETTINGS: u64 = 64 << 20;
+
+/// Where a model's files lie.
+#[derive(Debug, Clone)]
+pub(in crate::model) enum Folder {
+    Disk(PathBuf),
+    /// Names and contents.
+    #[cfg_attr(not(feature = "demo"), allow(dead_code, reason = "only the demo model is embedded"))]
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+/// A file of settings in memory.
+pub(in crate::model) struct Settings {
+    /// The path, for errors.
+    pub(in crate::model) file: String,
+    pub(in crate::model) bytes: Vec<u8>,
+}
+
+impl Settings {
+    pub(in crate::model) fn parse<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| ModelError::Settings { file: self.file.clone(), reason: error.to_string() })
+    }
+}
+
+impl Folder {
+    /// The path of a file in it, for errors.
+    pub(in crate::model) fn path_of(&self, name: &str) -> String {
+        match self {
+            Self::Disk(folder) => folder.join(name).display().to_string(),
+            Self::Embedded(_) => format!("demo model's {name}"),
+        }
+    }
+
+    /// The folder itself, for errors.
+    pub(in crate::model) fn path(&self) -> String {
+        match self {
+            Self::Disk(folder) => folder.display().to_string(),
+            Self::Embedded(_) => "demo model".to_owned(),
+        }
+    }
+
+    pub(in crate::model) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Disk(folder) => folder.join(name).is_file(),
+            Self::Embedded(files) => files.iter().any(|(known, _)| *known == name),
+        }
+    }
+
+    /// A file of settings, if it is there.
+    pub(in crate::model) fn settings(&self, name: &str) -> Result<Option<Settings>, ModelError> {
+        let file = self.path_of(name);
+        let bytes = match self {
+            Self::Embedded(files) => files.iter().find(|(known, _)| *known == name).map(|(_, bytes)| bytes.to_vec()),
+            Self::Disk(folder) => read_settings(&folder.join(name), &file)?,
+        };
+        Ok(bytes.map(|bytes| Settings { file, bytes }))
+    }
+
+    /// A file of weights.
+    pub(in crate::model) fn weights(&self, name: &str) -> Result<Bytes, ModelError> {
+        let refused = |source| ModelError::Read { file: self.path_of(name), source };
+        match self {
+            Self::Embedded(files) => {
+                let found = files.iter().find(|(known, _)| *known == name);
+                found.map(|(_, bytes)| Bytes::Embedded(bytes)).ok_or_else(|| refused(io::ErrorKind::NotFound.into()))
+            }
+            Self::Disk(folder) => {
+                let path = folder.join(name);
+                // Only a regular file has an end that can be trusted.
+                if !path.metadata().map_err(refused)?.is_file() {
+                    return Err(refused(io::Error::other("it is not a regular file")));
+                }
+                MappedFile::open(&path).map(Bytes::Mapped).map_err(refused)
+            }
+        }
+    }
+}
+
+fn read_settings(path: &Path, file: &str) -> Result<Option<Vec<u8>>, ModelError> {
+    let refused = |source| ModelError::Read { file: file.to_owned(), source };
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refused(error)),
+    };
+    if !metadata.is_file() {
+        return Err(refused(io::Error::other("it is not a regular file")));
+    }
+    if metadata.len() > LARGEST_SETTINGS {
+        return Err(ModelError::TooLarge { file: file.to_owned(), size: metadata.len(), limit: LARGEST_SETTINGS });
+    }
+    std::fs::read(path).map(Some).map_err(refused)
+}

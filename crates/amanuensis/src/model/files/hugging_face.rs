@@ -1,0 +1,180 @@
+//! A folder as Hugging Face's libraries save it: safetensors, and settings in JSON.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::config::{self, Config, GenerationConfig};
+use super::folder::{Folder, Settings};
+use super::safetensors;
+use crate::model::generation::{self, Generation, Sources};
+use crate::model::weights::Weights;
+use crate::model::{Dims, Format, ModelError, ModelFile};
+use crate::tokens::{NamedBytes, Tokenizer, TokenizerFiles, TokenizerSettings};
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Opens the model in a folder. `weights_file` names its file of weights where that is not the usual one.
+pub(in crate::model) fn open(
+    name: String,
+    folder: &Folder,
+    weights_file: Option<&str>,
+) -> Result<ModelFile, ModelError> {
+    let absent = |file: &str| ModelError::NotAModel { path: folder.path(), reason: format!("no {file} in it") };
+    let config_file = folder.settings("config.json")?.ok_or_else(|| absent("config.json"))?;
+    let config: Config = config_file.parse()?;
+    let dims = config::dims(&config, &config_file.file)?;
+    config::check_preprocessor(folder, &dims)?;
+    let generation_file = folder.settings("generation_config.json")?;
+    let generation_config: GenerationConfig =
+        generation_file.as_ref().map(Settings::parse).transpose()?.unwrap_or_default();
+    let generation_file = folder.path_of("generation_config.json");
+
+    let weights = read_weights(folder, weights_file)?;
+    let mut warnings = check_weights(&weights, &dims)?;
+    let tokenizer = read_tokenizer(folder, &dims, &generation_config)?;
+    let sources = Sources { config: (&config_file.file, &config), generation: (&generation_file, &generation_config) };
+    let generation = Generation::read(&sources, &dims, &tokenizer)?;
+    warnings.extend(generation::contradictions(&generation_file, &generation_config, tokenizer.special()));
+    Ok(ModelFile { name, dims, weights, tokenizer, generation, format: Format::HuggingFace, warnings })
+}
+
+fn read_weights(folder: &Folder, weights_file: Option<&str>) -> Result<Weights, ModelError> {
+    if let Some(file) = weights_file {
+        return read_shards(folder, file, &BTreeSet::from([file.to_owned()]));
+    }
+    if folder.has(WEIGHTS) {
+        return read_shards(folder, WEIGHTS, &BTreeSet::from([WEIGHTS.to_owned()]));
+    }
+    if let Some(index) = folder.settings(INDEX)? {
+        return read_indexed(folder, &index);
+    }
+    let other = ["pytorch_model.bin", "model.bin", "tf_model.h5", "flax_model.msgpack"];
+    let reason = match other.into_iter().find(|file| folder.has(file)) {
+        Some(file) => {
+            format!(
+                "no {WEIGHTS} in it, only {file}, which is not read; save_pretrained of transformers writes {WEIGHTS}"
+            )
+        }
+        None => format!("neither {WEIGHTS} nor {INDEX} in it"),
+    };
+    Err(ModelError::NotAModel { path: folder.path(), reason })
+}
+
+/// The index of a model in several files: tensor to file.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn read_indexed(folder: &Folder, settings: &Settings) -> Result<Weights, ModelError> {
+    let index: Index = settings.parse()?;
+    let shards: BTreeSet<String> = index.weight_map.values().cloned().collect();
+    // A name with folders in it would lead out of the model's own.
+    if let Some(shard) = shards.iter().find(|shard| !is_plain_name(shard)) {
+        return Err(ModelError::Setting {
+            file: settings.file.clone(),
+            field: "a file of weight_map".to_owned(),
+            found: format!("{shard:?}"),
+            expected: "the name of a file beside it".to_owned(),
+        });
+    }
+    let weights = read_shards(folder, INDEX, &shards)?;
+    for (tensor, shard) in &index.weight_map {
+        if weights.get(canonical(tensor)).is_none() {
+            let reason = format!("tensor {tensor} is not in it, though {INDEX} says so");
+            return Err(ModelError::Container { file: folder.path_of(shard), reason });
+        }
+    }
+    Ok(weights)
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) && !name.contains(['/', '\\'])
+}
+
+fn read_shards(folder: &Folder, origin: &str, shards: &BTreeSet<String>) -> Result<Weights, ModelError> {
+    let mut weights = Weights::new(folder.path_of(origin));
+    for shard in shards {
+        let bytes = folder.weights(shard)?;
+        let file = folder.path_of(shard);
+        let tensors = safetensors::read(&file, &bytes)?;
+        let tensors = tensors.into_iter().map(|(name, entry)| (canonical(&name).to_owned(), entry));
+        weights.add_file(&file, bytes, tensors)?;
+    }
+    Ok(weights)
+}
+
+/// Some files name the whole model before each tensor, some do not.
+fn canonical(name: &str) -> &str {
+    name.strip_prefix("model.").unwrap_or(name)
+}
+
+/// The output projection where a file stores it: a copy of the token embedding.
+const OUTPUT_PROJECTION: &str = "proj_out.weight";
+const TOKEN_EMBEDDING: &str = "decoder.embed_tokens.weight";
+
+/// Checks that everything is there; the result says what is there besides and not used.
+fn check_weights(weights: &Weights, dims: &Dims) -> Result<Vec<String>, ModelError> {
+    let mut expected = BTreeSet::new();
+    for (name, shape) in dims.tensors() {
+        weights.tensor(&name, &shape)?;
+        expected.insert(name);
+    }
+    let mut warnings = Vec::new();
+    if weights.get(OUTPUT_PROJECTION).is_some() {
+        let shape = [dims.vocabulary, dims.text_width];
+        let output = weights.tensor(OUTPUT_PROJECTION, &shape)?;
+        let embedding = weights.tensor(TOKEN_EMBEDDING, &shape)?;
+        if output.dtype != embedding.dtype || output.bytes != embedding.bytes {
+            warnings.push(format!("{OUTPUT_PROJECTION} differs from {TOKEN_EMBEDDING}, which is used in its place"));
+        }
+        expected.insert(OUTPUT_PROJECTION.to_owned());
+    }
+    let mut others = weights.names().filter(|name| !expected.contains(*name));
+    if let Some(first) = others.next() {
+        let count = 1 + others.count();
+        warnings.push(format!("{count} tensors are not Whisper's and are not used, the first of them {first}"));
+    }
+    Ok(warnings)
+}
+
+fn read_tokenizer(folder: &Folder, dims: &Dims, generation: &GenerationConfig) -> Result<Tokenizer, ModelError> {
+    let languages = generation.lang_to_id.iter().flat_map(|map| map.keys());
+    let settings = TokenizerSettings {
+        vocabulary: Some(dims.vocabulary),
+        languages: languages.map(|name| name.trim_matches(['<', '|', '>']).to_owned()).collect(),
+        multilingual: generation.is_multilingual,
+    };
+    let (tokenizer, file) = if let Some(whole) = folder.settings("tokenizer.json")? {
+        (TokenizerFiles::Whole(named(&whole)).read(&settings)?, whole.file)
+    } else {
+        let absent = |file: &str| ModelError::NotAModel {
+            path: folder.path(),
+            reason: format!("neither tokenizer.json nor {file} in it"),
+        };
+        let vocabulary = folder.settings("vocab.json")?.ok_or_else(|| absent("vocab.json"))?;
+        let merges = folder.settings("merges.txt")?.ok_or_else(|| absent("merges.txt"))?;
+        let added = match folder.settings("added_tokens.json")? {
+            Some(added) => Some(added),
+            None => folder.settings("tokenizer_config.json")?,
+        };
+        let files = TokenizerFiles::Parts {
+            vocabulary: named(&vocabulary),
+            merges: named(&merges),
+            added: added.as_ref().map(named),
+        };
+        (files.read(&settings)?, vocabulary.file)
+    };
+    if tokenizer.vocabulary_size() > dims.vocabulary {
+        return Err(ModelError::Vocabulary { file, largest: tokenizer.vocabulary_size() - 1, rows: dims.vocabulary });
+    }
+    Ok(tokenizer)
+}
+
+fn named(settings: &Settings) -> NamedBytes<'_> {
+    NamedBytes { name: &settings.file, bytes: &settings.bytes }
+}

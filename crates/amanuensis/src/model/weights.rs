@@ -1,0 +1,118 @@
+//! A model's tensors by name, wherever they are stored.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::bytes::Bytes;
+use super::{Dtype, ModelError, Tensor};
+
+/// Named tensors over the bytes of one or several files.
+///
+/// The names are those of Hugging Face's files without the leading `model.`; a reader of another format gives its
+/// tensors these names.
+#[derive(Debug)]
+pub struct Weights {
+    /// What errors about absent tensors name: the file, or the index of several.
+    origin: String,
+    files: Vec<File>,
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct File {
+    name: String,
+    bytes: Bytes,
+}
+
+/// Where a tensor lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) file: usize,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    /// Bytes of the file.
+    pub(super) range: Range<usize>,
+}
+
+impl Weights {
+    pub(super) fn new(origin: String) -> Self {
+        Self { origin, files: Vec::new(), entries: BTreeMap::new() }
+    }
+
+    /// Adds a file and the tensors in it. Every range must lie inside `bytes`.
+    pub(super) fn add_file(
+        &mut self,
+        name: &str,
+        bytes: Bytes,
+        tensors: impl IntoIterator<Item = (String, Entry)>,
+    ) -> Result<(), ModelError> {
+        let file = self.files.len();
+        for (tensor, entry) in tensors {
+            if let Some(other) = self.entries.get(&tensor) {
+                let reason = match self.files.get(other.file) {
+                    Some(first) => format!("tensor {tensor} is in {} too", first.name),
+                    None => format!("tensor {tensor} stands in it twice, with and without \"model.\""),
+                };
+                return Err(ModelError::Container { file: name.to_owned(), reason });
+            }
+            self.entries.insert(tensor, Entry { file, ..entry });
+        }
+        self.files.push(File { name: name.to_owned(), bytes });
+        Ok(())
+    }
+
+    /// The tensor of this name, if it is there.
+    pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
+        let (name, Entry { file, dtype, shape, range }) = self.entries.get_key_value(name)?;
+        let bytes = self.files.get(*file)?.bytes.get(range.clone())?;
+        Some(Tensor { name, dtype: *dtype, shape, bytes })
+    }
+
+    /// The weights of this name, which must have this shape.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor<'_>, ModelError> {
+        let Some(tensor) = self.get(name) else {
+            return Err(ModelError::MissingTensor {
+                file: self.origin.clone(),
+                tensor: name.to_owned(),
+                shape: shape.to_vec(),
+            });
+        };
+        if tensor.shape != shape {
+            return Err(ModelError::Shape {
+                file: self.file_of(name).to_owned(),
+                tensor: name.to_owned(),
+                expected: shape.to_vec(),
+                found: tensor.shape.to_vec(),
+            });
+        }
+        if !tensor.dtype.is_weight() {
+            return Err(ModelError::NumberKind {
+                file: self.file_of(name).to_owned(),
+                tensor: name.to_owned(),
+                found: tensor.dtype.to_string(),
+            });
+        }
+        Ok(tensor)
+    }
+
+    /// The names of all tensors, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// All tensors, in alphabetical order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor<'_>> {
+        self.names().filter_map(|name| self.get(name))
+    }
+
+    /// Bytes of all files together.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes.len() as u64).sum()
+    }
+
+    /// The file that a tensor is in.
+    fn file_of(&self, name: &str) -> &str {
+        let file = self.entries.get(name).and_then(|entry| self.files.get(entry.file));
+        file.map_or(&self.origin, |file| &file.name)
+    }
+}

@@ -1,0 +1,76 @@
+//! Seeking: which stretch of the recording is heard next.
+
+use crate::mel::{FRAMES_PER_SECOND, WINDOW_FRAMES};
+
+/// The stretch of sound that one pass of the encoder hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its first frame, counted from the recording's beginning.
+    pub start: u64,
+    /// Frames of sound in it, at most 3000.
+    pub frames: u64,
+}
+
+/// The parts of a recording that are to be transcribed, as frames from one to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clips(Vec<(u64, u64)>);
+
+impl Clips {
+    /// The clips given in seconds, each to an end or to the end of the recording; none means all of it.
+    ///
+    /// Clips end at the recording's end at the latest; those without length are left out.
+    pub fn new(seconds: &[(f64, Option<f64>)], content_frames: u64) -> Self {
+        let frame = |seconds: f64| (seconds.max(0.0) * FRAMES_PER_SECOND as f64).round_ties_even() as u64;
+        let clip = |&(start, end): &(f64, Option<f64>)| {
+            (frame(start), end.map_or(content_frames, |end| frame(end).min(content_frames)))
+        };
+        let mut clips: Vec<_> = seconds.iter().map(clip).filter(|(start, end)| start < end).collect();
+        if seconds.is_empty() && content_frames > 0 {
+            clips.push((0, content_frames));
+        }
+        Clips(clips)
+    }
+}
+
+/// Goes through the clips of a recording, a window at a time.
+#[derive(Debug, Clone)]
+pub struct Seek {
+    clips: Clips,
+    clip: usize,
+    frame: u64,
+}
+
+impl Seek {
+    /// Begins at the first clip.
+    pub fn new(clips: Clips) -> Self {
+        Seek { frame: clips.0.first().map_or(0, |clip| clip.0), clip: 0, clips }
+    }
+
+    /// The window to be heard next, if any is left. It never crosses the end of a clip.
+    pub fn window(&mut self) -> Option<Window> {
+        loop {
+            let &(start, end) = self.clips.0.get(self.clip)?;
+            self.frame = self.frame.max(start);
+            if self.frame < end {
+                return Some(Window { start: self.frame, frames: (end - self.frame).min(WINDOW_FRAMES as u64) });
+            }
+            self.clip += 1;
+            // Clips may be given in any order, so the next one may begin further ahead.
+            self.frame = self.clips.0.get(self.clip)?.0;
+        }
+    }
+
+    /// Goes on at `frame`, which must lie behind the start of the window that was heard.
+    pub fn advance(&mut self, heard: Window, frame: u64) {
+        // A window whose last pair of timestamps is at its very start would otherwise be heard for ever.
+        self.frame = if frame > heard.start { frame } else { heard.start + heard.frames };
+    }
+
+    /// The frame up to which everything was heard.
+    pub fn position(&self) -> u64 {
+        self.frame
+    }
+}
+
+#[cfg(test)]
+mod tests;

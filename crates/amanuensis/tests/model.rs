@@ -1,0 +1,215 @@
+//! Opening models: every layout that exists.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod model_files;
+
+use std::path::Path;
+
+use amanuensis::model::{self, AlignmentSource, Dims, Dtype, ModelFile, Source};
+use model_files::{Layout, ModelFiles, SMALL, open, says, written};
+use serde_json::json;
+
+fn opened(files: &ModelFiles) -> ModelFile {
+    open(written(files).path()).unwrap()
+}
+
+#[test]
+fn a_small_model_opens_with_all_that_its_files_say() {
+    let files = ModelFiles::new(SMALL);
+    let folder = written(&files);
+    let model = open(folder.path()).unwrap();
+    assert_eq!(model.name, folder.path().file_name().unwrap().to_str().unwrap());
+    assert_eq!(model.dims, files.dims);
+    assert_eq!(model.warnings, Vec::<String>::new());
+    assert_eq!(model.generation.alignment_heads, [(1, 0)]);
+    assert_eq!(model.generation.alignment_heads_from, AlignmentSource::Model);
+    assert_eq!(model.generation.max_initial_timestamp_index, Some(50));
+    assert_eq!(
+        model.generation.begin_suppress_tokens,
+        model.tokenizer.encode(" ").into_iter().chain([258]).collect::<Vec<_>>()
+    );
+    assert_eq!(model.tokenizer.special().languages, [("en".to_owned(), 260), ("zh".to_owned(), 261)]);
+    for (name, shape) in files.dims.tensors() {
+        let tensor = model.weights.tensor(&name, &shape).unwrap();
+        assert_eq!(tensor.count(), shape.iter().product::<usize>());
+        assert!(tensor.to_f32().iter().all(|number| number.abs() <= 0.5));
+    }
+    let from_file = model::open(&Source::Path(folder.path().join("model.safetensors"))).unwrap();
+    assert_eq!((from_file.name, from_file.dims), (model.name, model.dims));
+}
+
+#[test]
+fn kinds_of_numbers_prefixes_and_shards_make_no_difference() {
+    let numbers = |model: &ModelFile| model.weights.get("decoder.layers.1.fc2.weight").unwrap().to_f32();
+    let mut files = ModelFiles::new(SMALL);
+    files.dtype = Dtype::F32;
+    let exact = numbers(&opened(&files));
+    for (dtype, tolerance) in [(Dtype::F32, 0.0), (Dtype::F16, 1e-3), (Dtype::BF16, 4e-3)] {
+        for (prefix, shards) in [("", 1), ("model.", 3)] {
+            (files.dtype, files.prefix, files.shards) = (dtype, prefix, shards);
+            let found = numbers(&opened(&files));
+            assert_eq!(found.len(), exact.len());
+            assert!(found.iter().zip(&exact).all(|(found, exact)| (found - exact).abs() <= tolerance), "{dtype}");
+        }
+    }
+}
+
+#[test]
+fn published_layouts_open() {
+    // Rows, mel bins, place of <|endoftext|>, number of languages; first timestamp that follows from them.
+    for (rows, mel_bins, end_of_text, languages, first_timestamp) in
+        [(51864, 80, 50256, 99, 50363), (51865, 80, 50257, 99, 50364), (51866, 128, 50257, 100, 50365)]
+    {
+        for timestamps_listed in [true, false] {
+            let mut files = ModelFiles::new(Layout { end_of_text, languages, timestamps_listed });
+            assert_eq!(files.dims.vocabulary, rows);
+            files.set_dims(Dims { mel_bins, ..files.dims });
+            files.generation = None;
+            let model = opened(&files);
+            let special = model.tokenizer.special();
+            assert_eq!((special.timestamp_begin, special.timestamp_count), (first_timestamp, 1501));
+            assert_eq!(special.no_timestamps, first_timestamp - 1);
+            assert_eq!(special.is_multilingual(), rows != 51864);
+            assert_eq!(special.languages.len(), languages);
+            assert_eq!(special.language_token("en"), Some(special.start_of_transcript + 1));
+            assert_eq!(model.generation.alignment_heads_from, AlignmentSource::Sizes);
+            assert_eq!(model.generation.alignment_heads, [(1, 0), (1, 1)]);
+            assert!(model.generation.suppress_tokens.contains(&special.transcribe.unwrap()));
+        }
+    }
+}
+
+#[test]
+fn lists_of_config_json_stand_in_for_those_of_generation_config() {
+    let mut files = ModelFiles::new(SMALL);
+    files.config["suppress_tokens"] = json!([3, 260]);
+    files.config["begin_suppress_tokens"] = json!([]);
+    let generation = opened(&files).generation;
+    assert_eq!((generation.suppress_tokens, generation.begin_suppress_tokens), (vec![3, 260], vec![]));
+    files.generation = Some(json!({"suppress_tokens": [-1, 7], "is_multilingual": false}));
+    let model = opened(&files);
+    let expected = [model.tokenizer.non_speech_tokens(), vec![7]].concat();
+    assert_eq!(model.generation.suppress_tokens, expected);
+    assert!(!model.tokenizer.special().is_multilingual());
+}
+
+#[test]
+fn rows_beyond_the_tokenizer_are_padding() {
+    let mut files = ModelFiles::new(SMALL);
+    files.set_dims(Dims { vocabulary: files.dims.vocabulary + 30, ..files.dims });
+    let model = opened(&files);
+    assert_eq!(model.tokenizer.vocabulary_size() + 30, model.dims.vocabulary);
+    assert_eq!(model.tokenizer.special().timestamp_count, 1501);
+}
+
+#[test]
+fn oddities_are_told_but_do_not_keep_a_model_from_working() {
+    let mut files = ModelFiles::new(SMALL);
+    files.prefix = "";
+    files.tensors.insert("proj_out.weight".to_owned(), vec![files.dims.vocabulary, files.dims.text_width]);
+    files.tensors.insert("lora.weight".to_owned(), vec![2]);
+    files.generation = Some(json!({"lang_to_id": {"<|en|>": 260, "<|zh|>": 99}, "no_timestamps_token_id": 1}));
+    let warnings = opened(&files).warnings;
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    says(&warnings[0], &["proj_out.weight differs from decoder.embed_tokens.weight"]);
+    says(&warnings[1], &["1 tensors are not Whisper's", "lora.weight"]);
+    says(&warnings[2], &["generation_config.json: <|zh|> is 99, but the tokenizer says 261"]);
+    says(&warnings[3], &["no_timestamps_token_id is 1"]);
+}
+
+#[test]
+fn a_summary_adds_up() {
+    let mut files = ModelFiles::new(SMALL);
+    files.prefix = "";
+    files.tensors.insert("other".to_owned(), vec![2]);
+    let model = opened(&files);
+    let summary = model::inspect::summary(&model);
+    let parameters: usize = files.dims.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    assert_eq!(summary.parameters, parameters as u64);
+    assert_eq!(summary.layers.iter().map(|layer| layer.parameters).sum::<u64>(), summary.parameters);
+    assert_eq!(summary.layers.iter().map(|layer| layer.bytes).sum::<u64>(), summary.f16_bytes);
+    let names: Vec<&str> = summary.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let expected = [
+        "encoder.conv",
+        "encoder.embed_positions",
+        "encoder.layers.0",
+        "encoder.layer_norm",
+        "decoder.embed_tokens",
+        "decoder.embed_positions",
+        "decoder.layers.0",
+        "decoder.layers.1",
+        "decoder.layer_norm",
+    ];
+    assert_eq!(names, expected);
+    assert!(summary.int8_bytes > summary.parameters && summary.int8_bytes < summary.f32_bytes);
+    assert_eq!(
+        summary.tensors.iter().filter(|tensor| !tensor.used).map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(),
+        ["other"]
+    );
+    assert_eq!(summary.description, "width 8, 1 + 2 layers, multilingual (2 languages), 0.0 M parameters");
+    assert!(serde_json::to_value(&summary).unwrap()["tensors"][0]["dtype"] == "F16");
+}
+
+fn is_the_demo_model(model: &ModelFile) {
+    let dims = Dims {
+        mel_bins: 80,
+        audio_context: 1500,
+        audio_width: 192,
+        audio_heads: 3,
+        audio_layers: 4,
+        audio_feed_forward: 768,
+        text_context: 448,
+        text_width: 192,
+        text_heads: 3,
+        text_layers: 3,
+        text_feed_forward: 768,
+        vocabulary: 3559,
+    };
+    assert_eq!(model.dims, dims);
+    assert_eq!(model.warnings, Vec::<String>::new());
+    assert_eq!(model.generation.alignment_heads, [(1, 0), (2, 0)]);
+    assert_eq!(model.generation.begin_suppress_tokens, [220, 2048]);
+    assert_eq!(model.generation.suppress_tokens.len(), 30);
+    assert_eq!(model.generation.max_initial_timestamp_index, Some(50));
+    assert!(model.weights.tensors().all(|tensor| tensor.to_f32().iter().all(|number| number.is_finite())));
+    let summary = model::inspect::summary(model);
+    assert_eq!(summary.description, "width 192, 4 + 3 layers, multilingual (2 languages), 4.8 M parameters");
+    assert_eq!(summary.languages, ["en", "de"]);
+}
+
+#[test]
+fn the_demo_models_folder_opens() {
+    let model = open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo")).unwrap();
+    assert_eq!(model.name, "demo");
+    is_the_demo_model(&model);
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn the_demo_model_is_in_the_program() {
+    let model = model::open(&Source::resolve("demo").unwrap()).unwrap();
+    assert_eq!(model.name, "demo");
+    is_the_demo_model(&model);
+}
+
+#[cfg(not(feature = "demo"))]
+#[test]
+fn without_the_demo_model_the_error_says_how_to_get_it() {
+    says(&model::open(&Source::Demo).unwrap_err().to_string(), &["build with the feature `demo`"]);
+}
+
+#[test]
+fn the_shared_models_open() {
+    let Some(shared) = std::env::var_os("AMANUENSIS_SHARED") else {
+        eprintln!("AMANUENSIS_SHARED is not set; nothing was tested");
+        return;
+    };
+    let models = Path::new(&shared).join("models");
+    is_the_demo_model(&open(&models.join("espeak-whisper-demo")).unwrap());
+    let model = open(&models.join("espeak-whisper-std")).unwrap();
+    assert_eq!(model.dims.vocabulary, 51865);
+    assert_eq!(model.tokenizer.special().languages.len(), 99);
+    assert_eq!(model.tokenizer.special().transcribe, Some(50359));
+    assert_eq!(model.warnings, Vec::<String>::new());
+}

@@ -1,0 +1,178 @@
+//! What every backend owes the engine, whatever it computes with. Each check takes a backend; the CPU's is run here.
+
+mod common;
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
+
+use amanuensis::backend::cpu::Cpu;
+use amanuensis::backend::{Availability, Backend, BackendError, Decoding, Encoded, Feed, Logits, Model, Work};
+use amanuensis::mel::{Mel, WINDOW_FRAMES};
+use amanuensis::model::{self, ModelFile, Source};
+use amanuensis::tokens::Token;
+use common::model_folder;
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// How far logits may lie apart that should be the same, in a batch or alone.
+const TOLERANCE: f32 = 1e-4;
+
+fn file() -> ModelFile {
+    model::open(&Source::Path(model_folder("demo", None))).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn cpu(threads: usize) -> Cpu {
+    Cpu::new(NonZeroUsize::new(threads))
+}
+
+/// A window of something: the same for the same seed.
+fn window(file: &ModelFile, seed: u32) -> Mel {
+    let (bins, frames) = (file.dims.mel_bins, WINDOW_FRAMES);
+    let value = |index: usize| (((index as u32).wrapping_mul(2_654_435_761) ^ seed) >> 16) as f32 / 40_000.0 - 0.8;
+    Mel { bins, frames, values: (0..bins * frames).map(value).collect() }
+}
+
+fn encode(model: &dyn Model, windows: &[Mel]) -> Encoded {
+    model.encode(windows, &mut Work::new(&NEVER)).expect("encoded windows")
+}
+
+/// One step of all lanes, each with its tokens: the logits behind the last token of each.
+fn step(decoding: &mut dyn Decoding, tokens: &[&[Token]]) -> Vec<Vec<f32>> {
+    let last: Vec<[usize; 1]> = tokens.iter().map(|tokens| [tokens.len() - 1]).collect();
+    let feeds: Vec<Feed<'_>> = tokens.iter().zip(&last).map(|(tokens, read)| Feed { tokens, read }).collect();
+    let mut logits = Logits::default();
+    decoding.step(&feeds, &mut logits, &mut Work::new(&NEVER)).expect("a step");
+    (0..tokens.len()).map(|row| logits.row(row).to_vec()).collect()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let difference = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < TOLERANCE, "{what}: {difference}");
+}
+
+#[test]
+fn a_batch_is_what_its_windows_are_alone() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let windows = [window(&file, 1), window(&file, 2)];
+    let together = encode(&*model, &windows);
+    assert_eq!(together.windows, 2);
+    for (index, alone) in windows.iter().map(|mel| encode(&*model, std::slice::from_ref(mel))).enumerate() {
+        let size = alone.values.len();
+        assert_close(&format!("window {index}"), &together.values[index * size..][..size], &alone.values);
+    }
+}
+
+#[test]
+fn lanes_do_not_hear_each_other() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let encoded = encode(&*model, &[window(&file, 1), window(&file, 2)]);
+    let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+    // Three lanes on two windows, with prompts of different lengths, then one token each.
+    let prompts: [&[Token]; 3] = [&[2049, 2050, 2053], &[2049], &[2055, 280, 467, 2049, 2051, 2053]];
+    let listens = [1, 0, 1];
+    decoding.start(&listens);
+    let first = step(&mut *decoding, &prompts);
+    let second = step(&mut *decoding, &[&[280], &[467], &[776]]);
+    for (lane, next) in [[280], [467], [776]].iter().enumerate() {
+        decoding.start(&listens[lane..=lane]);
+        assert_close("the prompt", &step(&mut *decoding, &prompts[lane..=lane])[0], &first[lane]);
+        assert_close("the token behind it", &step(&mut *decoding, &[next])[0], &second[lane]);
+    }
+}
+
+#[test]
+fn tokens_one_by_one_are_tokens_at_once() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let encoded = encode(&*model, &[window(&file, 3)]);
+    let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+    let tokens: Vec<Token> = (0..40).map(|n| 2049 + n % 5).collect();
+    let mut logits = Logits::default();
+    let read: Vec<usize> = (0..tokens.len()).collect();
+    decoding.start(&[0]);
+    decoding.step(&[Feed { tokens: &tokens, read: &read }], &mut logits, &mut Work::new(&NEVER)).expect("a step");
+    decoding.start(&[0]);
+    for (position, token) in tokens.iter().enumerate() {
+        let alone = step(&mut *decoding, &[&[*token]]);
+        assert_close(&format!("position {position}"), &alone[0], logits.row(position));
+    }
+}
+
+#[test]
+fn kept_lanes_go_on_from_their_parents() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let encoded = encode(&*model, &[window(&file, 1), window(&file, 2)]);
+    let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+    decoding.start(&[0, 1]);
+    step(&mut *decoding, &[&[2049, 2050], &[2049, 2051]]);
+    decoding.keep(&[1, 0, 1]);
+    let kept = step(&mut *decoding, &[&[280], &[467], &[776]]);
+    for (lane, (window, tokens)) in
+        [(1, [2049, 2051, 280]), (0, [2049, 2050, 467]), (1, [2049, 2051, 776])].iter().enumerate()
+    {
+        decoding.start(&[*window]);
+        assert_close(&format!("lane {lane}"), &step(&mut *decoding, &[tokens])[0], &kept[lane]);
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_byte() {
+    let file = file();
+    let results: Vec<(Vec<f32>, Vec<Vec<f32>>)> = [1, 2, 3]
+        .map(|threads| {
+            let backend = cpu(threads);
+            let model = backend.load(&file).expect("a model");
+            let encoded = encode(&*model, &[window(&file, 4)]);
+            let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+            decoding.start(&[0]);
+            let logits = step(&mut *decoding, &[&[2049, 2050, 2053, 2057]]);
+            drop(decoding);
+            (encoded.values, logits)
+        })
+        .into();
+    assert!(results[0] == results[1] && results[1] == results[2]);
+}
+
+#[test]
+fn work_can_be_cancelled_and_too_much_is_refused() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let cancelled = AtomicBool::new(true);
+    let result = model.encode(&[window(&file, 1)], &mut Work::new(&cancelled));
+    assert!(matches!(result, Err(BackendError::Cancelled)));
+
+    let encoded = encode(&*model, &[window(&file, 1)]);
+    let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+    decoding.start(&[0]);
+    let mut logits = Logits::default();
+    let feed = Feed { tokens: &[2049], read: &[0] };
+    let result = decoding.step(&[feed], &mut logits, &mut Work::new(&cancelled));
+    assert!(matches!(result, Err(BackendError::Cancelled)));
+    let tokens = vec![280; file.dims.text_context + 1];
+    let result = decoding.step(&[Feed { tokens: &tokens, read: &[0] }], &mut logits, &mut Work::new(&NEVER));
+    assert!(matches!(result, Err(BackendError::TooLong { tokens: 449, limit: 448 })));
+}
+
+#[test]
+fn receipts_say_what_was_done() {
+    let (file, backend) = (file(), cpu(2));
+    assert!(matches!(backend.probe(), Availability::Ready(_)));
+    let model = backend.load(&file).expect("a model");
+    let mut work = Work::new(&NEVER);
+    assert!(work.receipt.devices().is_empty(), "nothing ran yet");
+    let encoded = model.encode(&[window(&file, 1)], &mut work).expect("an encoded window");
+    let mut decoding = model.begin(&encoded, &mut work).expect("a decoding");
+    decoding.start(&[0]);
+    let mut logits = Logits::default();
+    decoding.step(&[Feed { tokens: &[2049, 2050], read: &[1] }], &mut logits, &mut work).expect("a step");
+    assert_eq!((work.receipt.windows, work.receipt.tokens), (1, 2));
+    assert_eq!(work.receipt.devices().len(), 1);
+    let stages: Vec<String> = work.receipt.stages().into_iter().map(|stage| stage.stage).collect();
+    for stage in ["encoder stem", "encoder 3 attention", "encoder 3 feed-forward", "cross keys and values", "logits"] {
+        assert!(stages.iter().any(|known| known == stage), "{stage} is not among {stages:?}");
+    }
+}

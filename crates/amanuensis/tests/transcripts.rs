@@ -1,0 +1,169 @@
+//! Transcripts equal those of openai-whisper, and windows those of transformers, with the same weights.
+
+mod common;
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use amanuensis::backend::cpu::Cpu;
+use amanuensis::backend::{Backend, Model, Work};
+use amanuensis::decoding::{self, Decoded, Prompt, Request};
+use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
+use amanuensis::model::{self, ModelFile, Source};
+use amanuensis::{Control, Engine, Options, Outcome};
+use common::{engine, golden, model_folder, numbers, open, shared};
+use serde_json::Value;
+
+#[test]
+fn demo_transcribes_as_openai_whisper_does() {
+    transcribes_as_openai_whisper("demo");
+}
+
+#[test]
+fn std_transcribes_as_openai_whisper_does() {
+    transcribes_as_openai_whisper("std");
+}
+
+#[test]
+fn samples_are_transcribed_as_openai_whisper_does() {
+    let folder = common::in_repository("samples");
+    equals_openai_whisper("demo", &engine(model_folder("demo", None)), &folder, &golden("demo/samples-openai.json"));
+}
+
+fn transcribes_as_openai_whisper(model: &str) {
+    let Some(shared) = shared() else { return };
+    let engine = engine(model_folder(model, Some(&shared)));
+    equals_openai_whisper(model, &engine, &shared.join("audio"), &golden(&format!("{model}/openai.json")));
+}
+
+fn equals_openai_whisper(model: &str, engine: &Engine, folder: &Path, golden: &Value) {
+    for (file, expected) in golden["files"].as_object().expect("files by name") {
+        for (run, conditioned) in [("alone", false), ("conditioned", true)] {
+            if let Some(expected_run) = expected.get(run) {
+                let options = Options {
+                    language: expected["language"].as_str().map(str::to_owned).or(Some("en".to_owned())),
+                    condition_on_previous_text: conditioned,
+                    ..Options::default()
+                };
+                let outcome = transcribe(engine, &folder.join(file), &options);
+                // Decoders of lossy codecs round differently, so that the sound differs in its last bits.
+                let exact = file.ends_with(".wav") || file.ends_with(".flac");
+                let tolerance = if exact { 2e-3 } else { 2e-2 };
+                assert_equal(&format!("{model} {file} {run}"), &outcome, expected_run, tolerance);
+            }
+        }
+    }
+}
+
+fn transcribe(engine: &Engine, path: &Path, options: &Options) -> Outcome {
+    engine.transcribe(&open(path), options, &mut Control::new()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same segments, but for those that openai-whisper keeps although they hold no text.
+fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64) {
+    let segments = &outcome.transcript.segments;
+    let expected: Vec<&Value> = expected["segments"]
+        .as_array()
+        .expect("segments")
+        .iter()
+        .filter(|segment| segment["text"].as_str().is_some_and(|text| !text.trim().is_empty()))
+        .collect();
+    for (segment, expected) in segments.iter().zip(&expected) {
+        let number = |field: &str| expected[field].as_f64().expect("a number");
+        let what = format!("{what}, segment {} at {:.2}: {:?} {expected}", segment.id, segment.start, segment.text);
+        assert_eq!(segment.tokens, numbers::<u32>(&expected["tokens"]), "{what}");
+        assert_eq!(segment.text, expected["text"], "{what}");
+        assert!((segment.start - number("start")).abs() < 1e-6, "{what}");
+        let end = number("end").min(outcome.transcript.duration);
+        assert!((segment.end - end).abs() < 1e-6, "{what}");
+        assert_eq!(segment.seek as f64, number("seek"), "{what}");
+        assert!(
+            (f64::from(segment.avg_logprob) - number("avg_logprob")).abs() < tolerance,
+            "{what}: {}",
+            segment.avg_logprob
+        );
+        assert!((f64::from(segment.no_speech_prob) - number("no_speech_prob")).abs() < tolerance, "{what}");
+        // Every implementation of zlib finds a few bytes more or less.
+        let ratio = number("compression_ratio");
+        assert!(
+            (f64::from(segment.compression_ratio) - ratio).abs() < 0.1 * ratio,
+            "{what}: {}",
+            segment.compression_ratio
+        );
+    }
+    assert_eq!(segments.len(), expected.len(), "{what}: number of segments");
+}
+
+/// A model without the engine around it, to look at single windows.
+struct Bare {
+    file: ModelFile,
+    model: Box<dyn Model>,
+}
+
+impl Bare {
+    fn open(folder: &Path) -> Self {
+        let file = model::open(&Source::Path(folder.to_owned())).unwrap_or_else(|error| panic!("{error}"));
+        let model = Cpu::new(None).load(&file).unwrap_or_else(|error| panic!("{error}"));
+        Bare { file, model }
+    }
+
+    /// Decodes the first window as transformers does.
+    fn first_window(&self, path: &Path, language: &str, timestamps: bool) -> (Decoded, Vec<(String, f32)>) {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        let mut work = Work::new(&NEVER);
+        let recording = open(path);
+        let mut go_on = || Ok::<(), amanuensis::Error>(());
+        let bins = self.file.dims.mel_bins;
+        let mut spectrogram =
+            Spectrogram::new(&recording, bins, Convention::HuggingFace, &mut go_on).expect("a spectrogram");
+        let mel = spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window");
+        let encoded = self.model.encode(&[mel], &mut work).expect("an encoded window");
+        let mut decoding = self.model.begin(&encoded, &mut work).expect("a decoding");
+        let (tokenizer, generation) = (&self.file.tokenizer, &self.file.generation);
+        let special = tokenizer.special();
+        let languages = decoding::detect(&mut *decoding, 0, special, &mut work).expect("languages");
+        let request = Request { language: special.language_token(language), task: special.transcribe, timestamps };
+        let prompt = Prompt::new(special, request, &[], self.file.dims.text_context);
+        let rules = decoding::Rules::new(generation.suppress_tokens.clone(), generation.begin_suppress_tokens.clone());
+        let rules = if timestamps { rules.with_timestamps(special, 50) } else { rules };
+        let decoded = decoding::greedy(&mut *decoding, 0, tokenizer, &prompt, &rules, &mut work).expect("tokens");
+        (decoded, languages)
+    }
+}
+
+#[test]
+fn demo_decodes_windows_as_transformers_does() {
+    decodes_as_transformers("demo");
+}
+
+#[test]
+fn std_decodes_windows_as_transformers_does() {
+    decodes_as_transformers("std");
+}
+
+#[test]
+fn samples_are_decoded_as_transformers_does() {
+    let folder = common::in_repository("samples");
+    equals_transformers("demo", &model_folder("demo", None), &folder, &golden("demo/samples-transformers.json"));
+}
+
+fn decodes_as_transformers(name: &str) {
+    let Some(shared) = shared() else { return };
+    let golden = golden(&format!("{name}/transformers.json"));
+    equals_transformers(name, &model_folder(name, Some(&shared)), &shared.join("audio"), &golden);
+}
+
+fn equals_transformers(name: &str, model: &Path, folder: &Path, golden: &Value) {
+    let bare = Bare::open(model);
+    for (file, expected) in golden["files"].as_object().expect("files by name") {
+        let path = folder.join(file);
+        let language = expected["language"].as_str().unwrap_or("en");
+        for (timestamps, tokens) in [(false, "tokens"), (true, "tokens_with_timestamps")] {
+            let (decoded, languages) = bare.first_window(&path, language, timestamps);
+            assert_eq!(decoded.tokens, numbers::<u32>(&expected[tokens]), "{name} {file} {tokens}: {:?}", decoded.text);
+            let no_speech = expected["no_speech_prob"].as_f64().expect("a probability");
+            assert!((f64::from(decoded.no_speech_prob) - no_speech).abs() < 1e-3, "{name} {file}");
+            assert_eq!(Some(languages[0].0.as_str()), expected["detected_language"].as_str(), "{name} {file}");
+        }
+    }
+}
