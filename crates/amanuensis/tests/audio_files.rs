@@ -232,6 +232,26 @@ fn recordings_are_shared_between_threads() {
     });
 }
 
+#[test]
+fn a_large_cover_picture_before_the_sound_changes_nothing() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/english.mp3");
+    let plain = std::fs::read(sample).unwrap();
+    let syncsafe = |size: usize| [21, 14, 7, 0].map(|shift| (size >> shift & 0x7f) as u8);
+    let picture = 1 << 20;
+    let mut tagged = b"ID3\x03\0\0".to_vec();
+    tagged.extend(syncsafe(10 + picture));
+    tagged.extend(b"APIC");
+    tagged.extend((picture as u32).to_be_bytes());
+    tagged.extend([0, 0]);
+    // Bytes that look like the start of an MPEG frame over and over.
+    tagged.extend([0xff, 0xfb, 0x90, 0x64].repeat(picture / 4));
+    tagged.extend(&plain);
+    let expected = open(plain).unwrap();
+    let recording = open(tagged).unwrap();
+    assert!(expected.len() > 16000 && recording.warnings().is_empty(), "{:?}", recording.warnings());
+    assert_eq!(samples(&recording), samples(&expected));
+}
+
 /// A file made by ffmpeg; none where ffmpeg is not installed.
 fn made(folder: &Path, name: &str, arguments: &[&str]) -> Option<PathBuf> {
     let path = folder.join(name);

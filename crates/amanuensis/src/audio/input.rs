@@ -15,6 +15,9 @@ use super::recording::read_at;
 /// Bytes of a pipe that are kept in memory before they move to a temporary file.
 const MEMORY_BYTES: usize = 16 << 20;
 
+/// ID3v2 tags in a row that are passed over: files that several programs have labelled have two or three.
+const MAX_TAGS: usize = 100;
+
 /// Where sound comes from.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -116,6 +119,8 @@ enum Bytes {
 #[derive(Clone)]
 pub(super) struct Media {
     bytes: Bytes,
+    /// Where in the bytes the media begins; every other place counts from here.
+    origin: u64,
     place: u64,
     path: Option<PathBuf>,
     /// A few bytes that read otherwise than they are stored, and where.
@@ -124,14 +129,15 @@ pub(super) struct Media {
 
 impl Media {
     fn new(bytes: Bytes, path: Option<PathBuf>) -> Media {
-        Media { bytes, place: 0, path, patch: None }
+        Media { bytes, origin: 0, place: 0, path, patch: None }
     }
 
     pub(super) fn len(&self) -> u64 {
-        match &self.bytes {
+        let len = match &self.bytes {
             Bytes::File(_, len) => *len,
             Bytes::Memory(bytes) => bytes.len() as u64,
-        }
+        };
+        len.saturating_sub(self.origin)
     }
 
     /// The file on disk, where there is one that another program could open.
@@ -149,6 +155,19 @@ impl Media {
         Media { patch: Some((place, bytes.into())), ..self.rewound() }
     }
 
+    /// The same bytes without the ID3v2 tags at their start. A cover picture in a tag may be larger than what a probe
+    /// searches, and may look like sound. A tag that claims to reach the end of the file or beyond is left in.
+    pub(super) fn after_tags(&self) -> io::Result<Media> {
+        let mut place = 0;
+        for _ in 0..MAX_TAGS {
+            match tag_length(&self.peek(place, 10)?) {
+                Some(length) if place + length < self.len() => place += length,
+                _ => break,
+            }
+        }
+        Ok(Media { origin: self.origin + place, ..self.rewound() })
+    }
+
     /// Up to `count` bytes from `place`; fewer only at the end.
     pub(super) fn peek(&self, place: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut reader = Media { place, ..self.clone() };
@@ -156,6 +175,17 @@ impl Media {
         Read::by_ref(&mut reader).take(count as u64).read_to_end(&mut out)?;
         Ok(out)
     }
+}
+
+/// The length of an ID3v2 tag with its header and its footer, from its first ten bytes.
+fn tag_length(head: &[u8]) -> Option<u64> {
+    let &[b'I', b'D', b'3', major, minor, flags, ref size @ ..] = head else { return None };
+    // The size has seven bits a byte, so that no part of it looks like the start of an MPEG frame.
+    if major == 0xff || minor == 0xff || size.len() != 4 || size.iter().any(|&byte| byte >= 0x80) {
+        return None;
+    }
+    let size = size.iter().fold(0, |value, &byte| value << 7 | u64::from(byte));
+    Some(10 + size + if flags & 0x10 != 0 { 10 } else { 0 })
 }
 
 impl fmt::Debug for Media {
@@ -166,10 +196,12 @@ impl fmt::Debug for Media {
 
 impl Read for Media {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // A place that does not fit lies beyond the end of any file.
+        let Some(stored) = self.origin.checked_add(self.place) else { return Ok(0) };
         let count = match &self.bytes {
-            Bytes::File(file, _) => read_at(file, out, self.place)?,
+            Bytes::File(file, _) => read_at(file, out, stored)?,
             Bytes::Memory(bytes) => {
-                let rest = usize::try_from(self.place).ok().and_then(|place| bytes.get(place..)).unwrap_or(&[]);
+                let rest = usize::try_from(stored).ok().and_then(|place| bytes.get(place..)).unwrap_or(&[]);
                 let count = rest.len().min(out.len());
                 out[..count].copy_from_slice(&rest[..count]);
                 count
@@ -207,5 +239,46 @@ impl MediaSource for Media {
 
     fn byte_len(&self) -> Option<u64> {
         self.patch.is_none().then(|| self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(bytes: &[u8]) -> Media {
+        Media::new(Bytes::Memory(bytes.into()), None)
+    }
+
+    /// A tag of a header, a body of `size` bytes, and a footer where `flags` say so.
+    fn tag(size: usize, flags: u8) -> Vec<u8> {
+        let mut bytes = vec![b'I', b'D', b'3', 4, 0, flags];
+        bytes.extend([21, 14, 7, 0].map(|shift| (size >> shift & 0x7f) as u8));
+        bytes.resize(bytes.len() + size + if flags & 0x10 != 0 { 10 } else { 0 }, 0xff);
+        bytes
+    }
+
+    #[test]
+    fn tags_are_passed_over_and_places_count_from_their_end() {
+        let bytes = [tag(300, 0), tag(0, 0x10), b"sound".to_vec()].concat();
+        let media = memory(&bytes).after_tags().unwrap();
+        assert_eq!((media.len(), media.peek(1, 9).unwrap()), (5, b"ound".to_vec()));
+        let mut media = media.patched(2, b"X");
+        assert_eq!(media.seek(SeekFrom::End(-4)).unwrap(), 1);
+        let mut out = String::new();
+        media.read_to_string(&mut out).unwrap();
+        assert_eq!(out, "oXnd");
+        media.seek(SeekFrom::Start(u64::MAX)).unwrap();
+        assert_eq!(media.read(&mut [0; 4]).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_tag_stays() {
+        let whole = tag(300, 0);
+        let size_beyond = [&tag(300, 0)[..200], b"sound"].concat();
+        let not_a_size = b"ID3\x03\0\0\0\0\0\x80sound".to_vec();
+        for bytes in [whole, size_beyond, not_a_size, b"ID3".to_vec()] {
+            assert_eq!(memory(&bytes).after_tags().unwrap().len(), bytes.len() as u64);
+        }
     }
 }

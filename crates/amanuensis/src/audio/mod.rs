@@ -103,8 +103,9 @@ fn native(
 ) -> Result<Recording, AudioError> {
     let work = AssertUnwindSafe(|| {
         let mut intake = Intake::new(name, &options.limits, progress);
-        let head =
-            media.peek(0, 16).map_err(|source| AudioError::Io { name: name.to_owned(), action: "reading", source })?;
+        let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", source };
+        let media = &media.after_tags().map_err(io)?;
+        let head = media.peek(0, 16).map_err(io)?;
         if wav::is_wave(&head)
             && let Some(source) = wav::decode(media, name, &mut intake)?
         {
