@@ -15,7 +15,7 @@ fn options() -> OpenOptions {
 }
 
 fn open_with(bytes: Vec<u8>, options: &OpenOptions) -> Result<Recording, AudioError> {
-    audio::open(&Input::Bytes(bytes), options, &mut |_| ControlFlow::Continue(()))
+    audio::open(&Input::from(bytes), options, &mut |_| ControlFlow::Continue(()))
 }
 
 fn open(bytes: Vec<u8>) -> Result<Recording, AudioError> {
@@ -200,7 +200,7 @@ fn limits_stop_what_is_too_much() {
 fn progress_is_monotone_and_can_stop_the_work() {
     let file = wave(1, 1, 16000, 16, &integers(&vec![0; 16000 * 10]));
     let mut heard: Vec<Progress> = Vec::new();
-    audio::open(&Input::Bytes(file.clone()), &options(), &mut |progress| {
+    audio::open(&Input::from(file.clone()), &options(), &mut |progress| {
         heard.push(progress);
         ControlFlow::Continue(())
     })
@@ -208,7 +208,7 @@ fn progress_is_monotone_and_can_stop_the_work() {
     assert!(heard.len() >= 4 && heard.windows(2).all(|pair| pair[0].decoded <= pair[1].decoded), "{heard:?}");
     assert_eq!(heard.last().unwrap().decoded, 10.0);
     assert!(heard.iter().all(|progress| progress.total == Some(10.0)));
-    let error = audio::open(&Input::Bytes(file), &options(), &mut |progress| {
+    let error = audio::open(&Input::from(file), &options(), &mut |progress| {
         if progress.decoded >= 2.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .unwrap_err();

@@ -19,7 +19,7 @@ fn open(bytes: Vec<u8>) -> Result<Recording, AudioError> {
         ..OpenOptions::default()
     };
     let begun = Instant::now();
-    let result = audio::open(&Input::Bytes(bytes), &options, &mut |_| ControlFlow::Continue(()));
+    let result = audio::open(&Input::from(bytes), &options, &mut |_| ControlFlow::Continue(()));
     assert!(begun.elapsed() < PATIENCE, "took {:?}", begun.elapsed());
     result
 }

@@ -25,8 +25,14 @@ pub enum Input {
     Path(PathBuf),
     /// Standard input.
     Stdin,
-    /// The bytes of a file.
-    Bytes(Vec<u8>),
+    /// The bytes of a file, shared and never copied.
+    Bytes(Arc<[u8]>),
+}
+
+impl From<Vec<u8>> for Input {
+    fn from(bytes: Vec<u8>) -> Input {
+        Input::Bytes(bytes.into())
+    }
 }
 
 impl Input {
@@ -61,7 +67,7 @@ impl Input {
                 }
             }
             Input::Stdin => spool(io::stdin().lock(), &name, limits)?,
-            Input::Bytes(bytes) => Media::new(Bytes::Memory(bytes.as_slice().into()), None),
+            Input::Bytes(bytes) => Media::new(Bytes::Memory(Arc::clone(bytes)), None),
         };
         if media.len() == 0 { Err(AudioError::Empty { name }) } else { Ok(media) }
     }
