@@ -9,6 +9,7 @@ use std::sync::Arc;
 use symphonia::core::io::MediaSource;
 
 use super::error::AudioError;
+use super::intake::{Progress, Watch};
 use super::options::Limits;
 use super::recording::read_at;
 
@@ -45,8 +46,8 @@ impl Input {
         }
     }
 
-    /// Opens the input for reading at any place.
-    pub(super) fn media(&self, limits: &Limits) -> Result<Media, AudioError> {
+    /// Opens the input for reading at any place. What cannot seek is copied first, and `watch` may stop that.
+    pub(super) fn media(&self, limits: &Limits, watch: Watch<'_>) -> Result<Media, AudioError> {
         let name = self.name();
         let media = match self {
             Input::Path(path) => {
@@ -63,23 +64,27 @@ impl Input {
                 if status.is_file() {
                     Media::new(Bytes::File(Arc::new(file), status.len()), Some(path.clone()))
                 } else {
-                    spool(file, &name, limits)?
+                    spool(file, &name, limits, watch)?
                 }
             }
-            Input::Stdin => spool(io::stdin().lock(), &name, limits)?,
+            Input::Stdin => spool(io::stdin().lock(), &name, limits, watch)?,
             Input::Bytes(bytes) => Media::new(Bytes::Memory(Arc::clone(bytes)), None),
         };
         if media.len() == 0 { Err(AudioError::Empty { name }) } else { Ok(media) }
     }
 }
 
-fn spool(mut reader: impl Read, name: &str, limits: &Limits) -> Result<Media, AudioError> {
+fn spool(mut reader: impl Read, name: &str, limits: &Limits, watch: Watch<'_>) -> Result<Media, AudioError> {
     let io = |action| move |source| AudioError::Io { name: name.to_owned(), action, source };
     let mut memory = Vec::new();
     let mut file: Option<File> = None;
     let mut total = 0u64;
     let mut block = vec![0u8; 256 << 10];
     loop {
+        // Asked before every read, also after one that a signal interrupted: nothing of the sound is known as yet.
+        if watch(Progress { decoded: 0.0, total: None }).is_break() {
+            return Err(AudioError::Cancelled { name: name.to_owned() });
+        }
         let count = match reader.read(&mut block) {
             Ok(0) => break,
             Ok(count) => count,
@@ -250,7 +255,30 @@ impl MediaSource for Media {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
+
+    #[test]
+    fn copying_what_cannot_seek_can_be_stopped() {
+        let mut asked = 0;
+        let mut watch = |_| {
+            asked += 1;
+            if asked > 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let error = spool(io::repeat(1), "pipe", &Limits::default(), &mut watch).unwrap_err();
+        assert!(matches!(error, AudioError::Cancelled { .. }), "{error}");
+        assert_eq!(asked, 4);
+    }
+
+    #[test]
+    fn copying_what_cannot_seek_ends_at_the_limit() {
+        let limits = Limits { max_spooled_bytes: 1_000_000, ..Limits::default() };
+        let error = spool(io::repeat(1), "pipe", &limits, &mut |_| ControlFlow::Continue(())).unwrap_err();
+        assert!(matches!(error, AudioError::LimitExceeded { what: "the input", .. }), "{error}");
+        let media = spool(io::repeat(1).take(1_000_000), "pipe", &limits, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(media.len(), 1_000_000);
+    }
 
     fn memory(bytes: &[u8]) -> Media {
         Media::new(Bytes::Memory(bytes.into()), None)

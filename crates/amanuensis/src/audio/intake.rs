@@ -199,6 +199,11 @@ impl<'a> Intake<'a> {
         AudioError::Damaged { name: self.name.clone(), container: container.to_owned(), reason }
     }
 
+    /// Hands a report on to the caller.
+    pub(super) fn ask(&mut self, progress: Progress) -> ControlFlow<()> {
+        (self.watch)(progress)
+    }
+
     /// Reports progress even when nothing was decoded, so that a caller can stop.
     pub(super) fn report(&mut self) -> Result<(), AudioError> {
         let decoded = self.writer.len() as f64 / f64::from(SAMPLE_RATE);

@@ -49,11 +49,14 @@ pub fn open(
         // Samples without a header need no seeking: a pipe is read as it comes.
         let source = match input {
             Input::Stdin => pcm::decode_raw(std::io::stdin().lock(), &name, raw, &mut intake)?,
-            _ => pcm::decode_raw(input.media(&options.limits)?, &name, raw, &mut intake)?,
+            _ => {
+                let media = input.media(&options.limits, &mut |progress| intake.ask(progress))?;
+                pcm::decode_raw(media, &name, raw, &mut intake)?
+            }
         };
         return intake.finish(source);
     }
-    let media = input.media(&options.limits)?;
+    let media = input.media(&options.limits, progress)?;
     if options.ffmpeg == FfmpegPolicy::Always {
         return ffmpeg::decode(&media, &name, options, progress).map_err(|failure| match failure {
             Failure::Audio(error) => error,
