@@ -247,7 +247,9 @@ impl Run<'_, '_> {
         }
         self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
         let rate = codec.rate().or(params.sample_rate).unwrap_or(0);
-        let Cut { skip, discard } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
+        let intake = &mut *self.intake;
+        let Cut { skip, discard } =
+            trim::cut(self.media, &self.container, track, rate, codec.pre_skip(), &mut || intake.report())?;
         self.intake.cut(skip);
         self.discard = discard;
         if let (Some(base), Some(duration)) = (track.time_base, track.duration) {
