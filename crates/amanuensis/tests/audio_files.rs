@@ -216,6 +216,16 @@ fn progress_is_monotone_and_can_stop_the_work() {
 }
 
 #[test]
+fn a_panic_of_the_progress_function_is_the_callers() {
+    let input = Input::from(wave(1, 1, 16000, 16, &integers(&vec![0; 16000 * 3])));
+    let opening = std::panic::AssertUnwindSafe(|| {
+        audio::open(&input, &OpenOptions::default(), &mut |_| panic!("the progress bar broke"))
+    });
+    let payload = std::panic::catch_unwind(opening).unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"the progress bar broke"));
+}
+
+#[test]
 fn recordings_are_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     let recording = Recording::from_samples(&[0.25; 1000]);

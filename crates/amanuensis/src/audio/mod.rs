@@ -20,7 +20,7 @@ mod trim;
 mod wav;
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use error::AudioError;
 pub use input::Input;
@@ -97,15 +97,23 @@ fn advise(mut error: AudioError, advice: String) -> AudioError {
     error
 }
 
-/// Decodes with what is built in. A panic of a decoder ends here as an error.
+/// Decodes with what is built in. A panic of a decoder ends here as an error; one of `progress` goes on to the caller,
+/// whose it is.
 fn native(
     media: &Media,
     name: &str,
     options: &OpenOptions,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Recording, AudioError> {
+    let mut panic = None;
+    let mut watch = |heard| {
+        catch_unwind(AssertUnwindSafe(|| progress(heard))).unwrap_or_else(|payload| {
+            panic = Some(payload);
+            ControlFlow::Break(())
+        })
+    };
     let work = AssertUnwindSafe(|| {
-        let mut intake = Intake::new(name, &options.limits, progress);
+        let mut intake = Intake::new(name, &options.limits, &mut watch);
         let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", source };
         let media = &media.after_tags().map_err(io)?;
         let head = media.peek(0, 16).map_err(io)?;
@@ -120,7 +128,11 @@ fn native(
         let source = container::decode(media, name, &options.limits, &mut intake)?;
         intake.finish(source)
     });
-    catch_unwind(work).unwrap_or_else(|_| {
+    let result = catch_unwind(work);
+    if let Some(payload) = panic {
+        resume_unwind(payload);
+    }
+    result.unwrap_or_else(|_| {
         Err(AudioError::Damaged {
             name: name.to_owned(),
             container: "sound".into(),
