@@ -373,6 +373,20 @@ fn empty_and_cut_off_files_of_other_formats() {
 }
 
 #[test]
+fn an_edit_list_that_begins_after_the_end_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) = made(folder.path(), "a.m4a", &["-c:a", "aac"]) else { return };
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Type, version and flags, count, duration; then the time at which the first edit begins, in frames.
+    let list = bytes.windows(4).position(|window| window == b"elst").unwrap();
+    bytes[list + 16..list + 20].copy_from_slice(&480_000u32.to_be_bytes());
+    let recording = open(bytes).unwrap();
+    assert!(recording.is_empty(), "{} samples", recording.len());
+    assert!(recording.warnings().iter().any(|warning| warning.contains("edit list")), "{:?}", recording.warnings());
+    assert!(open_path(&path, &options()).unwrap().warnings().is_empty());
+}
+
+#[test]
 fn pauses_that_were_not_sent_keep_their_time() {
     let folder = tempfile::tempdir().unwrap();
     // A tone, a second of nothing, a tone: with discontinuous transmission most of the pause is empty packets.

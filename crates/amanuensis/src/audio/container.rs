@@ -270,6 +270,13 @@ impl Run<'_, '_> {
             let reason = if reason.is_empty() { "it promises sound and has none".into() } else { reason };
             return Err(self.intake.damaged(&self.container, format!("nothing in it could be decoded: {reason}")));
         }
+        let uncut = self.intake.uncut();
+        if tally.frames > 0 && uncut > 0.0 {
+            self.intake.warn(format!(
+                "nothing is left of the sound: the file says that it begins {uncut:.3} s after its end (an edit list or \
+                 encoder delay that is wrong)"
+            ));
+        }
         let seconds = self.intake.len() as f64 / f64::from(super::SAMPLE_RATE);
         if tally.failed > 0 {
             self.intake

@@ -120,6 +120,11 @@ impl<'a> Intake<'a> {
         self.skip = skip;
     }
 
+    /// Seconds of what was to be dropped and never came.
+    pub(super) fn uncut(&self) -> f64 {
+        self.skip as f64 / f64::from(self.rate)
+    }
+
     /// Seconds of sound that the container promises.
     pub(super) fn expect(&mut self, seconds: Option<f64>) {
         self.total = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
