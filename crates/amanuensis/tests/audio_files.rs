@@ -326,6 +326,25 @@ fn ffmpeg_may_be_asked_to_do_everything() {
 }
 
 #[test]
+fn an_error_about_damage_says_what_became_of_ffmpeg() {
+    let damaged = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+    let told = |options: &OpenOptions| {
+        let error = open_with(damaged.clone(), options).unwrap_err();
+        assert!(matches!(error, AudioError::Damaged { .. }), "{error}");
+        error.to_string()
+    };
+    let error = told(&options());
+    assert!(error.contains("running ffmpeg is not allowed"), "{error}");
+    let absent = OpenOptions { ffmpeg_program: Some("/no/such/ffmpeg".into()), ..OpenOptions::default() };
+    let error = told(&absent);
+    assert!(error.contains("is not installed"), "{error}");
+    if Command::new("ffmpeg").arg("-version").output().is_ok() {
+        let error = told(&OpenOptions::default());
+        assert!(error.contains("ffmpeg cannot read it either"), "{error}");
+    }
+}
+
+#[test]
 fn content_decides_and_not_the_name() {
     let folder = tempfile::tempdir().unwrap();
     for (name, kind, codec) in

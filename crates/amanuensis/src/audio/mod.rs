@@ -92,6 +92,7 @@ fn advise(mut error: AudioError, advice: String) -> AudioError {
     match &mut error {
         AudioError::UnsupportedCodec { advice: place, .. } => *place = advice,
         AudioError::UnknownFormat { detail, .. } => *detail = format!("{detail}; {advice}"),
+        AudioError::Damaged { reason, .. } => *reason = format!("{reason}; {advice}"),
         _ => {}
     }
     error
