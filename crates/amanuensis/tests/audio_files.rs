@@ -15,7 +15,7 @@ fn options() -> OpenOptions {
 }
 
 fn open_with(bytes: Vec<u8>, options: &OpenOptions) -> Result<Recording, AudioError> {
-    audio::open(&Input::Bytes(bytes), options, &mut |_| ControlFlow::Continue(()))
+    audio::open(&Input::from(bytes), options, &mut |_| ControlFlow::Continue(()))
 }
 
 fn open(bytes: Vec<u8>) -> Result<Recording, AudioError> {
@@ -200,7 +200,7 @@ fn limits_stop_what_is_too_much() {
 fn progress_is_monotone_and_can_stop_the_work() {
     let file = wave(1, 1, 16000, 16, &integers(&vec![0; 16000 * 10]));
     let mut heard: Vec<Progress> = Vec::new();
-    audio::open(&Input::Bytes(file.clone()), &options(), &mut |progress| {
+    audio::open(&Input::from(file.clone()), &options(), &mut |progress| {
         heard.push(progress);
         ControlFlow::Continue(())
     })
@@ -208,11 +208,21 @@ fn progress_is_monotone_and_can_stop_the_work() {
     assert!(heard.len() >= 4 && heard.windows(2).all(|pair| pair[0].decoded <= pair[1].decoded), "{heard:?}");
     assert_eq!(heard.last().unwrap().decoded, 10.0);
     assert!(heard.iter().all(|progress| progress.total == Some(10.0)));
-    let error = audio::open(&Input::Bytes(file), &options(), &mut |progress| {
+    let error = audio::open(&Input::from(file), &options(), &mut |progress| {
         if progress.decoded >= 2.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .unwrap_err();
     assert!(matches!(error, AudioError::Cancelled { .. }));
+}
+
+#[test]
+fn a_panic_of_the_progress_function_is_the_callers() {
+    let input = Input::from(wave(1, 1, 16000, 16, &integers(&vec![0; 16000 * 3])));
+    let opening = std::panic::AssertUnwindSafe(|| {
+        audio::open(&input, &OpenOptions::default(), &mut |_| panic!("the progress bar broke"))
+    });
+    let payload = std::panic::catch_unwind(opening).unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"the progress bar broke"));
 }
 
 #[test]
@@ -230,6 +240,26 @@ fn recordings_are_shared_between_threads() {
             });
         }
     });
+}
+
+#[test]
+fn a_large_cover_picture_before_the_sound_changes_nothing() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/english.mp3");
+    let plain = std::fs::read(sample).unwrap();
+    let syncsafe = |size: usize| [21, 14, 7, 0].map(|shift| (size >> shift & 0x7f) as u8);
+    let picture = 1 << 20;
+    let mut tagged = b"ID3\x03\0\0".to_vec();
+    tagged.extend(syncsafe(10 + picture));
+    tagged.extend(b"APIC");
+    tagged.extend((picture as u32).to_be_bytes());
+    tagged.extend([0, 0]);
+    // Bytes that look like the start of an MPEG frame over and over.
+    tagged.extend([0xff, 0xfb, 0x90, 0x64].repeat(picture / 4));
+    tagged.extend(&plain);
+    let expected = open(plain).unwrap();
+    let recording = open(tagged).unwrap();
+    assert!(expected.len() > 16000 && recording.warnings().is_empty(), "{:?}", recording.warnings());
+    assert_eq!(samples(&recording), samples(&expected));
 }
 
 /// A file made by ffmpeg; none where ffmpeg is not installed.
@@ -296,6 +326,25 @@ fn ffmpeg_may_be_asked_to_do_everything() {
 }
 
 #[test]
+fn an_error_about_damage_says_what_became_of_ffmpeg() {
+    let damaged = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0".to_vec();
+    let told = |options: &OpenOptions| {
+        let error = open_with(damaged.clone(), options).unwrap_err();
+        assert!(matches!(error, AudioError::Damaged { .. }), "{error}");
+        error.to_string()
+    };
+    let error = told(&options());
+    assert!(error.contains("running ffmpeg is not allowed"), "{error}");
+    let absent = OpenOptions { ffmpeg_program: Some("/no/such/ffmpeg".into()), ..OpenOptions::default() };
+    let error = told(&absent);
+    assert!(error.contains("is not installed"), "{error}");
+    if Command::new("ffmpeg").arg("-version").output().is_ok() {
+        let error = told(&OpenOptions::default());
+        assert!(error.contains("ffmpeg cannot read it either"), "{error}");
+    }
+}
+
+#[test]
 fn content_decides_and_not_the_name() {
     let folder = tempfile::tempdir().unwrap();
     for (name, kind, codec) in
@@ -340,6 +389,20 @@ fn empty_and_cut_off_files_of_other_formats() {
         assert!(duration > 1.0 && duration < 2.6, "{name}: {duration} s");
         assert!(recording.warnings().iter().any(|warning| warning.contains("cut off")), "{name}");
     }
+}
+
+#[test]
+fn an_edit_list_that_begins_after_the_end_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) = made(folder.path(), "a.m4a", &["-c:a", "aac"]) else { return };
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Type, version and flags, count, duration; then the time at which the first edit begins, in frames.
+    let list = bytes.windows(4).position(|window| window == b"elst").unwrap();
+    bytes[list + 16..list + 20].copy_from_slice(&480_000u32.to_be_bytes());
+    let recording = open(bytes).unwrap();
+    assert!(recording.is_empty(), "{} samples", recording.len());
+    assert!(recording.warnings().iter().any(|warning| warning.contains("edit list")), "{:?}", recording.warnings());
+    assert!(open_path(&path, &options()).unwrap().warnings().is_empty());
 }
 
 #[test]

@@ -247,7 +247,9 @@ impl Run<'_, '_> {
         }
         self.replication = (params.codec == CODEC_ID_AAC).then(BandReplication::default);
         let rate = codec.rate().or(params.sample_rate).unwrap_or(0);
-        let Cut { skip, discard } = trim::cut(self.media, &self.container, track, rate, codec.pre_skip());
+        let intake = &mut *self.intake;
+        let Cut { skip, discard } =
+            trim::cut(self.media, &self.container, track, rate, codec.pre_skip(), &mut || intake.report())?;
         self.intake.cut(skip);
         self.discard = discard;
         if let (Some(base), Some(duration)) = (track.time_base, track.duration) {
@@ -267,6 +269,13 @@ impl Run<'_, '_> {
         if tally.frames == 0 && (!reason.is_empty() || promised > 0) {
             let reason = if reason.is_empty() { "it promises sound and has none".into() } else { reason };
             return Err(self.intake.damaged(&self.container, format!("nothing in it could be decoded: {reason}")));
+        }
+        let uncut = self.intake.uncut();
+        if tally.frames > 0 && uncut > 0.0 {
+            self.intake.warn(format!(
+                "nothing is left of the sound: the file says that it begins {uncut:.3} s after its end (an edit list or \
+                 encoder delay that is wrong)"
+            ));
         }
         let seconds = self.intake.len() as f64 / f64::from(super::SAMPLE_RATE);
         if tally.failed > 0 {

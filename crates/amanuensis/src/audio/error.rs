@@ -59,7 +59,7 @@ pub enum AudioError {
         name: String,
         /// The container.
         container: String,
-        /// The rule that was broken, and where.
+        /// The rule that was broken, and where; then whether ffmpeg was tried, and why not.
         reason: String,
     },
     /// A limit of [`Limits`](super::Limits) was reached.

@@ -1,4 +1,4 @@
-//! The ffmpeg program, for what has no decoder here: run without a shell, without the network, and killed when unwanted.
+//! The ffmpeg program, for what nothing here can read: run without a shell, without the network, and killed when unwanted.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};

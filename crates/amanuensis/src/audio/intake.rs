@@ -120,6 +120,11 @@ impl<'a> Intake<'a> {
         self.skip = skip;
     }
 
+    /// Seconds of what was to be dropped and never came.
+    pub(super) fn uncut(&self) -> f64 {
+        self.skip as f64 / f64::from(self.rate)
+    }
+
     /// Seconds of sound that the container promises.
     pub(super) fn expect(&mut self, seconds: Option<f64>) {
         self.total = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
@@ -197,6 +202,11 @@ impl<'a> Intake<'a> {
 
     pub(super) fn damaged(&self, container: &str, reason: String) -> AudioError {
         AudioError::Damaged { name: self.name.clone(), container: container.to_owned(), reason }
+    }
+
+    /// Hands a report on to the caller.
+    pub(super) fn ask(&mut self, progress: Progress) -> ControlFlow<()> {
+        (self.watch)(progress)
     }
 
     /// Reports progress even when nothing was decoded, so that a caller can stop.

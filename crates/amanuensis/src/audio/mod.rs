@@ -20,7 +20,7 @@ mod trim;
 mod wav;
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use error::AudioError;
 pub use input::Input;
@@ -49,11 +49,14 @@ pub fn open(
         // Samples without a header need no seeking: a pipe is read as it comes.
         let source = match input {
             Input::Stdin => pcm::decode_raw(std::io::stdin().lock(), &name, raw, &mut intake)?,
-            _ => pcm::decode_raw(input.media(&options.limits)?, &name, raw, &mut intake)?,
+            _ => {
+                let media = input.media(&options.limits, &mut |progress| intake.ask(progress))?;
+                pcm::decode_raw(media, &name, raw, &mut intake)?
+            }
         };
         return intake.finish(source);
     }
-    let media = input.media(&options.limits)?;
+    let media = input.media(&options.limits, progress)?;
     if options.ffmpeg == FfmpegPolicy::Always {
         return ffmpeg::decode(&media, &name, options, progress).map_err(|failure| match failure {
             Failure::Audio(error) => error,
@@ -89,22 +92,32 @@ fn advise(mut error: AudioError, advice: String) -> AudioError {
     match &mut error {
         AudioError::UnsupportedCodec { advice: place, .. } => *place = advice,
         AudioError::UnknownFormat { detail, .. } => *detail = format!("{detail}; {advice}"),
+        AudioError::Damaged { reason, .. } => *reason = format!("{reason}; {advice}"),
         _ => {}
     }
     error
 }
 
-/// Decodes with what is built in. A panic of a decoder ends here as an error.
+/// Decodes with what is built in. A panic of a decoder ends here as an error; one of `progress` goes on to the caller,
+/// whose it is.
 fn native(
     media: &Media,
     name: &str,
     options: &OpenOptions,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Recording, AudioError> {
+    let mut panic = None;
+    let mut watch = |heard| {
+        catch_unwind(AssertUnwindSafe(|| progress(heard))).unwrap_or_else(|payload| {
+            panic = Some(payload);
+            ControlFlow::Break(())
+        })
+    };
     let work = AssertUnwindSafe(|| {
-        let mut intake = Intake::new(name, &options.limits, progress);
-        let head =
-            media.peek(0, 16).map_err(|source| AudioError::Io { name: name.to_owned(), action: "reading", source })?;
+        let mut intake = Intake::new(name, &options.limits, &mut watch);
+        let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", source };
+        let media = &media.after_tags().map_err(io)?;
+        let head = media.peek(0, 16).map_err(io)?;
         if wav::is_wave(&head)
             && let Some(source) = wav::decode(media, name, &mut intake)?
         {
@@ -116,7 +129,11 @@ fn native(
         let source = container::decode(media, name, &options.limits, &mut intake)?;
         intake.finish(source)
     });
-    catch_unwind(work).unwrap_or_else(|_| {
+    let result = catch_unwind(work);
+    if let Some(payload) = panic {
+        resume_unwind(payload);
+    }
+    result.unwrap_or_else(|_| {
         Err(AudioError::Damaged {
             name: name.to_owned(),
             container: "sound".into(),

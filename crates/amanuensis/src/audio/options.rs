@@ -18,9 +18,10 @@ pub struct OpenOptions {
 /// When the ffmpeg program may be run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FfmpegPolicy {
-    /// Not at all: what has no built-in decoder is an error.
+    /// Not at all: what the built-in decoders cannot read is an error.
     Never,
-    /// For what has no built-in decoder, if the program is there.
+    /// For what the built-in decoders cannot read, if the program is there: a container or codec that they do not know,
+    /// or a file so damaged that they get no sound from it.
     #[default]
     IfNeeded,
     /// For everything that is not raw.

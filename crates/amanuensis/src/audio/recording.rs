@@ -110,10 +110,13 @@ impl Recording {
         let inside = self.len.saturating_sub(start).min(out.len() as u64) as usize;
         let (sound, beyond) = out.split_at_mut(inside);
         beyond.fill(0.0);
+        // What lies wholly outside has no place in the store, and `start` may be any number.
+        if sound.is_empty() {
+            return Ok(());
+        }
         match &self.store {
             Store::Memory(samples) => {
-                let from = if sound.is_empty() { 0 } else { start as usize };
-                for (out, &sample) in sound.iter_mut().zip(&samples[from..]) {
+                for (out, &sample) in sound.iter_mut().zip(&samples[start as usize..]) {
                     *out = f32::from(sample) / 32768.0;
                 }
             }
@@ -282,6 +285,11 @@ mod tests {
                 let expected = if place < total { f32::from(sample(place)) / 32768.0 } else { 0.0 };
                 assert_eq!(value, expected, "place {place}");
             }
+        }
+        for start in [total, u64::MAX / 2, u64::MAX / 2 + 1, u64::MAX] {
+            out.fill(9.0);
+            recording.read(start, &mut out).unwrap();
+            assert!(out.iter().all(|&value| value == 0.0), "start {start}");
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use symphonia::core::formats::Track;
 
+use super::error::AudioError;
 use super::input::Media;
 use super::{matroska, mp4};
 
@@ -20,11 +21,20 @@ pub(super) struct Cut {
     pub(super) discard: u64,
 }
 
-/// The cut of a track that decodes at `rate` and whose codec asks for `pre_skip`.
-pub(super) fn cut(media: &Media, container: &str, track: &Track, rate: u32, pre_skip: u64) -> Cut {
-    match container {
+/// The cut of a track that decodes at `rate` and whose codec asks for `pre_skip`. `ask` may end a long search.
+pub(super) fn cut(
+    media: &Media,
+    container: &str,
+    track: &Track,
+    rate: u32,
+    pre_skip: u64,
+    ask: &mut dyn FnMut() -> Result<(), AudioError>,
+) -> Result<Cut, AudioError> {
+    Ok(match container {
         "isomp4" => Cut { skip: mp4::skipped(media, track.id, rate).unwrap_or(pre_skip), discard: 0 },
-        "matroska" | "mkv" | "webm" => Cut { skip: pre_skip, discard: matroska::discarded(media, track.id, rate) },
+        "matroska" | "mkv" | "webm" => {
+            Cut { skip: pre_skip, discard: matroska::discarded(media, track.id, rate, ask)? }
+        }
         _ => Cut { skip: pre_skip, discard: 0 },
-    }
+    })
 }
