@@ -157,3 +157,52 @@ fn a_bomb_stops_at_the_limit() {
     let error = open(file).unwrap_err();
     assert!(matches!(error, AudioError::LimitExceeded { what: "the length", .. }), "{error}");
 }
+
+/// A stream of packets with a frame of MPEG audio in each, as broadcasters send it.
+fn transport_stream() -> Vec<u8> {
+    let sound = std::fs::read(common("samples/english.mp3")).unwrap();
+    let packet = |payload: &[u8]| {
+        let mut packet = vec![0x47, 0x40, 0x11, 0x10];
+        packet.extend_from_slice(payload);
+        packet.resize(188, 0xff);
+        packet
+    };
+    sound[2000..].chunks(184).flat_map(packet).collect()
+}
+
+fn common(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+#[test]
+fn streams_around_the_sound_are_not_taken_for_the_sound() {
+    assert!(matches!(open(transport_stream()), Err(AudioError::UnknownFormat { .. })));
+    let mut program = vec![0, 0, 1, 0xba];
+    program.extend(transport_stream());
+    assert!(matches!(open(program), Err(AudioError::UnknownFormat { .. })));
+}
+
+#[test]
+fn frames_that_mostly_fail_are_not_sound() {
+    let mut bytes = std::fs::read(common("samples/english.mp3")).unwrap();
+    let mut random = Random(7);
+    let last = bytes.len();
+    // Every header stays, and what lies between is noise.
+    for place in 600..last {
+        if bytes[place - 1] != 0xff && bytes[place] != 0xff && bytes[place.saturating_sub(2)] != 0xff {
+            bytes[place] = random.next(255) as u8;
+        }
+    }
+    match open(bytes) {
+        Err(AudioError::Damaged { .. } | AudioError::UnknownFormat { .. } | AudioError::UnsupportedCodec { .. }) => {}
+        Err(other) => panic!("{other}"),
+        Ok(recording) => assert!(!recording.warnings().is_empty(), "noise was taken for sound"),
+    }
+}
+
+#[test]
+fn a_wave_that_ends_before_its_sound_is_damaged() {
+    let wave = std::fs::read(common("samples/english.wav")).unwrap();
+    assert!(matches!(open(wave[..44].to_vec()), Err(AudioError::Damaged { .. })));
+    assert!(open(wave[..2000].to_vec()).is_ok_and(|recording| recording.warnings().len() == 1));
+}

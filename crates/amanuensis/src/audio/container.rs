@@ -27,6 +27,9 @@ use super::trim::{self, Cut};
 /// Bytes of other matter before the sound that are passed over.
 const PROBE_BYTES: u32 = 256 << 10;
 
+/// Formats that are frames one behind another.
+const BARE: [&str; 4] = ["aac", "mp1", "mp2", "mp3"];
+
 /// Most frames of silence in place of one packet: the longest packet of any codec is a FLAC block of 65,535 frames.
 const MAX_GAP: u64 = 65_535;
 
@@ -36,6 +39,28 @@ static PROBE: LazyLock<Probe> = LazyLock::new(|| {
     symphonia::default::register_enabled_formats(&mut probe);
     probe
 });
+
+/// What else a file may be whose packets hold something that looks like bare MPEG frames.
+pub(super) fn foreign_stream(media: &Media) -> std::io::Result<Option<&'static str>> {
+    let head = media.peek(0, 3 * BLU_RAY_PACKET)?;
+    let marked = |first: usize, packet: usize| {
+        (0..3).all(|index| head.get(first + index * packet) == Some(&TRANSPORT_MARK))
+    };
+    Ok(if marked(0, TRANSPORT_PACKET) || marked(4, BLU_RAY_PACKET) {
+        Some("an MPEG transport stream, which no built-in format is")
+    } else if head.starts_with(&[0, 0, 1, 0xba]) {
+        Some("an MPEG program stream, which no built-in format is")
+    } else {
+        None
+    })
+}
+
+/// First byte of every packet of a transport stream.
+const TRANSPORT_MARK: u8 = 0x47;
+/// Bytes of such a packet.
+const TRANSPORT_PACKET: usize = 188;
+/// The same with a time before each, as on Blu-ray discs.
+const BLU_RAY_PACKET: usize = 192;
 
 /// Decodes the sound track of a container into the intake.
 pub(super) fn decode(
@@ -70,7 +95,10 @@ fn probe<'m>(media: &Media, name: &str, intake: &Intake<'_>) -> Result<Box<dyn F
         Ok(Err(Error::IoError(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
             Err(AudioError::Io { name: name.to_owned(), action: "reading", source: error })
         }
-        Ok(Err(Error::IoError(_))) => Err(intake.damaged("sound", "it ends within its header".into())),
+        Ok(Err(Error::IoError(_))) => Err(AudioError::UnknownFormat {
+            name: name.to_owned(),
+            detail: "none of the built-in formats begins like this, or it ends within its header".into(),
+        }),
         Ok(Err(error)) => Err(intake.damaged("sound", error.to_string())),
         Err(_) => Err(intake.damaged("sound", "its header is nonsense".into())),
     }
@@ -269,6 +297,11 @@ impl Run<'_, '_> {
         if tally.frames == 0 && (!reason.is_empty() || promised > 0) {
             let reason = if reason.is_empty() { "it promises sound and has none".into() } else { reason };
             return Err(self.intake.damaged(&self.container, format!("nothing in it could be decoded: {reason}")));
+        }
+        // Frames without a container around them are recognised by a few bits, which other files have too.
+        if BARE.contains(&self.container.as_str()) && tally.failed * 4 > tally.packets {
+            let reason = format!("{} of {} frames are no {} sound", tally.failed, tally.packets, self.container);
+            return Err(self.intake.damaged(&self.container, reason));
         }
         let uncut = self.intake.uncut();
         if tally.frames > 0 && uncut > 0.0 {

@@ -74,12 +74,19 @@ impl Input {
     }
 }
 
+/// Bytes in a second of the densest sound that is likely: 32-bit stereo at 192 kHz.
+const DENSEST_SOUND: f64 = 192_000.0 * 8.0;
+/// Bytes beside the sound: headers, tags, pictures, some video.
+const OTHER_MATTER: u64 = 256 << 20;
+
 fn spool(mut reader: impl Read, name: &str, limits: &Limits, watch: Watch<'_>) -> Result<Media, AudioError> {
     let io = |action| move |source| AudioError::Io { name: name.to_owned(), action, source };
     let mut memory = Vec::new();
     let mut file: Option<File> = None;
     let mut total = 0u64;
     let mut block = vec![0u8; 256 << 10];
+    let longest = (limits.max_duration * DENSEST_SOUND) as u64;
+    let most = limits.max_spooled_bytes.min(longest.saturating_add(OTHER_MATTER));
     loop {
         // Asked before every read, also after one that a signal interrupted: nothing of the sound is known as yet.
         if watch(Progress { decoded: 0.0, total: None }).is_break() {
@@ -92,12 +99,12 @@ fn spool(mut reader: impl Read, name: &str, limits: &Limits, watch: Watch<'_>) -
             Err(error) => return Err(io("reading")(error)),
         };
         total += count as u64;
-        if total > limits.max_spooled_bytes {
+        if total > most {
             return Err(AudioError::LimitExceeded {
                 name: name.to_owned(),
                 what: "the input",
                 value: format!("more than {total} bytes"),
-                limit: format!("{} bytes for what cannot seek", limits.max_spooled_bytes),
+                limit: format!("{most} bytes for what cannot seek and is to be {} s at most", limits.max_duration),
             });
         }
         memory.extend_from_slice(&block[..count]);

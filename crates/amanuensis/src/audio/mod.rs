@@ -126,6 +126,9 @@ fn native(
         if let Some(source) = flac::without_frames(media, name) {
             return intake.finish(source);
         }
+        if let Some(what) = container::foreign_stream(media).map_err(io)? {
+            return Err(AudioError::UnknownFormat { name: name.to_owned(), detail: what.into() });
+        }
         let source = container::decode(media, name, &options.limits, &mut intake)?;
         intake.finish(source)
     });

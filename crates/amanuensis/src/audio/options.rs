@@ -37,7 +37,7 @@ pub struct Limits {
     pub max_sample_rate: u32,
     /// Most channels.
     pub max_channels: u32,
-    /// Most bytes that are copied from an input that cannot seek.
+    /// Most bytes that are copied from an input that cannot seek; less where `max_duration` needs less.
     pub max_spooled_bytes: u64,
     /// Most packets in a row that may decode to nothing.
     pub max_silent_packets: u64,
@@ -50,8 +50,8 @@ impl Default for Limits {
             // The fastest converters made run at 768 kHz.
             max_sample_rate: 768_000,
             max_channels: 64,
-            // A day of 48 kHz 32-bit stereo is 33 GB; a day of 16 kHz speech is 2.8 GB.
-            max_spooled_bytes: 40 << 30,
+            // Six hours of 48 kHz 32-bit stereo; three days of 16 kHz speech.
+            max_spooled_bytes: 8 << 30,
             // Two and a half seconds of the shortest Opus packets is 1,000; a stream of nothing but rubbish ends here.
             max_silent_packets: 100_000,
         }

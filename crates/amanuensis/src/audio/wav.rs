@@ -97,6 +97,9 @@ fn samples(
     // A program that writes to a pipe cannot come back to fill in the length; it leaves zero or the largest number.
     let unknown = size >= 0xffff_0000 && size > rest || size == 0 && !only_chunks(media, body).map_err(io)?;
     let bytes = if unknown { rest } else { size.min(rest) };
+    if !unknown && size >= frame && rest < frame {
+        return Err(intake.damaged("wav", "it promises sound and ends before it".into()));
+    }
     if !unknown && size > rest {
         intake.warn(format!(
             "the file is cut off: it promises {:.3} s and has {:.3} s",
