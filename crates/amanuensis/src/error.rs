@@ -17,7 +17,9 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The model hears windows of another length.
-    #[error("the model's encoder has {positions} positions, but windows of 30 s need {expected}; models of other windows cannot be used")]
+    #[error(
+        "the model's encoder has {positions} positions, but windows of 30 s need {expected}; models of other windows cannot be used"
+    )]
     OtherWindow {
         /// Positions of the model.
         positions: usize,

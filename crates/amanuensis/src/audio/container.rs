@@ -43,9 +43,8 @@ static PROBE: LazyLock<Probe> = LazyLock::new(|| {
 /// What else a file may be whose packets hold something that looks like bare MPEG frames.
 pub(super) fn foreign_stream(media: &Media) -> std::io::Result<Option<&'static str>> {
     let head = media.peek(0, 3 * BLU_RAY_PACKET)?;
-    let marked = |first: usize, packet: usize| {
-        (0..3).all(|index| head.get(first + index * packet) == Some(&TRANSPORT_MARK))
-    };
+    let marked =
+        |first: usize, packet: usize| (0..3).all(|index| head.get(first + index * packet) == Some(&TRANSPORT_MARK));
     Ok(if marked(0, TRANSPORT_PACKET) || marked(4, BLU_RAY_PACKET) {
         Some("an MPEG transport stream, which no built-in format is")
     } else if head.starts_with(&[0, 0, 1, 0xba]) {

@@ -104,8 +104,7 @@ impl Special {
 
     /// The tokens that only a prompt holds: no transcript says them, whatever a model's own list leaves out.
     pub fn prompt_only(&self) -> Vec<Token> {
-        let others =
-            [self.translate, self.transcribe, self.start_of_lm, self.start_of_previous, self.no_speech];
+        let others = [self.translate, self.transcribe, self.start_of_lm, self.start_of_previous, self.no_speech];
         others.into_iter().flatten().chain([self.start_of_transcript]).collect()
     }
 
