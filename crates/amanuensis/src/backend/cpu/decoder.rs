@@ -5,7 +5,7 @@ use std::time::Instant;
 use amanuensis_kernels::{Epilogue, KeysValues, PackedMatrix, Query, Region};
 
 use super::CpuModel;
-use super::layers::{FeedForward, Norm, linear};
+use super::layers::{FeedForward, Norm, SelfAttention, linear};
 use crate::backend::{BackendError, Decoding, Encoded, Feed, Logits, Stage, Work};
 use crate::model::{Dims, ModelError, Weights};
 
@@ -26,9 +26,7 @@ pub(super) struct Decoder {
 }
 
 struct Layer {
-    attention_norm: Norm,
-    queries_keys_values: PackedMatrix,
-    attention_out: PackedMatrix,
+    attention: SelfAttention,
     cross_norm: Norm,
     cross_queries: PackedMatrix,
     cross_keys_values: PackedMatrix,
@@ -44,12 +42,9 @@ impl Decoder {
         let width = dims.text_width;
         let layer = |region: &mut Region<'_>, index: usize| -> Result<Layer, ModelError> {
             let name = format!("decoder.layers.{index}");
-            let own = |part: &str| format!("{name}.self_attn.{part}_proj");
             let cross = |part: &str| format!("{name}.encoder_attn.{part}_proj");
             Ok(Layer {
-                attention_norm: Norm::load(weights, &format!("{name}.self_attn_layer_norm"), width)?,
-                queries_keys_values: linear(region, weights, &[&own("q"), &own("k"), &own("v")], width, width)?,
-                attention_out: linear(region, weights, &[&own("out")], width, width)?,
+                attention: SelfAttention::load(region, weights, &name, width)?,
                 cross_norm: Norm::load(weights, &format!("{name}.encoder_attn_layer_norm"), width)?,
                 cross_queries: linear(region, weights, &[&cross("q")], width, width)?,
                 cross_keys_values: linear(region, weights, &[&cross("k"), &cross("v")], width, dims.audio_width)?,
@@ -177,12 +172,12 @@ impl Decoder {
         let mut inner = vec![0.0; rows * self.inner];
 
         for (index, layer) in self.layers.iter().enumerate() {
-            layer.attention_norm.apply(region, &x, &mut normed);
-            region.linear(&normed, &layer.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
+            layer.attention.norm.apply(region, &x, &mut normed);
+            region.linear(&normed, &layer.attention.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
             remember(lanes, feeds, index, width, &queries_keys_values, &mut queries);
             let own = visible(lanes, feeds, index);
             region.attention(&queries, &own, self.heads, &mut normed, None);
-            region.linear(&normed, &layer.attention_out, Epilogue::Add, &mut x);
+            region.linear(&normed, &layer.attention.out, Epilogue::Add, &mut x);
 
             layer.cross_norm.apply(region, &x, &mut normed);
             region.linear(&normed, &layer.cross_queries, Epilogue::Store, &mut queries);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use amanuensis_kernels::{Epilogue, PackedMatrix, Region};
 
-use super::layers::{FeedForward, Norm, linear, vector};
+use super::layers::{FeedForward, Norm, SelfAttention, vector};
 use crate::backend::{BackendError, Stage, Work};
 use crate::mel::Mel;
 use crate::model::{CONVOLUTION_WINDOW as TAPS, Dims, ModelError, Weights};
@@ -22,9 +22,7 @@ pub(super) struct Encoder {
 }
 
 struct Layer {
-    attention_norm: Norm,
-    queries_keys_values: PackedMatrix,
-    attention_out: PackedMatrix,
+    attention: SelfAttention,
     feed_forward: FeedForward,
 }
 
@@ -33,12 +31,8 @@ impl Encoder {
         let width = dims.audio_width;
         let layer = |region: &mut Region<'_>, index: usize| -> Result<Layer, ModelError> {
             let name = format!("encoder.layers.{index}");
-            let attention = |part: &str| format!("{name}.self_attn.{part}_proj");
-            let (queries, keys, values) = (attention("q"), attention("k"), attention("v"));
             Ok(Layer {
-                attention_norm: Norm::load(weights, &format!("{name}.self_attn_layer_norm"), width)?,
-                queries_keys_values: linear(region, weights, &[&queries, &keys, &values], width, width)?,
-                attention_out: linear(region, weights, &[&attention("out")], width, width)?,
+                attention: SelfAttention::load(region, weights, &name, width)?,
                 feed_forward: FeedForward::load(region, weights, &name, width, dims.audio_feed_forward)?,
             })
         };
@@ -83,10 +77,10 @@ impl Encoder {
         let mut inner = vec![0.0; context * self.inner];
         for (index, layer) in self.layers.iter().enumerate() {
             work.proceed()?;
-            layer.attention_norm.apply(region, &x, &mut normed);
-            region.linear(&normed, &layer.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
+            layer.attention.norm.apply(region, &x, &mut normed);
+            region.linear(&normed, &layer.attention.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
             region.self_attention(&queries_keys_values, self.heads, width / self.heads, &mut normed);
-            region.linear(&normed, &layer.attention_out, Epilogue::Add, &mut x);
+            region.linear(&normed, &layer.attention.out, Epilogue::Add, &mut x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
 
             layer.feed_forward.apply(region, &mut x, &mut normed, &mut inner);

@@ -23,6 +23,29 @@ impl Norm {
     }
 }
 
+/// The weights of a layer's attention to itself: norm, queries, keys and values side by side, and the way back.
+pub(super) struct SelfAttention {
+    pub(super) norm: Norm,
+    pub(super) queries_keys_values: PackedMatrix,
+    pub(super) out: PackedMatrix,
+}
+
+impl SelfAttention {
+    pub(super) fn load(
+        region: &mut Region<'_>,
+        weights: &Weights,
+        layer: &str,
+        width: usize,
+    ) -> Result<Self, ModelError> {
+        let part = |part: &str| format!("{layer}.self_attn.{part}_proj");
+        Ok(SelfAttention {
+            norm: Norm::load(weights, &format!("{layer}.self_attn_layer_norm"), width)?,
+            queries_keys_values: linear(region, weights, &[&part("q"), &part("k"), &part("v")], width, width)?,
+            out: linear(region, weights, &[&part("out")], width, width)?,
+        })
+    }
+}
+
 /// The feed-forward half of a layer: norm, up, GELU, down, added to what came in.
 pub(super) struct FeedForward {
     norm: Norm,
