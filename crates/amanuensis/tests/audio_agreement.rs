@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use amanuensis::audio::{self, FfmpegPolicy, Input, OpenOptions, Recording};
@@ -236,10 +238,7 @@ fn check(name: &str, path: &Path, length: i64, noise: f64) -> bool {
 
 #[test]
 fn shared_files_agree_with_ffmpeg() {
-    let Some(shared) = std::env::var_os("AMANUENSIS_SHARED").map(PathBuf::from) else {
-        eprintln!("skipped: AMANUENSIS_SHARED is not set");
-        return;
-    };
+    let Some(shared) = common::shared() else { return };
     if !has_ffmpeg() {
         return;
     }

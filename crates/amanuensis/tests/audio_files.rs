@@ -2,30 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use amanuensis::audio::{
-    self, AudioError, Encoding, FfmpegPolicy, Input, Limits, OpenOptions, Progress, RawFormat, Recording,
-};
-
-fn options() -> OpenOptions {
-    OpenOptions { ffmpeg: FfmpegPolicy::Never, ..OpenOptions::default() }
-}
-
-fn open_with(bytes: Vec<u8>, options: &OpenOptions) -> Result<Recording, AudioError> {
-    audio::open(&Input::from(bytes), options, &mut |_| ControlFlow::Continue(()))
-}
-
-fn open(bytes: Vec<u8>) -> Result<Recording, AudioError> {
-    open_with(bytes, &options())
-}
-
-fn samples(recording: &Recording) -> Vec<f32> {
-    let mut out = vec![0.0; recording.len() as usize];
-    recording.read(0, &mut out).unwrap();
-    out
-}
+use amanuensis::audio::{self, AudioError, Encoding, Input, Limits, OpenOptions, Progress, RawFormat, Recording};
+use common::{built_in as options, open_bytes as open, open_bytes_with as open_with, samples};
 
 /// A wave file: the format tag, channels, rate, bits, and the bytes of the sound.
 fn wave(tag: u16, channels: u16, rate: u32, bits: u16, data: &[u8]) -> Vec<u8> {

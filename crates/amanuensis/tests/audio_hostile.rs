@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -122,10 +124,7 @@ proptest! {
 
 #[test]
 fn harmed_files_of_every_format_are_survived() {
-    let Some(shared) = std::env::var_os("AMANUENSIS_SHARED").map(PathBuf::from) else {
-        eprintln!("skipped: AMANUENSIS_SHARED is not set");
-        return;
-    };
+    let Some(shared) = common::shared() else { return };
     // AMANUENSIS_MUTATIONS asks for a longer run.
     let count = std::env::var("AMANUENSIS_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(25);
     let names = ["format.flac", "format.m4a", "format.mp3", "format.ogg", "format.webm", "format_8k.wav"];
@@ -160,7 +159,7 @@ fn a_bomb_stops_at_the_limit() {
 
 /// A stream of packets with a frame of MPEG audio in each, as broadcasters send it.
 fn transport_stream() -> Vec<u8> {
-    let sound = std::fs::read(common("samples/english.mp3")).unwrap();
+    let sound = std::fs::read(common::in_repository("samples/english.mp3")).unwrap();
     let packet = |payload: &[u8]| {
         let mut packet = vec![0x47, 0x40, 0x11, 0x10];
         packet.extend_from_slice(payload);
@@ -168,10 +167,6 @@ fn transport_stream() -> Vec<u8> {
         packet
     };
     sound[2000..].chunks(184).flat_map(packet).collect()
-}
-
-fn common(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 #[test]
@@ -184,7 +179,7 @@ fn streams_around_the_sound_are_not_taken_for_the_sound() {
 
 #[test]
 fn frames_that_mostly_fail_are_not_sound() {
-    let mut bytes = std::fs::read(common("samples/english.mp3")).unwrap();
+    let mut bytes = std::fs::read(common::in_repository("samples/english.mp3")).unwrap();
     let mut random = Random(7);
     let last = bytes.len();
     // Every header stays, and what lies between is noise.
@@ -202,7 +197,7 @@ fn frames_that_mostly_fail_are_not_sound() {
 
 #[test]
 fn a_wave_that_ends_before_its_sound_is_damaged() {
-    let wave = std::fs::read(common("samples/english.wav")).unwrap();
+    let wave = std::fs::read(common::in_repository("samples/english.wav")).unwrap();
     assert!(matches!(open(wave[..44].to_vec()), Err(AudioError::Damaged { .. })));
     assert!(open(wave[..2000].to_vec()).is_ok_and(|recording| recording.warnings().len() == 1));
 }

@@ -4,29 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amanuensis::audio::{self, AudioError, FfmpegPolicy, Input, Limits, OpenOptions, Recording};
-
-fn options() -> OpenOptions {
-    OpenOptions { ffmpeg: FfmpegPolicy::Never, ..OpenOptions::default() }
-}
-
-fn open_with(bytes: Vec<u8>, options: &OpenOptions) -> Result<Recording, AudioError> {
-    audio::open(&Input::from(bytes), options, &mut |_| ControlFlow::Continue(()))
-}
-
-fn open(bytes: Vec<u8>) -> Result<Recording, AudioError> {
-    open_with(bytes, &options())
-}
-
-fn samples(recording: &Recording) -> Vec<f32> {
-    let mut out = vec![0.0; recording.len() as usize];
-    recording.read(0, &mut out).unwrap();
-    out
-}
+use common::{built_in as options, open_bytes as open, open_bytes_with as open_with, samples};
 
 /// A file made by ffmpeg; none where ffmpeg is not installed.
 fn made(folder: &Path, name: &str, arguments: &[&str]) -> Option<PathBuf> {

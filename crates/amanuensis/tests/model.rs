@@ -4,6 +4,8 @@
 
 mod model_files;
 
+mod common;
+
 use std::path::Path;
 
 use amanuensis::model::{self, AlignmentSource, Dims, Dtype, ModelFile, Source};
@@ -201,11 +203,8 @@ fn without_the_demo_model_the_error_says_how_to_get_it() {
 
 #[test]
 fn the_shared_models_open() {
-    let Some(shared) = std::env::var_os("AMANUENSIS_SHARED") else {
-        eprintln!("AMANUENSIS_SHARED is not set; nothing was tested");
-        return;
-    };
-    let models = Path::new(&shared).join("models");
+    let Some(shared) = common::shared() else { return };
+    let models = shared.join("models");
     is_the_demo_model(&open(&models.join("espeak-whisper-demo")).unwrap());
     let model = open(&models.join("espeak-whisper-std")).unwrap();
     assert_eq!(model.dims.vocabulary, 51865);

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
 use amanuensis::tokens::{NamedBytes, Token, Tokenizer, TokenizerError, TokenizerFiles, TokenizerSettings};
+use common::shared;
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -20,15 +23,6 @@ fn golden(json: &str) -> Vec<Golden> {
 
 fn demo_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo")
-}
-
-/// The folder with models and data that are not part of the repository, where a test run has it.
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("AMANUENSIS_SHARED").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!("AMANUENSIS_SHARED is not set; nothing was tested");
-    }
-    folder
 }
 
 fn read_whole(path: &Path) -> Tokenizer {

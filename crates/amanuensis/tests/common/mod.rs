@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use amanuensis::audio::{self, Input, Recording};
+use amanuensis::audio::{self, AudioError, FfmpegPolicy, Input, OpenOptions, Recording};
 use amanuensis::model::Source;
 use amanuensis::{Engine, Setup};
 use serde_json::Value;
@@ -50,7 +50,7 @@ pub(crate) fn engine(folder: PathBuf) -> Engine {
 /// A recording, opened as a program would open it.
 pub(crate) fn open(path: &Path) -> Recording {
     let input = Input::Path(path.to_owned());
-    audio::open(&input, &audio::OpenOptions::default(), &mut |_| std::ops::ControlFlow::Continue(()))
+    audio::open(&input, &OpenOptions::default(), &mut |_| std::ops::ControlFlow::Continue(()))
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -72,4 +72,26 @@ pub(crate) fn tensors(path: &Path) -> std::collections::BTreeMap<String, (Vec<us
         (numbers(&tensor["shape"]), values)
     };
     f32s.map(|(name, tensor)| (name.clone(), read(tensor))).collect()
+}
+
+/// Only what is built in: no ffmpeg.
+pub(crate) fn built_in() -> OpenOptions {
+    OpenOptions { ffmpeg: FfmpegPolicy::Never, ..OpenOptions::default() }
+}
+
+/// Opens a file that lies in memory.
+pub(crate) fn open_bytes_with(bytes: Vec<u8>, options: &OpenOptions) -> Result<Recording, AudioError> {
+    audio::open(&Input::from(bytes), options, &mut |_| std::ops::ControlFlow::Continue(()))
+}
+
+/// Opens a file that lies in memory with what is built in.
+pub(crate) fn open_bytes(bytes: Vec<u8>) -> Result<Recording, AudioError> {
+    open_bytes_with(bytes, &built_in())
+}
+
+/// All samples of a recording.
+pub(crate) fn samples(recording: &Recording) -> Vec<f32> {
+    let mut out = vec![0.0; recording.len() as usize];
+    recording.read(0, &mut out).expect("a recording is readable");
+    out
 }
