@@ -318,7 +318,11 @@ impl Run<'_, '_> {
         let tolerance = track_rate(track).map_or(u64::MAX, |rate| u64::from(rate / 10));
         if ended_early.is_none() && tally.failed == 0 && promised > tally.frames.saturating_add(tolerance) {
             let share = tally.frames as f64 / promised as f64;
-            self.intake.warn(format!("the file is cut off: it has {:.1} % of what it promises", 100.0 * share));
+            self.intake.warn(format!(
+                "the file is cut off or damaged: it has {:.1} % of the sound that it promises, and times behind a \
+                 damaged place are early",
+                100.0 * share
+            ));
         }
         if let Some(reason) = ended_early {
             self.intake.warn(format!("reading stopped after {seconds:.3} s: {reason}"));
