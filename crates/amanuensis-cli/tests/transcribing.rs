@@ -55,6 +55,14 @@ fn a_format_on_standard_output_has_it_for_itself() {
 }
 
 #[test]
+fn timings_alone_are_worth_a_run() {
+    let output = amanuensis().arg(sample("english.wav")).args(["--verbose", "False", "--timings"]).output().unwrap();
+    assert_code(&output, 0);
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).contains("decoder layers"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn standard_input_is_read_with_and_without_a_header() {
     let file = fs::read(sample("english.wav")).unwrap();
     let said = |words: &[&str], bytes: &[u8]| {

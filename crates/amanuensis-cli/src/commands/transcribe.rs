@@ -30,8 +30,8 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     if writes_data && verbose {
         return Err(Stop::Usage("--verbose and `--output-dir -` would both use standard output".to_owned()));
     }
-    if !verbose && targets.contains(&Target::Nothing) {
-        let advice = "add --output-format or --output-dir to write files, or leave --verbose on";
+    if !verbose && asked.report.timings.is_none() && targets.contains(&Target::Nothing) {
+        let advice = "add --output-format or --output-dir to write files, or --timings, or leave --verbose on";
         return Err(Stop::Usage(format!("nothing would be written; {advice}")));
     }
     outputs::make_folders(&targets)?;
