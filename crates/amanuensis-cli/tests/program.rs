@@ -130,6 +130,22 @@ fn folders_that_cannot_be_made_are_named() {
     assert!(err(&output).contains("cannot make the folder"), "{}", err(&output));
 }
 
+#[test]
+fn folders_that_take_no_files_are_named_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("a.srt")).unwrap();
+    // The model is not there either: the folder is told of first.
+    let output = run(&["a.wav", "-f", "srt", "-o", path(folder.path()), "--model", "/no/such/model"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("there is a folder of this name"), "{}", err(&output));
+    if cfg!(target_os = "linux") {
+        // Nobody, whatever their rights, makes a file here.
+        let output = run(&["a.wav", "-o", "/proc/self", "--model", "/no/such/model"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("cannot write into the folder /proc/self"), "{}", err(&output));
+    }
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }

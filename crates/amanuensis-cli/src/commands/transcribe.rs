@@ -34,7 +34,7 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
         let advice = "add --output-format or --output-dir to write files, or --timings, or leave --verbose on";
         return Err(Stop::Usage(format!("nothing would be written; {advice}")));
     }
-    outputs::make_folders(&targets)?;
+    outputs::prepare(&targets)?;
     let cancel = interrupt::listen();
     let progress = Progress::new(asked.report.progress);
     let engine = load::engine(&asked.model)?;
