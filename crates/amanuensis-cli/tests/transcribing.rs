@@ -115,6 +115,27 @@ fn nobody_reading_is_not_a_panic() {
 
 #[cfg(unix)]
 #[test]
+fn one_interrupt_ends_the_wait_for_a_silent_pipe() {
+    for signal in ["-INT", "-TERM"] {
+        let mut child = amanuensis()
+            .args(["-", "--progress", "bar"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let silent = child.stdin.take();
+        // There is no sign from outside that the read has begun; loading the demo model takes a fraction of this.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        drop(silent);
+        assert_code(&output, 130);
+        assert!(text(&output.stderr).contains("stopped while waiting for input"), "{}", text(&output.stderr));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupt_stops_says_what_was_done_and_leaves_nothing_half() {
     let folder = tempfile::tempdir().unwrap();
     // Ten minutes of silence, 8 kHz: long enough to be interrupted.
