@@ -158,6 +158,7 @@ impl Progress {
     /// What the bar stands for; a bar has no room for folders.
     fn label(&self) -> String {
         let name = Path::new(&self.file).file_name().map_or(self.file.as_str().into(), OsStr::to_string_lossy);
+        let name = console::visible(&name);
         match self.stage {
             Stage::Read => format!("{name}: reading"),
             Stage::Transcribe => format!("{name}:"),

@@ -83,6 +83,13 @@ fn a_model_that_is_not_there_is_named() {
 }
 
 #[test]
+fn names_do_not_command_the_terminal() {
+    let output = run(&["inspect", "/no/such\u{1b}[2J\nmodel"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!err(&output).trim_end().contains(char::is_control), "{}", err(&output));
+}
+
+#[test]
 fn devices_names_the_kernels_that_are_used() {
     let output = run(&["devices", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));

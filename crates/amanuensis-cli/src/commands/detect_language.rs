@@ -85,7 +85,7 @@ fn print(file: &str, found: &[(String, f32)], json: bool) -> Result<(), Stop> {
         let line = serde_json::to_string(&answer).context("the answer cannot be written as JSON")?;
         return Ok(console::print(format_args!("{line}"))?);
     }
-    console::print(format_args!("{file}"))?;
+    console::print(format_args!("{}", console::visible(file)))?;
     for (code, probability) in found.iter().take(SHOWN) {
         let (percent, name) = (100.0 * probability, languages::name_of(code).unwrap_or(""));
         console::print(format_args!("  {percent:5.1}%  {code:4} {name}"))?;
