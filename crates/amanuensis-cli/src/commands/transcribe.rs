@@ -1,6 +1,5 @@
 //! `transcribe` and `translate`: sound files in, text out, one after another; one that fails does not stop the rest.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -10,13 +9,14 @@ use amanuensis::backend::{self, StageTime};
 use amanuensis::mel::Convention;
 use amanuensis::tokens::languages;
 use amanuensis::{Control, Engine, Event, Options, Outcome, text};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use super::{CLOSED_PIPE, FAILED, Stop, load, sound};
 use crate::args::{Decoding, MelConvention, Task, Transcribe};
 use crate::console::{self, say};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::outputs::{self, Target};
+use crate::panics;
 use crate::progress::{Progress, Stage};
 use crate::timings::{self, Timings};
 use crate::values::Language;
@@ -125,9 +125,7 @@ impl Run<'_> {
         if self.asked.inputs.len() > 1 && self.verbose {
             say!("{name}:");
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.file(&name, input, target))).unwrap_or_else(|_| {
-            Err(anyhow!("{name}: the program met a defect of its own (above); please report it with the file"))
-        });
+        let result = panics::caught(&name, || self.file(&name, input, target));
         let error = result.as_ref().err().map(|error| format!("{error:#}"));
         self.progress.file_done(&name, error.as_deref());
         if let Some(error) = error
