@@ -63,6 +63,28 @@ fn timings_alone_are_worth_a_run() {
 }
 
 #[test]
+fn a_language_is_detected_where_there_is_sound_and_one_bad_file_does_not_end_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    // A header and not one sample.
+    let empty = folder.path().join("empty.wav");
+    let header = fs::read(sample("english.wav")).unwrap();
+    let data = header.windows(4).position(|four| four == b"data").unwrap();
+    fs::write(&empty, [&header[..data + 4], &[0; 4]].concat()).unwrap();
+    let inputs = [sample("no-such.wav"), empty, sample("english.wav")];
+    let detect = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amanuensis"));
+        let command = command.args(["detect-language", "--model", "demo"]).args(words).args(&inputs);
+        let output = command.output().unwrap();
+        assert_code(&output, 1);
+        text(&output.stdout).to_owned()
+    };
+    let answers: Vec<Value> = detect(&["--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let languages: Vec<_> = answers.iter().map(|answer| &answer["language"]).collect();
+    assert_eq!(languages, [&Value::Null, &Value::from("en")]);
+    assert!(detect(&[]).contains("no sound to judge by"));
+}
+
+#[test]
 fn standard_input_is_read_with_and_without_a_header() {
     let file = fs::read(sample("english.wav")).unwrap();
     let said = |words: &[&str], bytes: &[u8]| {
