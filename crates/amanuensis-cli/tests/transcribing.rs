@@ -179,6 +179,6 @@ fn an_interrupt_stops_says_what_was_done_and_leaves_nothing_half() {
     let rest: Vec<String> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
     let said = rest.iter().find(|line| line.contains("stopped after")).unwrap();
-    assert!(said.contains("of 600.0 seconds; nothing of it was written"), "{said}");
+    assert!(said.contains("of 600.0 seconds; no file was written for it"), "{said}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 }

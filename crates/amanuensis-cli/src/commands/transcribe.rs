@@ -140,7 +140,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let recording = match sound::open(input, &self.open, &mut self.progress) {
             Err(error) if interrupt::asked() => {
-                say!("{name}: stopped while reading; nothing of it was written");
+                say!("{name}: stopped while reading{}", unwritten(target));
                 return Err(error.into());
             }
             opened => opened?,
@@ -155,7 +155,7 @@ impl Run<'_> {
         let outcome = match outcome {
             Err(_) if interrupt::asked() && !self.closed => {
                 let (done, all) = (processed, recording.duration());
-                say!("{name}: stopped after {done:.1} of {all:.1} seconds; nothing of it was written");
+                say!("{name}: stopped after {done:.1} of {all:.1} seconds{}", unwritten(target));
                 return outcome.map(drop);
             }
             outcome => outcome.with_context(|| name.to_owned())?,
@@ -233,6 +233,15 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What to say of the output of an input that was not finished. Segments that were printed are on the screen.
+fn unwritten(target: &Target) -> &'static str {
+    match target {
+        Target::Nothing => "",
+        Target::StandardOutput(_) => "; nothing was written for it",
+        Target::Files(_) => "; no file was written for it",
     }
 }
 
