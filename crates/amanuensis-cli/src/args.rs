@@ -186,8 +186,8 @@ pub(crate) struct Sound {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports (on standard error)")]
 pub(crate) struct Report {
-    /// How progress is shown: bar, off, or json, which makes everything on standard error a JSON object a line; auto is
-    /// a bar on a terminal and off elsewhere
+    /// How progress is shown: bar, off, or json, which makes everything on standard error a JSON object a line (only
+    /// flags that cannot be read are told of in plain text); auto is a bar on a terminal and off elsewhere
     #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
     pub(crate) progress: ProgressStyle,
 

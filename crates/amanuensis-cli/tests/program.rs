@@ -66,6 +66,18 @@ fn wrong_command_lines_exit_with_2() {
 }
 
 #[test]
+fn refusals_are_json_where_json_was_asked_for() {
+    for words in [&["a.wav", "--verbose", "False"][..], &["x/a.wav", "y/a.mp3", "-f", "srt"], &["a.wav", "--raw", "s12"]] {
+        let output = run(&[words, &["--progress", "json"]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        for line in err(&output).lines() {
+            let message: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(message["event"], "message");
+        }
+    }
+}
+
+#[test]
 fn refusals_come_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("new");

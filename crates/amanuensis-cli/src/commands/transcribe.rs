@@ -22,6 +22,7 @@ use crate::timings::{self, Timings};
 use crate::values::Language;
 
 pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
+    let progress = Progress::new(asked.report.progress); // first, for it says how refusals are told
     let options = options(verb, &asked.decoding)?;
     let open = sound::options(&asked.sound)?;
     let targets = outputs::plan(&asked.inputs, &asked.output).map_err(Stop::Usage)?;
@@ -36,7 +37,6 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     }
     outputs::prepare(&targets)?;
     let cancel = interrupt::listen();
-    let progress = Progress::new(asked.report.progress);
     let engine = load::engine(&asked.model)?;
     if interrupt::asked() {
         say!("stopped before any sound was read");
