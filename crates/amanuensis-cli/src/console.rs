@@ -92,9 +92,8 @@ pub(crate) fn paragraph(text: &str) {
 /// printed as they are they could move the cursor, overwrite what stands above, or fake a line of their own.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     // Besides the controls proper: what breaks lines, and what reverses the direction of writing.
-    let hidden = |letter: char| {
-        letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let hidden =
+        |letter: char| letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(hidden) {
         return Cow::Borrowed(text);
     }

@@ -67,7 +67,9 @@ fn wrong_command_lines_exit_with_2() {
 
 #[test]
 fn refusals_are_json_where_json_was_asked_for() {
-    for words in [&["a.wav", "--verbose", "False"][..], &["x/a.wav", "y/a.mp3", "-f", "srt"], &["a.wav", "--raw", "s12"]] {
+    for words in
+        [&["a.wav", "--verbose", "False"][..], &["x/a.wav", "y/a.mp3", "-f", "srt"], &["a.wav", "--raw", "s12"]]
+    {
         let output = run(&[words, &["--progress", "json"]].concat());
         assert_eq!(output.status.code(), Some(2));
         for line in err(&output).lines() {

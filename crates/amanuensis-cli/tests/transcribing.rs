@@ -139,12 +139,8 @@ fn nobody_reading_is_not_a_panic() {
 #[test]
 fn one_interrupt_ends_the_wait_for_a_silent_pipe() {
     for signal in ["-INT", "-TERM"] {
-        let mut child = amanuensis()
-            .args(["-", "--progress", "bar"])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            amanuensis().args(["-", "--progress", "bar"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let silent = child.stdin.take();
         // There is no sign from outside that the read has begun; loading the demo model takes a fraction of this.
         std::thread::sleep(std::time::Duration::from_millis(1500));
