@@ -9,11 +9,11 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, Error, FromArgMatches};
+use clap::{ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::args::Arguments;
 use crate::unavailable;
@@ -35,7 +35,23 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Arguments, Error> {
     {
         unavailable::refuse(of_verb, command)?;
     }
+    if let Some(late) = verb_among_the_inputs(&matches, &command) {
+        let message = format!(
+            "no file {late:?} is here, but a verb has this name, and the verb comes first: `amanuensis {late} ...`; for \
+             a file of this name give ./{late}"
+        );
+        return Err(command.error(ErrorKind::InvalidSubcommand, message));
+    }
     Arguments::from_arg_matches(&matches)
+}
+
+/// The first input that is the name of a verb and of no file: `amanuensis --threads 2 inspect tiny`.
+fn verb_among_the_inputs(matches: &ArgMatches, command: &Command) -> Option<String> {
+    let (_, of_verb) = matches.subcommand()?;
+    let inputs = of_verb.try_get_many::<PathBuf>("inputs").ok()??;
+    let mut names = inputs.filter_map(|input| input.to_str());
+    let late = names.find(|name| command.find_subcommand(name).is_some() && !Path::new(name).exists())?;
+    Some(late.to_owned())
 }
 
 /// The whole command line as clap knows it.

@@ -247,3 +247,16 @@ fn numbers_out_of_their_range_are_refused() {
     refused(&["a.raw", "--raw", "s16le", "--raw-rate", "0"]);
     refused(&["a.raw", "--raw", "s16le", "--raw-channels", "0"]);
 }
+
+#[test]
+fn a_verb_that_comes_late_is_told_so() {
+    for line in [
+        &["--threads", "2", "transcribe", "a.wav"][..],
+        &["--model", "demo", "inspect"],
+        &["a.wav", "detect_language"],
+        &["detect-language", "bench"],
+    ] {
+        assert!(refused(line).contains("the verb comes first"), "{line:?}");
+    }
+    assert_eq!(transcribe(&["--model", "demo", "./inspect"]).inputs, [PathBuf::from("./inspect")]);
+}
