@@ -18,6 +18,27 @@ fn refused(folder: &Path, file: &str) -> String {
 }
 
 #[test]
+fn pointers_to_files_are_told_from_files() {
+    for file in ["model.safetensors", "config.json"] {
+        let folder = written(&ModelFiles::new(SMALL));
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 290403936\n";
+        std::fs::write(folder.path().join(file), pointer).unwrap();
+        says(&refused(folder.path(), file), &["a git-lfs pointer", "`git lfs pull`"]);
+    }
+}
+
+#[test]
+fn reasons_are_said_once() {
+    use std::error::Error;
+    let folder = written(&ModelFiles::new(SMALL));
+    let file = folder.path().join("config.json");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let error = open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("it is not a regular file") && error.source().is_none(), "{error}");
+}
+
+#[test]
 fn broken_weights_are_refused_by_name() {
     let files = ModelFiles::new(SMALL);
     let tensor = "encoder.layers.0.self_attn.q_proj.bias";
