@@ -74,6 +74,13 @@ fn broken_weights_are_refused_by_name() {
     says(&spoilt(&|bytes| bytes[..8].fill(0xFF)), &["more than the format's limit of 100000000"]);
     says(&spoilt(&|bytes| bytes[20] = b'\n'), &["its header: "]);
     says(&spoilt(&|bytes| bytes[8] = b'['), &["its header does not begin with {"]);
+    // A tensor that the header lacks though its numbers are there, and a gap that no tensor fills.
+    let mut lacking: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&whole[8..header]).unwrap();
+    lacking.retain(|name, _| !name.ends_with(tensor));
+    let mut lacking = serde_json::to_vec(&lacking).unwrap();
+    lacking.resize(header - 8, b' ');
+    says(&spoilt(&|bytes| bytes[8..header].copy_from_slice(&lacking)), &[tensor, "is missing"]);
+    says(&spoilt(&|bytes| bytes.extend([0; 4])), &["4 bytes at its end belong to no tensor"]);
     std::fs::remove_file(&path).unwrap();
     let message = open(folder.path()).unwrap_err().to_string();
     says(&message, &["neither model.safetensors nor model.safetensors.index.json", folder.path().to_str().unwrap()]);
