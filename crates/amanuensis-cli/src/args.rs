@@ -118,7 +118,8 @@ pub(crate) struct Decoding {
 
     /// Take a window for silence when the model finds that more probable than this (0 to 1) and its text is below
     /// --logprob-threshold; None never does
-    #[arg(long, value_name = "PROBABILITY", default_value = "0.6", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PROBABILITY", default_value = "0.6", allow_negative_numbers = true,
+          value_parser = values::probability)]
     pub(crate) no_speech_threshold: Maybe<f32>,
 
     /// Mean log probability from which on text counts as understood; None switches the test off
@@ -167,11 +168,13 @@ pub(crate) struct Sound {
     pub(crate) raw: Option<String>,
 
     /// Samples a second of raw sound
-    #[arg(long, value_name = "HERTZ", default_value = "16000", requires = "raw")]
+    #[arg(long, value_name = "HERTZ", default_value = "16000", requires = "raw",
+          value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) raw_rate: u32,
 
     /// Channels of raw sound
-    #[arg(long, value_name = "COUNT", default_value = "1", requires = "raw")]
+    #[arg(long, value_name = "COUNT", default_value = "1", requires = "raw",
+          value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) raw_channels: u32,
 
     /// When to run the ffmpeg program: never, if-needed (no built-in decoder reads the file), always
@@ -186,8 +189,8 @@ pub(crate) struct Sound {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reports (on standard error)")]
 pub(crate) struct Report {
-    /// How progress is shown: bar, off, or json, which makes everything on standard error a JSON object a line; auto is
-    /// a bar on a terminal and off elsewhere
+    /// How progress is shown: bar, off, or json, which makes everything on standard error a JSON object a line (only
+    /// flags that cannot be read are told of in plain text); auto is a bar on a terminal and off elsewhere
     #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
     pub(crate) progress: ProgressStyle,
 

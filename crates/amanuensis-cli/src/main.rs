@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod interrupt;
 mod outputs;
+mod panics;
 mod progress;
 mod spelling;
 mod timings;
@@ -17,6 +18,7 @@ mod values;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    panics::listen();
     match spelling::parse(std::env::args_os().collect()) {
         Ok(arguments) => commands::run(arguments.verb),
         Err(error) => {

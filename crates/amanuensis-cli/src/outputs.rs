@@ -1,6 +1,6 @@
 //! The files a run writes: what they are called, decided before any work, and how they come to be, whole or not at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 
 use amanuensis::segments::Transcript;
 use amanuensis::text::{self, Format};
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::args::Output;
 use crate::values::Formats;
 
 /// The name on the command line for standard input, and for standard output as a folder.
 pub(crate) const STANDARD_STREAM: &str = "-";
+
+/// What the names of files begin with that are not whole yet.
+const PASSING: &str = ".amanuensis-";
 
 /// What is written of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,16 +122,29 @@ fn spare_the_inputs(inputs: &[PathBuf], targets: &[Target]) -> Result<(), String
     Ok(())
 }
 
-/// Makes the folders that the targets lie in.
-pub(crate) fn make_folders(targets: &[Target]) -> anyhow::Result<()> {
+/// Makes the folders that the targets lie in and tries each with a passing file: a folder that refuses files is to be
+/// known before hours of work, not after them.
+pub(crate) fn prepare(targets: &[Target]) -> anyhow::Result<()> {
+    let mut folders = BTreeSet::new();
     for target in targets {
         let Target::Files(files) = target else { continue };
-        let folders = files.iter().filter_map(|(_, path)| path.parent());
-        for folder in folders.filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        for (_, path) in files {
+            if path.is_dir() {
+                bail!("cannot write {}: there is a folder of this name", path.display());
+            }
+            folders.insert(folder_of(path));
         }
     }
+    for folder in folders {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let tried = tempfile::Builder::new().prefix(PASSING).tempfile_in(folder);
+        tried.with_context(|| format!("cannot write into the folder {}", folder.display()))?;
+    }
     Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes every file, each under a passing name first: a reader sees the old file or the whole new one, and none of
@@ -146,9 +162,9 @@ pub(crate) fn write_files(files: &[(Format, PathBuf)], transcript: &Transcript) 
 }
 
 fn write_beside(path: &Path, format: Format, transcript: &Transcript) -> io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".amanuensis-");
+    builder.prefix(PASSING);
     readable_as_any_new_file(&mut builder);
     let mut file = BufWriter::new(builder.tempfile_in(folder)?);
     text::write(format, transcript, &mut file)?;
@@ -228,7 +244,7 @@ mod tests {
     fn files_appear_whole_and_leave_nothing_beside_them() {
         let folder = tempfile::tempdir().unwrap();
         let targets = plan_of(&["a.wav"], folder.path().join("new/deep").to_str(), &["all"]).unwrap();
-        make_folders(&targets).unwrap();
+        prepare(&targets).unwrap();
         let transcript = Transcript { text: String::new(), segments: vec![], language: "en".to_owned(), duration: 0.0 };
         let Target::Files(files) = &targets[0] else { panic!("{targets:?}") };
         write_files(files, &transcript).unwrap();

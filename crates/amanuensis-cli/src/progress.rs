@@ -112,7 +112,7 @@ impl Progress {
                     bar.set_length(milliseconds(total));
                 }
                 bar.set_position(milliseconds(processed));
-                bar.set_message(format!("{} {}", self.label(), pace(processed, total, elapsed)));
+                bar.set_message(format!("{}  {}", pace(processed, total, elapsed), self.label()));
             }
             Style::Json => {
                 let done = total.is_some_and(|total| processed >= total);
@@ -155,12 +155,14 @@ impl Progress {
         }
     }
 
-    /// What the bar stands for; a bar has no room for folders.
+    /// What the bar stands for; a bar has no room for folders. It comes last: what a narrow screen cuts off is the end
+    /// of a long name.
     fn label(&self) -> String {
         let name = Path::new(&self.file).file_name().map_or(self.file.as_str().into(), OsStr::to_string_lossy);
+        let name = console::visible(&name);
         match self.stage {
-            Stage::Read => format!("{name}: reading"),
-            Stage::Transcribe => format!("{name}:"),
+            Stage::Read => format!("reading {name}"),
+            Stage::Transcribe => name.into_owned(),
         }
     }
 }
@@ -171,8 +173,11 @@ impl Drop for Progress {
     }
 }
 
+/// 18 columns before the message, which leaves 62 of 80.
+const MEASURED: &str = "{bar:12} {percent:>3}% {wide_msg}";
+
 fn measured() -> BarStyle {
-    let style = BarStyle::with_template("{bar:20} {percent:>3}% {wide_msg}");
+    let style = BarStyle::with_template(MEASURED);
     style.unwrap_or_else(|_| BarStyle::default_bar())
 }
 
@@ -228,6 +233,14 @@ mod tests {
         assert_eq!(pace(75.0, Some(7200.0), 75.0), "01:15 of 2:00:00, 1.0x realtime, 1:58:45 left");
         assert_eq!(pace(0.0, Some(600.0), 0.0), "00:00 of 10:00");
         assert_eq!(pace(3.0, None, 1.0), "00:03, 3.0x realtime");
+    }
+
+    #[test]
+    fn the_longest_pace_fits_into_80_columns() {
+        let pace = pace(86_399.0, Some(360_000.0), 864.0);
+        assert_eq!(pace, "23:59:59 of 100:00:00, 100.0x realtime, 45:37 left");
+        assert!(pace.len() <= 80 - "[12 columns] 100% ".len());
+        assert!(BarStyle::with_template(MEASURED).is_ok());
     }
 
     #[test]

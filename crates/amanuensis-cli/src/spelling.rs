@@ -9,9 +9,11 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
-use clap::{Command, CommandFactory, Error, FromArgMatches};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::args::Arguments;
 use crate::unavailable;
@@ -25,14 +27,31 @@ const VERBS_OF_WHISPER: [&str; 2] = ["transcribe", "translate"];
 /// Reads a command line, the name of the program first.
 pub(crate) fn parse(words: Vec<OsString>) -> Result<Arguments, Error> {
     let mut command = command();
-    let matches = command.clone().try_get_matches_from(rewrite(words, &command))?;
+    let words = rewrite(words, &command).map_err(|stray| command.error(ErrorKind::InvalidValue, stray))?;
+    let matches = command.clone().try_get_matches_from(words)?;
     if let Some((verb, of_verb)) = matches.subcommand()
         && VERBS_OF_WHISPER.contains(&verb)
         && let Some(command) = command.find_subcommand_mut(verb)
     {
         unavailable::refuse(of_verb, command)?;
     }
+    if let Some(late) = verb_among_the_inputs(&matches, &command) {
+        let message = format!(
+            "no file {late:?} is here, but a verb has this name, and the verb comes first: `amanuensis {late} ...`; for \
+             a file of this name give ./{late}"
+        );
+        return Err(command.error(ErrorKind::InvalidSubcommand, message));
+    }
     Arguments::from_arg_matches(&matches)
+}
+
+/// The first input that is the name of a verb and of no file: `amanuensis --threads 2 inspect tiny`.
+fn verb_among_the_inputs(matches: &ArgMatches, command: &Command) -> Option<String> {
+    let (_, of_verb) = matches.subcommand()?;
+    let inputs = of_verb.try_get_many::<PathBuf>("inputs").ok()??;
+    let mut names = inputs.filter_map(|input| input.to_str());
+    let late = names.find(|name| command.find_subcommand(name).is_some() && !Path::new(name).exists())?;
+    Some(late.to_owned())
 }
 
 /// The whole command line as clap knows it.
@@ -44,7 +63,8 @@ pub(crate) fn command() -> Command {
     command
 }
 
-fn rewrite(words: Vec<OsString>, command: &Command) -> Vec<OsString> {
+/// The words as clap reads them, or what is wrong with them.
+fn rewrite(words: Vec<OsString>, command: &Command) -> Result<Vec<OsString>, String> {
     let optional = flags_with_optional_value(command);
     let mut words = words.into_iter();
     let mut result: Vec<OsString> = words.next().into_iter().collect();
@@ -73,7 +93,12 @@ fn rewrite(words: Vec<OsString>, command: &Command) -> Vec<OsString> {
             let is_value = |word: &OsString| word.to_str().is_some_and(|word| is_one_of(values, word));
             match words.next_if(is_value) {
                 Some(value) => result.push(joined(name, &value.to_string_lossy())),
-                None => result.push(word),
+                None => {
+                    if let Some(stray) = words.peek().and_then(|word| word.to_str()).filter(|word| is_stray(word)) {
+                        return Err(explain_stray(name, values, stray));
+                    }
+                    result.push(word);
+                }
             }
         } else if let Some(negated) = name.strip_prefix("no-")
             && flag(negated).is_some_and(|values| is_one_of(values, "false"))
@@ -83,7 +108,27 @@ fn rewrite(words: Vec<OsString>, command: &Command) -> Vec<OsString> {
             result.push(word);
         }
     }
-    result
+    Ok(result)
+}
+
+/// Whether a word behind a flag with an optional value was meant as its value though it is none: it would be taken
+/// for a file that is not there.
+fn is_stray(word: &str) -> bool {
+    const MEANT_AS_VALUES: [&str; 17] = [
+        "true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "0", "1", "none", "maybe", "auto", "json",
+        "table",
+    ];
+    MEANT_AS_VALUES.iter().any(|value| value.eq_ignore_ascii_case(word)) && !Path::new(word).exists()
+}
+
+fn explain_stray(name: &str, values: &[PossibleValue], stray: &str) -> String {
+    let values: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+    let first = values.first().unwrap_or(&"");
+    format!(
+        "`{stray}` is neither a value of --{name} nor a file that is here; --{name} takes {}, best written with `=`: \
+         --{name}={first}",
+        values.join(" or ")
+    )
 }
 
 fn joined(name: &str, value: &str) -> OsString {

@@ -230,3 +230,33 @@ fn names_that_are_not_unicode_pass_unharmed() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_word_meant_as_a_value_is_not_taken_for_a_file() {
+    let error = refused(&["--verbose", "maybe", "a.wav"]);
+    assert!(error.contains("`maybe` is neither") && error.contains("--verbose=true"), "{error}");
+    let error = refused(&["a.wav", "--timings", "True"]);
+    assert!(error.contains("table or json") && error.contains("--timings=table"), "{error}");
+    assert_eq!(transcribe(&["--verbose", "maybe.wav"]).inputs, [PathBuf::from("maybe.wav")]);
+}
+
+#[test]
+fn numbers_out_of_their_range_are_refused() {
+    assert!(refused(&["a.wav", "--no_speech_threshold", "1.5"]).contains("from 0 to 1"));
+    assert!(refused(&["a.wav", "--no_speech_threshold", "-0.5"]).contains("from 0 to 1"));
+    refused(&["a.raw", "--raw", "s16le", "--raw-rate", "0"]);
+    refused(&["a.raw", "--raw", "s16le", "--raw-channels", "0"]);
+}
+
+#[test]
+fn a_verb_that_comes_late_is_told_so() {
+    for line in [
+        &["--threads", "2", "transcribe", "a.wav"][..],
+        &["--model", "demo", "inspect"],
+        &["a.wav", "detect_language"],
+        &["detect-language", "bench"],
+    ] {
+        assert!(refused(line).contains("the verb comes first"), "{line:?}");
+    }
+    assert_eq!(transcribe(&["--model", "demo", "./inspect"]).inputs, [PathBuf::from("./inspect")]);
+}

@@ -6,7 +6,7 @@ use amanuensis::backend::StageTime;
 use serde::Serialize;
 
 use crate::args::TimingsStyle;
-use crate::console::{self, say};
+use crate::console;
 use crate::progress::realtime;
 
 /// The stages of one file.
@@ -28,7 +28,7 @@ pub(crate) struct Timings {
 /// Says where the time went.
 pub(crate) fn report(style: TimingsStyle, timings: &Timings) {
     match style {
-        TimingsStyle::Table => say!("{}", table(timings)),
+        TimingsStyle::Table => console::paragraph(&table(timings)),
         TimingsStyle::Json => console::json(timings),
     }
 }
@@ -40,7 +40,7 @@ fn table(timings: &Timings) -> String {
     let longest = timings.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0).max(5);
     let mut text = format!(
         "{}: {:.2} s of sound in {:.3} s on {}; windows: {}, tokens: {}\n",
-        timings.file,
+        console::visible(&timings.file),
         timings.audio_seconds,
         timings.seconds,
         timings.devices.join(" and "),

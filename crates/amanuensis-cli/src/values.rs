@@ -34,6 +34,16 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a probability or None.
+pub(crate) fn probability(text: &str) -> Result<Maybe<f32>, String> {
+    match text.parse::<Maybe<f32>>() {
+        Ok(Maybe(Some(number))) if !(0.0..=1.0).contains(&number) => {
+            Err("give a number from 0 to 1, or None".to_owned())
+        }
+        read => read,
+    }
+}
+
 /// A value, or the word `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Maybe<T>(pub(crate) Option<T>);
@@ -177,6 +187,8 @@ mod tests {
         assert_eq!("-1.0".parse(), Ok(Maybe(Some(-1.0_f32))));
         assert!("nan".parse::<Maybe<f32>>().is_err());
         assert!("".parse::<Maybe<f32>>().is_err());
+        assert_eq!((probability("None"), probability("1")), (Ok(Maybe(None)), Ok(Maybe(Some(1.0)))));
+        assert!(probability("-0.1").is_err() && probability("1.5").is_err() && probability("inf").is_err());
     }
 
     #[test]

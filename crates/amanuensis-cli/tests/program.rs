@@ -66,6 +66,20 @@ fn wrong_command_lines_exit_with_2() {
 }
 
 #[test]
+fn refusals_are_json_where_json_was_asked_for() {
+    for words in
+        [&["a.wav", "--verbose", "False"][..], &["x/a.wav", "y/a.mp3", "-f", "srt"], &["a.wav", "--raw", "s12"]]
+    {
+        let output = run(&[words, &["--progress", "json"]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        for line in err(&output).lines() {
+            let message: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(message["event"], "message");
+        }
+    }
+}
+
+#[test]
 fn refusals_come_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("new");
@@ -80,6 +94,13 @@ fn a_model_that_is_not_there_is_named() {
     assert_eq!(out(&output), "");
     assert!(err(&output).contains("/no/such/model"), "{}", err(&output));
     assert!(!err(&output).contains("panicked"), "{}", err(&output));
+}
+
+#[test]
+fn names_do_not_command_the_terminal() {
+    let output = run(&["inspect", "/no/such\u{1b}[2J\nmodel"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!err(&output).trim_end().contains(char::is_control), "{}", err(&output));
 }
 
 #[test]
@@ -128,6 +149,22 @@ fn folders_that_cannot_be_made_are_named() {
     let output = run(&["a.wav", "-o", path(&under_a_file)]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("cannot make the folder"), "{}", err(&output));
+}
+
+#[test]
+fn folders_that_take_no_files_are_named_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("a.srt")).unwrap();
+    // The model is not there either: the folder is told of first.
+    let output = run(&["a.wav", "-f", "srt", "-o", path(folder.path()), "--model", "/no/such/model"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("there is a folder of this name"), "{}", err(&output));
+    if cfg!(target_os = "linux") {
+        // Nobody, whatever their rights, makes a file here.
+        let output = run(&["a.wav", "-o", "/proc/self", "--model", "/no/such/model"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("cannot write into the folder /proc/self"), "{}", err(&output));
+    }
 }
 
 fn path(path: &Path) -> &str {

@@ -55,6 +55,36 @@ fn a_format_on_standard_output_has_it_for_itself() {
 }
 
 #[test]
+fn timings_alone_are_worth_a_run() {
+    let output = amanuensis().arg(sample("english.wav")).args(["--verbose", "False", "--timings"]).output().unwrap();
+    assert_code(&output, 0);
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).contains("decoder layers"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_language_is_detected_where_there_is_sound_and_one_bad_file_does_not_end_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    // A header and not one sample.
+    let empty = folder.path().join("empty.wav");
+    let header = fs::read(sample("english.wav")).unwrap();
+    let data = header.windows(4).position(|four| four == b"data").unwrap();
+    fs::write(&empty, [&header[..data + 4], &[0; 4]].concat()).unwrap();
+    let inputs = [sample("no-such.wav"), empty, sample("english.wav")];
+    let detect = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amanuensis"));
+        let command = command.args(["detect-language", "--model", "demo"]).args(words).args(&inputs);
+        let output = command.output().unwrap();
+        assert_code(&output, 1);
+        text(&output.stdout).to_owned()
+    };
+    let answers: Vec<Value> = detect(&["--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let languages: Vec<_> = answers.iter().map(|answer| &answer["language"]).collect();
+    assert_eq!(languages, [&Value::Null, &Value::from("en")]);
+    assert!(detect(&[]).contains("no sound to judge by"));
+}
+
+#[test]
 fn standard_input_is_read_with_and_without_a_header() {
     let file = fs::read(sample("english.wav")).unwrap();
     let said = |words: &[&str], bytes: &[u8]| {
@@ -107,6 +137,23 @@ fn nobody_reading_is_not_a_panic() {
 
 #[cfg(unix)]
 #[test]
+fn one_interrupt_ends_the_wait_for_a_silent_pipe() {
+    for signal in ["-INT", "-TERM"] {
+        let mut child =
+            amanuensis().args(["-", "--progress", "bar"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let silent = child.stdin.take();
+        // There is no sign from outside that the read has begun; loading the demo model takes a fraction of this.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        drop(silent);
+        assert_code(&output, 130);
+        assert!(text(&output.stderr).contains("stopped while waiting for input"), "{}", text(&output.stderr));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn an_interrupt_stops_says_what_was_done_and_leaves_nothing_half() {
     let folder = tempfile::tempdir().unwrap();
     // Ten minutes of silence, 8 kHz: long enough to be interrupted.
@@ -128,6 +175,6 @@ fn an_interrupt_stops_says_what_was_done_and_leaves_nothing_half() {
     let rest: Vec<String> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
     let said = rest.iter().find(|line| line.contains("stopped after")).unwrap();
-    assert!(said.contains("of 600.0 seconds; nothing of it was written"), "{said}");
+    assert!(said.contains("of 600.0 seconds; no file was written for it"), "{said}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 }

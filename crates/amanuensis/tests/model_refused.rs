@@ -18,6 +18,27 @@ fn refused(folder: &Path, file: &str) -> String {
 }
 
 #[test]
+fn pointers_to_files_are_told_from_files() {
+    for file in ["model.safetensors", "config.json"] {
+        let folder = written(&ModelFiles::new(SMALL));
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 290403936\n";
+        std::fs::write(folder.path().join(file), pointer).unwrap();
+        says(&refused(folder.path(), file), &["a git-lfs pointer", "`git lfs pull`"]);
+    }
+}
+
+#[test]
+fn reasons_are_said_once() {
+    use std::error::Error;
+    let folder = written(&ModelFiles::new(SMALL));
+    let file = folder.path().join("config.json");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let error = open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("it is not a regular file") && error.source().is_none(), "{error}");
+}
+
+#[test]
 fn broken_weights_are_refused_by_name() {
     let files = ModelFiles::new(SMALL);
     let tensor = "encoder.layers.0.self_attn.q_proj.bias";
@@ -53,6 +74,13 @@ fn broken_weights_are_refused_by_name() {
     says(&spoilt(&|bytes| bytes[..8].fill(0xFF)), &["more than the format's limit of 100000000"]);
     says(&spoilt(&|bytes| bytes[20] = b'\n'), &["its header: "]);
     says(&spoilt(&|bytes| bytes[8] = b'['), &["its header does not begin with {"]);
+    // A tensor that the header lacks though its numbers are there, and a gap that no tensor fills.
+    let mut lacking: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&whole[8..header]).unwrap();
+    lacking.retain(|name, _| !name.ends_with(tensor));
+    let mut lacking = serde_json::to_vec(&lacking).unwrap();
+    lacking.resize(header - 8, b' ');
+    says(&spoilt(&|bytes| bytes[8..header].copy_from_slice(&lacking)), &[tensor, "is missing"]);
+    says(&spoilt(&|bytes| bytes.extend([0; 4])), &["4 bytes at its end belong to no tensor"]);
     std::fs::remove_file(&path).unwrap();
     let message = open(folder.path()).unwrap_err().to_string();
     says(&message, &["neither model.safetensors nor model.safetensors.index.json", folder.path().to_str().unwrap()]);

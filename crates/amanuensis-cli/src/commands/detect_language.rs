@@ -13,6 +13,7 @@ use super::{FAILED, Stop, load, sound};
 use crate::args::{DetectLanguage, ProgressStyle};
 use crate::console::{self, say};
 use crate::interrupt::{self, INTERRUPTED};
+use crate::panics;
 use crate::progress::Progress;
 
 /// Languages that a person is shown.
@@ -22,8 +23,8 @@ const SHOWN: usize = 5;
 #[derive(Serialize)]
 struct Answer<'a> {
     file: &'a str,
-    /// Code of the most probable language.
-    language: &'a str,
+    /// Code of the most probable language; none where there is no sound to judge by.
+    language: Option<&'a str>,
     languages: Vec<Candidate<'a>>,
 }
 
@@ -45,8 +46,9 @@ pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
         if interrupt::asked() {
             return Ok(INTERRUPTED);
         }
-        match detect(&engine, input, &open, cancel) {
-            Ok(found) => print(&sound::name(input), &found, asked.json)?,
+        let name = sound::name(input);
+        match panics::caught(&name, || detect(&engine, input, &open, cancel)) {
+            Ok(found) => print(&name, &found, asked.json)?,
             Err(_) if interrupt::asked() => return Ok(INTERRUPTED),
             Err(error) => {
                 say!("error: {error:#}");
@@ -80,12 +82,15 @@ fn print(file: &str, found: &[(String, f32)], json: bool) -> Result<(), Stop> {
             name: languages::name_of(code),
             probability: *probability,
         });
-        let language = found.first().map_or("", |(code, _)| code);
+        let language = found.first().map(|(code, _)| code.as_str());
         let answer = Answer { file, language, languages: languages.collect() };
         let line = serde_json::to_string(&answer).context("the answer cannot be written as JSON")?;
         return Ok(console::print(format_args!("{line}"))?);
     }
-    console::print(format_args!("{file}"))?;
+    console::print(format_args!("{}", console::visible(file)))?;
+    if found.is_empty() {
+        console::print(format_args!("  no sound to judge by"))?;
+    }
     for (code, probability) in found.iter().take(SHOWN) {
         let (percent, name) = (100.0 * probability, languages::name_of(code).unwrap_or(""));
         console::print(format_args!("  {percent:5.1}%  {code:4} {name}"))?;

@@ -21,7 +21,7 @@ pub(super) fn run(asked: &Inspect) -> Result<u8, Stop> {
         let json = serde_json::to_string_pretty(&summary).context("the summary cannot be written as JSON")?;
         console::print(format_args!("{json}"))?;
     } else {
-        console::print(format_args!("{}", text(&summary, file.format).trim_end()))?;
+        console::print(format_args!("{}", console::visible_lines(text(&summary, file.format).trim_end())))?;
     }
     Ok(0)
 }

@@ -47,10 +47,11 @@ fn unknown_encoding(name: &str) -> Stop {
 pub(super) fn open(input: &Path, options: &OpenOptions, progress: &mut Progress) -> Result<Recording, AudioError> {
     progress.begin(&name(input), Stage::Read);
     let source = if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) };
-    let recording = audio::open(&source, options, &mut |state| {
+    let mut on_progress = |state: audio::Progress| {
         progress.update(state.decoded, state.total);
         if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    };
+    let recording = interrupt::while_reading(|| audio::open(&source, options, &mut on_progress));
     progress.end();
     recording
 }

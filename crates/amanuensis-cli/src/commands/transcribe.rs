@@ -1,6 +1,5 @@
 //! `transcribe` and `translate`: sound files in, text out, one after another; one that fails does not stop the rest.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -10,18 +9,20 @@ use amanuensis::backend::{self, StageTime};
 use amanuensis::mel::Convention;
 use amanuensis::tokens::languages;
 use amanuensis::{Control, Engine, Event, Options, Outcome, text};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use super::{CLOSED_PIPE, FAILED, Stop, load, sound};
 use crate::args::{Decoding, MelConvention, Task, Transcribe};
 use crate::console::{self, say};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::outputs::{self, Target};
+use crate::panics;
 use crate::progress::{Progress, Stage};
 use crate::timings::{self, Timings};
 use crate::values::Language;
 
 pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
+    let progress = Progress::new(asked.report.progress); // first, for it says how refusals are told
     let options = options(verb, &asked.decoding)?;
     let open = sound::options(&asked.sound)?;
     let targets = outputs::plan(&asked.inputs, &asked.output).map_err(Stop::Usage)?;
@@ -30,13 +31,12 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     if writes_data && verbose {
         return Err(Stop::Usage("--verbose and `--output-dir -` would both use standard output".to_owned()));
     }
-    if !verbose && targets.contains(&Target::Nothing) {
-        let advice = "add --output-format or --output-dir to write files, or leave --verbose on";
+    if !verbose && asked.report.timings.is_none() && targets.contains(&Target::Nothing) {
+        let advice = "add --output-format or --output-dir to write files, or --timings, or leave --verbose on";
         return Err(Stop::Usage(format!("nothing would be written; {advice}")));
     }
-    outputs::make_folders(&targets)?;
+    outputs::prepare(&targets)?;
     let cancel = interrupt::listen();
-    let progress = Progress::new(asked.report.progress);
     let engine = load::engine(&asked.model)?;
     if interrupt::asked() {
         say!("stopped before any sound was read");
@@ -125,9 +125,7 @@ impl Run<'_> {
         if self.asked.inputs.len() > 1 && self.verbose {
             say!("{name}:");
         }
-        let result = catch_unwind(AssertUnwindSafe(|| self.file(&name, input, target))).unwrap_or_else(|_| {
-            Err(anyhow!("{name}: the program met a defect of its own (above); please report it with the file"))
-        });
+        let result = panics::caught(&name, || self.file(&name, input, target));
         let error = result.as_ref().err().map(|error| format!("{error:#}"));
         self.progress.file_done(&name, error.as_deref());
         if let Some(error) = error
@@ -142,7 +140,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let recording = match sound::open(input, &self.open, &mut self.progress) {
             Err(error) if interrupt::asked() => {
-                say!("{name}: stopped while reading; nothing of it was written");
+                say!("{name}: stopped while reading{}", unwritten(target));
                 return Err(error.into());
             }
             opened => opened?,
@@ -157,7 +155,7 @@ impl Run<'_> {
         let outcome = match outcome {
             Err(_) if interrupt::asked() && !self.closed => {
                 let (done, all) = (processed, recording.duration());
-                say!("{name}: stopped after {done:.1} of {all:.1} seconds; nothing of it was written");
+                say!("{name}: stopped after {done:.1} of {all:.1} seconds{}", unwritten(target));
                 return outcome.map(drop);
             }
             outcome => outcome.with_context(|| name.to_owned())?,
@@ -235,6 +233,15 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What to say of the output of an input that was not finished. Segments that were printed are on the screen.
+fn unwritten(target: &Target) -> &'static str {
+    match target {
+        Target::Nothing => "",
+        Target::StandardOutput(_) => "; nothing was written for it",
+        Target::Files(_) => "; no file was written for it",
     }
 }
 

@@ -8,12 +8,18 @@ use crate::tokens::TokenizerError;
 #[non_exhaustive]
 pub enum ModelError {
     /// The operating system refused a file.
-    #[error("{file}: cannot be read: {source}")]
+    #[error("{file}: cannot be read: {reason}")]
     Read {
         /// The file.
         file: String,
-        /// The system's reason.
-        source: io::Error,
+        /// The system's reason. It is part of the sentence and not the error's source, or it would be said twice.
+        reason: io::Error,
+    },
+    /// What git-lfs leaves in the place of a large file until it is fetched.
+    #[error("{file}: a git-lfs pointer, not the file itself; fetch it with `git lfs pull`")]
+    Pointer {
+        /// The file.
+        file: String,
     },
     /// Nothing by this name is known or stored here.
     #[error("no model {name:?}: looked in {}; {advice}", list(.looked))]

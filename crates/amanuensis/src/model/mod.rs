@@ -81,7 +81,7 @@ pub fn open(source: &Source) -> Result<ModelFile, ModelError> {
 
 fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let shown = path.display().to_string();
-    let metadata = path.metadata().map_err(|error| ModelError::Read { file: shown.clone(), source: error })?;
+    let metadata = path.metadata().map_err(|error| ModelError::Read { file: shown.clone(), reason: error })?;
     if metadata.is_dir() {
         return hugging_face::open(source::name_of(path), &Folder::Disk(path.to_owned()), None);
     }

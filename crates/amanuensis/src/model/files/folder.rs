@@ -71,7 +71,7 @@ impl Folder {
 
     /// A file of weights.
     pub(in crate::model) fn weights(&self, name: &str) -> Result<Bytes, ModelError> {
-        let refused = |source| ModelError::Read { file: self.path_of(name), source };
+        let refused = |reason| ModelError::Read { file: self.path_of(name), reason };
         match self {
             Self::Embedded(files) => {
                 let found = files.iter().find(|(known, _)| *known == name);
@@ -83,14 +83,16 @@ impl Folder {
                 if !path.metadata().map_err(refused)?.is_file() {
                     return Err(refused(io::Error::other("it is not a regular file")));
                 }
-                MappedFile::open(&path).map(Bytes::Mapped).map_err(refused)
+                let bytes = MappedFile::open(&path).map(Bytes::Mapped).map_err(refused)?;
+                refuse_pointer(&bytes, &self.path_of(name))?;
+                Ok(bytes)
             }
         }
     }
 }
 
 fn read_settings(path: &Path, file: &str) -> Result<Option<Vec<u8>>, ModelError> {
-    let refused = |source| ModelError::Read { file: file.to_owned(), source };
+    let refused = |reason| ModelError::Read { file: file.to_owned(), reason };
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -102,5 +104,15 @@ fn read_settings(path: &Path, file: &str) -> Result<Option<Vec<u8>>, ModelError>
     if metadata.len() > LARGEST_SETTINGS {
         return Err(ModelError::TooLarge { file: file.to_owned(), size: metadata.len(), limit: LARGEST_SETTINGS });
     }
-    std::fs::read(path).map(Some).map_err(refused)
+    let bytes = std::fs::read(path).map_err(refused)?;
+    refuse_pointer(&bytes, file)?;
+    Ok(Some(bytes))
+}
+
+/// A repository cloned without git-lfs has a few lines of text where its large files should be.
+fn refuse_pointer(bytes: &[u8], file: &str) -> Result<(), ModelError> {
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(ModelError::Pointer { file: file.to_owned() });
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::config::{self, Config, GenerationConfig};
 use super::folder::{Folder, Settings};
-use super::safetensors;
+use super::safetensors::{self, Table};
 use crate::model::generation::{self, Generation, Sources};
 use crate::model::weights::Weights;
 use crate::model::{Dims, Format, ModelError, ModelFile};
@@ -32,8 +32,12 @@ pub(in crate::model) fn open(
         generation_file.as_ref().map(Settings::parse).transpose()?.unwrap_or_default();
     let generation_file = folder.path_of("generation_config.json");
 
-    let weights = read_weights(folder, weights_file)?;
+    let (weights, gap) = read_weights(folder, weights_file)?;
+    // A needed tensor that is not there says more than the gap its numbers leave.
     let mut warnings = check_weights(&weights, &dims)?;
+    if let Some(gap) = gap {
+        return Err(gap);
+    }
     let tokenizer = read_tokenizer(folder, &dims, &generation_config)?;
     let sources = Sources { config: (&config_file.file, &config), generation: (&generation_file, &generation_config) };
     let generation = Generation::read(&sources, &dims, &tokenizer)?;
@@ -41,7 +45,10 @@ pub(in crate::model) fn open(
     Ok(ModelFile { name, dims, weights, tokenizer, generation, format: Format::HuggingFace, warnings })
 }
 
-fn read_weights(folder: &Folder, weights_file: Option<&str>) -> Result<Weights, ModelError> {
+/// Weights, and what is wrong with how they cover their files.
+type Covered = (Weights, Option<ModelError>);
+
+fn read_weights(folder: &Folder, weights_file: Option<&str>) -> Result<Covered, ModelError> {
     if let Some(file) = weights_file {
         return read_shards(folder, file, &BTreeSet::from([file.to_owned()]));
     }
@@ -69,7 +76,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-fn read_indexed(folder: &Folder, settings: &Settings) -> Result<Weights, ModelError> {
+fn read_indexed(folder: &Folder, settings: &Settings) -> Result<Covered, ModelError> {
     let index: Index = settings.parse()?;
     let shards: BTreeSet<String> = index.weight_map.values().cloned().collect();
     // A name with folders in it would lead out of the model's own.
@@ -81,14 +88,14 @@ fn read_indexed(folder: &Folder, settings: &Settings) -> Result<Weights, ModelEr
             expected: "the name of a file beside it".to_owned(),
         });
     }
-    let weights = read_shards(folder, INDEX, &shards)?;
+    let (weights, gap) = read_shards(folder, INDEX, &shards)?;
     for (tensor, shard) in &index.weight_map {
         if weights.get(canonical(tensor)).is_none() {
             let reason = format!("tensor {tensor} is not in it, though {INDEX} says so");
             return Err(ModelError::Container { file: folder.path_of(shard), reason });
         }
     }
-    Ok(weights)
+    Ok((weights, gap))
 }
 
 fn is_plain_name(name: &str) -> bool {
@@ -96,16 +103,18 @@ fn is_plain_name(name: &str) -> bool {
     matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) && !name.contains(['/', '\\'])
 }
 
-fn read_shards(folder: &Folder, origin: &str, shards: &BTreeSet<String>) -> Result<Weights, ModelError> {
+fn read_shards(folder: &Folder, origin: &str, shards: &BTreeSet<String>) -> Result<Covered, ModelError> {
     let mut weights = Weights::new(folder.path_of(origin));
+    let mut first_gap = None;
     for shard in shards {
         let bytes = folder.weights(shard)?;
         let file = folder.path_of(shard);
-        let tensors = safetensors::read(&file, &bytes)?;
+        let Table { tensors, gap } = safetensors::read(&file, &bytes)?;
+        first_gap = first_gap.or(gap);
         let tensors = tensors.into_iter().map(|(name, entry)| (canonical(&name).to_owned(), entry));
         weights.add_file(&file, bytes, tensors)?;
     }
-    Ok(weights)
+    Ok((weights, first_gap))
 }
 
 /// Some files name the whole model before each tensor, some do not.

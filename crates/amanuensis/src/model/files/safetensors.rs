@@ -21,12 +21,25 @@ const LONGEST_HEADER: u64 = 100_000_000;
 /// No tensor of any model has this many axes.
 const MOST_AXES: usize = 8;
 
-/// The tensors of a file, by the names they have in it, with the places of their numbers in the file.
-pub(in crate::model) fn read(name: &str, bytes: &[u8]) -> Result<Vec<(String, Entry)>, ModelError> {
-    read_tensors(bytes).map_err(|reason| ModelError::Container { file: name.to_owned(), reason })
+/// What a header says.
+pub(in crate::model) struct Table {
+    /// The tensors, by the names they have in the file, with the places of their numbers in it.
+    pub(in crate::model) tensors: Vec<(String, Entry)>,
+    /// Which numbers belong to no tensor, if any do. The file is to be refused for it, but a
+    /// reader that knows which tensors are needed may first say which one is not there.
+    pub(in crate::model) gap: Option<ModelError>,
 }
 
-fn read_tensors(bytes: &[u8]) -> Result<Vec<(String, Entry)>, String> {
+/// Reads the header of a file. Every place in the table lies inside `bytes`.
+pub(in crate::model) fn read(name: &str, bytes: &[u8]) -> Result<Table, ModelError> {
+    let broken = |reason| ModelError::Container { file: name.to_owned(), reason };
+    let (tensors, start) = read_tensors(bytes).map_err(broken)?;
+    let gap = check_coverage(&tensors, start, bytes.len()).map_err(broken)?.map(broken);
+    Ok(Table { tensors, gap })
+}
+
+/// The tensors, and where the numbers begin.
+fn read_tensors(bytes: &[u8]) -> Result<(Vec<(String, Entry)>, usize), String> {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return Err(format!("it has {} bytes, too few for a header", bytes.len()));
     };
@@ -48,8 +61,7 @@ fn read_tensors(bytes: &[u8]) -> Result<Vec<(String, Entry)>, String> {
         let entry = check(&found, numbers.len(), start).map_err(|reason| format!("tensor {name}: {reason}"))?;
         tensors.push((name, entry));
     }
-    check_coverage(&tensors, start, bytes.len())?;
-    Ok(tensors)
+    Ok((tensors, start))
 }
 
 /// Checks one tensor by itself: kind, shape, and that its bytes lie inside the numbers.
@@ -74,25 +86,28 @@ fn check(found: &Found, available: usize, start: usize) -> Result<Entry, String>
     Ok(Entry { file: 0, dtype, shape: found.shape.clone(), range })
 }
 
-/// Checks the tensors against each other: end to end, from the first number to the last.
-fn check_coverage(tensors: &[(String, Entry)], start: usize, end: usize) -> Result<(), String> {
+/// Checks the tensors against each other: none overlaps another. The result is the first gap between them, or after
+/// the last.
+fn check_coverage(tensors: &[(String, Entry)], start: usize, end: usize) -> Result<Option<String>, String> {
     let mut in_order: Vec<_> = tensors.iter().collect();
     in_order.sort_by_key(|(_, entry)| (entry.range.start, entry.range.end));
     let mut covered = start;
+    let mut gap = None;
     for (name, entry) in in_order {
         let begin = entry.range.start;
         if begin < covered {
             return Err(format!("tensor {name}: it overlaps the one before it by {} bytes", covered - begin));
         }
         if begin > covered {
-            return Err(format!("tensor {name}: {} bytes before it belong to no tensor", begin - covered));
+            let reason = || format!("tensor {name}: {} bytes before it belong to no tensor", begin - covered);
+            gap.get_or_insert_with(reason);
         }
         covered = entry.range.end;
     }
     if covered != end {
-        return Err(format!("{} bytes at its end belong to no tensor", end - covered));
+        gap.get_or_insert_with(|| format!("{} bytes at its end belong to no tensor", end - covered));
     }
-    Ok(())
+    Ok(gap)
 }
 
 #[derive(Deserialize)]
@@ -147,8 +162,14 @@ mod tests {
         [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; numbers]].concat()
     }
 
+    /// The tensors of a file that has no fault at all.
+    fn whole(name: &str, bytes: &[u8]) -> Result<Vec<(String, Entry)>, ModelError> {
+        let Table { tensors, gap } = read(name, bytes)?;
+        gap.map_or(Ok(tensors), Err)
+    }
+
     fn reason(bytes: &[u8]) -> String {
-        let error = read("m.safetensors", bytes).unwrap_err().to_string();
+        let error = whole("m.safetensors", bytes).unwrap_err().to_string();
         assert!(error.starts_with("m.safetensors: not a valid safetensors file: "), "{error}");
         error
     }
@@ -158,7 +179,7 @@ mod tests {
     #[test]
     fn reads_kinds_shapes_and_places() {
         let bytes = file(GOOD, 16);
-        let tensors = read("m", &bytes).unwrap();
+        let tensors = whole("m", &bytes).unwrap();
         let start = bytes.len() - 16;
         let expected = [
             ("a", Dtype::F16, vec![2, 3], start + 4..start + 16),
@@ -167,7 +188,7 @@ mod tests {
         ]
         .map(|(name, dtype, shape, range)| (name.to_owned(), Entry { file: 0, dtype, shape, range }));
         assert_eq!(tensors, expected);
-        assert!(read("m", &file("{}", 0)).unwrap().is_empty());
+        assert!(whole("m", &file("{}", 0)).unwrap().is_empty());
     }
 
     #[test]
@@ -231,7 +252,7 @@ mod tests {
                 bytes[place] = byte;
             }
             bytes.truncate(bytes.len() - cut.index(12) / 4);
-            if let Ok(tensors) = read("m", &bytes) {
+            if let Ok(tensors) = whole("m", &bytes) {
                 for (_, entry) in tensors {
                     prop_assert!(bytes.get(entry.range.clone()).is_some());
                     prop_assert_eq!(entry.range.len(), entry.shape.iter().product::<usize>() * entry.dtype.size());
