@@ -92,7 +92,7 @@ fn probe<'m>(media: &Media, name: &str, intake: &Intake<'_>) -> Result<Box<dyn F
             detail: "none of the built-in formats begins like this".into(),
         }),
         Ok(Err(Error::IoError(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Err(AudioError::Io { name: name.to_owned(), action: "reading", source: error })
+            Err(AudioError::Io { name: name.to_owned(), action: "reading", reason: error })
         }
         Ok(Err(Error::IoError(_))) => Err(AudioError::UnknownFormat {
             name: name.to_owned(),
@@ -176,7 +176,7 @@ impl Run<'_, '_> {
                     continue;
                 }
                 Ok(Err(Error::IoError(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-                    return Err(AudioError::Io { name: self.name.to_owned(), action: "reading", source: error });
+                    return Err(AudioError::Io { name: self.name.to_owned(), action: "reading", reason: error });
                 }
                 Ok(Err(Error::IoError(_))) => {
                     ended_early = Some("the file is cut off".to_owned());

@@ -85,14 +85,14 @@ pub enum AudioError {
         message: String,
     },
     /// The operating system refused to read or write.
-    #[error("{name}: {action}: {source}")]
+    #[error("{name}: {action}: {reason}")]
     Io {
         /// The input as a person would name it.
         name: String,
         /// What was being done.
         action: &'static str,
         /// The answer of the operating system.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The caller's progress function asked to stop.
     #[error("{name}: reading was cancelled")]

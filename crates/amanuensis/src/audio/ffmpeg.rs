@@ -44,7 +44,7 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
         None => Some(copy_to_file(media).map_err(|source| AudioError::Io {
             name: name.to_owned(),
             action: "copying to a temporary file for ffmpeg",
-            source,
+            reason: source,
         })?),
     };
     let path = match (&copy, media.path()) {
@@ -64,7 +64,7 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
             return Err(Failure::NotInstalled(program.display().to_string()));
         }
         Err(error) => {
-            return Err(AudioError::Io { name: name.to_owned(), action: "starting ffmpeg", source: error }.into());
+            return Err(AudioError::Io { name: name.to_owned(), action: "starting ffmpeg", reason: error }.into());
         }
     };
     let complaint = child.0.stderr.take().map(listen);
@@ -75,7 +75,7 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
     let status = child.0.wait().map_err(|source| AudioError::Io {
         name: name.to_owned(),
         action: "waiting for ffmpeg",
-        source,
+        reason: source,
     })?;
     let complaint = complaint.and_then(|thread| thread.join().ok()).unwrap_or_default();
     if !status.success() && intake.len() == 0 {

@@ -54,7 +54,7 @@ impl Input {
                 let io = |source: io::Error| match source.kind() {
                     io::ErrorKind::NotFound => AudioError::NotFound { path: path.clone() },
                     io::ErrorKind::IsADirectory => AudioError::Directory { path: path.clone() },
-                    _ => AudioError::Io { name: name.clone(), action: "opening", source },
+                    _ => AudioError::Io { name: name.clone(), action: "opening", reason: source },
                 };
                 let status = std::fs::metadata(path).map_err(io)?;
                 if status.is_dir() {
@@ -80,7 +80,7 @@ const DENSEST_SOUND: f64 = 192_000.0 * 8.0;
 const OTHER_MATTER: u64 = 256 << 20;
 
 fn spool(mut reader: impl Read, name: &str, limits: &Limits, watch: Watch<'_>) -> Result<Media, AudioError> {
-    let io = |action| move |source| AudioError::Io { name: name.to_owned(), action, source };
+    let io = |action| move |source| AudioError::Io { name: name.to_owned(), action, reason: source };
     let mut memory = Vec::new();
     let mut file: Option<File> = None;
     let mut total = 0u64;

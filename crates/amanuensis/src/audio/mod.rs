@@ -115,7 +115,7 @@ fn native(
     };
     let work = AssertUnwindSafe(|| {
         let mut intake = Intake::new(name, &options.limits, &mut watch);
-        let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", source };
+        let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", reason: source };
         let media = &media.after_tags().map_err(io)?;
         let head = media.peek(0, 16).map_err(io)?;
         if wav::is_wave(&head)

@@ -75,7 +75,7 @@ impl From<AudioError> for ReadError {
 impl ReadError {
     pub(super) fn named(self, name: &str) -> AudioError {
         match self {
-            ReadError::Io(source) => AudioError::Io { name: name.to_owned(), action: "reading", source },
+            ReadError::Io(source) => AudioError::Io { name: name.to_owned(), action: "reading", reason: source },
             ReadError::Audio(error) => error,
         }
     }

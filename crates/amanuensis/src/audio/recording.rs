@@ -137,7 +137,7 @@ impl Recording {
     }
 
     fn io(&self, action: &'static str, source: io::Error) -> AudioError {
-        AudioError::Io { name: self.source.name.clone(), action, source }
+        AudioError::Io { name: self.source.name.clone(), action, reason: source }
     }
 }
 
@@ -175,7 +175,7 @@ impl Writer {
         let io = |source| AudioError::Io {
             name: self.name.clone(),
             action: "writing decoded sound to a temporary file",
-            source,
+            reason: source,
         };
         let mut file = match self.file.take() {
             Some(file) => file,

@@ -27,7 +27,7 @@ pub(super) fn is_wave(head: &[u8]) -> bool {
 
 /// Decodes a wave file of uncompressed samples; none when its samples are compressed.
 pub(super) fn decode(media: &Media, name: &str, intake: &mut Intake<'_>) -> Result<Option<Source>, AudioError> {
-    let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", source };
+    let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", reason: source };
     let big = media.peek(0, 4).map_err(io)? == b"RIFX";
     let mut place = 12;
     let mut long_size = None;
@@ -90,7 +90,7 @@ fn samples(
     rest: u64,
     intake: &mut Intake<'_>,
 ) -> Result<Source, AudioError> {
-    let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", source };
+    let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", reason: source };
     let channels = usize::from(sound.channels);
     intake.check_shape(sound.rate, channels)?;
     let frame = (encoding.bytes() * channels) as u64;
