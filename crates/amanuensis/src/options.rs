@@ -129,3 +129,36 @@ impl Default for Control<'_> {
         Control::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_silence(options: &Options, no_speech_prob: f32, avg_logprob: f32) -> bool {
+        options.is_silence(&Decoded {
+            tokens: Vec::new(),
+            text: String::new(),
+            avg_logprob,
+            no_speech_prob,
+            compression_ratio: 0.0,
+            temperature: 0.0,
+        })
+    }
+
+    #[test]
+    fn silence_is_what_is_improbable_twice() {
+        let options = Options::default();
+        assert!(is_silence(&options, 0.7, -1.2));
+        assert!(!is_silence(&options, 0.7, -0.9), "the tokens are certain enough");
+        assert!(!is_silence(&options, 0.6, -1.2), "exactly at the threshold is not above it");
+        assert!(is_silence(&options, 0.7, -1.0), "nor is this");
+    }
+
+    #[test]
+    fn thresholds_can_be_left_out() {
+        let without_logprob = Options { logprob_threshold: None, ..Options::default() };
+        assert!(is_silence(&without_logprob, 0.7, -0.1));
+        let without_silence = Options { no_speech_threshold: None, ..Options::default() };
+        assert!(!is_silence(&without_silence, 1.0, -9.0));
+    }
+}
