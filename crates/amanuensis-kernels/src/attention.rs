@@ -273,6 +273,14 @@ impl Attend<'_> {
     unsafe fn run(&self, scratch: &mut [f32], out: *mut f32, out_stride: usize, scores: impl FnOnce(&[f32])) {
         let Attend { kernels, rows, layout: Layout { head_size, capacity, panel, .. }, .. } = *self;
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        if longest == 0 {
+            // Rows that may see nothing are sums over nothing.
+            for row in 0..rows {
+                // SAFETY: the caller's promise: `rows` rows of head-size numbers, `out_stride` apart.
+                unsafe { std::ptr::write_bytes(out.add(row * out_stride), 0, head_size) }
+            }
+            return;
+        }
         let (queries, scratch) = scratch.split_at_mut(packed_tile(kernels.tile, head_size));
         let (scales, scratch) = scratch.split_at_mut(kernels.tile);
         let strip = &mut scratch[..strip_size(kernels, rows, longest)];

@@ -400,3 +400,14 @@ proptest! {
         check_self_attention(time, heads, head_size, 1.5);
     }
 }
+
+#[test]
+fn a_row_that_may_see_nothing_is_zero() {
+    for kernels in every_kernels() {
+        let keys_values = KeysValues::new(kernels, 2, 5, 7);
+        let targets = [Query { keys_values: &keys_values, length: 0 }; 3];
+        let mut out = [f32::NAN; 30];
+        team(kernels, 2).enter(|region| region.attention(&[1.0; 30], &targets, 2, &mut out, None));
+        assert_eq!(out, [0.0; 30], "{kernels:?}");
+    }
+}
