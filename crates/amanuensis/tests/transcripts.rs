@@ -38,6 +38,10 @@ fn transcribes_as_openai_whisper(model: &str) {
 
 fn equals_openai_whisper(model: &str, engine: &Engine, folder: &Path, golden: &Value) {
     for (file, expected) in golden["files"].as_object().expect("files by name") {
+        let recording = open(&folder.join(file));
+        let languages = engine.detect_language(&recording, &Options::default(), &mut Control::new());
+        let detected = languages.unwrap_or_else(|error| panic!("{file}: {error}"))[0].0.clone();
+        assert_eq!(Some(detected.as_str()), expected["detected_language"].as_str(), "{model} {file}");
         for (run, conditioned) in [("alone", false), ("conditioned", true)] {
             if let Some(expected_run) = expected.get(run) {
                 let options = Options {
