@@ -1,6 +1,6 @@
 //! What a transcription can be asked for, and how it is watched and stopped.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crate::decoding::Decoded;
 use crate::mel::Convention;
@@ -110,11 +110,6 @@ impl<'a> Control<'a> {
     /// Stops when `cancel` is set, and tells `on_event` what happens.
     pub fn with(cancel: &'a AtomicBool, on_event: &'a mut dyn FnMut(Event<'_>)) -> Self {
         Control { cancel, on_event: Some(on_event) }
-    }
-
-    /// Whether it is to stop.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
     }
 
     pub(crate) fn tell(&mut self, event: Event<'_>) {

@@ -13,6 +13,7 @@ use crate::model::{Dims, ModelError, Weights};
 pub(super) struct Decoder {
     width: usize,
     heads: usize,
+    head_width: usize,
     inner: usize,
     context: usize,
     vocabulary: usize,
@@ -56,6 +57,7 @@ impl Decoder {
         Ok(Decoder {
             width,
             heads: dims.text_heads,
+            head_width: dims.text_head_width(),
             inner: dims.text_feed_forward,
             context: dims.text_context,
             vocabulary: dims.vocabulary,
@@ -81,8 +83,7 @@ impl Decoder {
         let mut listen = |window: &[f32], layer: &Layer| {
             work.proceed()?;
             region.linear(window, &layer.cross_keys_values, Epilogue::Store, &mut projected);
-            let mut keys_values =
-                KeysValues::new(region.kernels(), self.heads, self.width / self.heads, self.audio_context);
+            let mut keys_values = KeysValues::new(region.kernels(), self.heads, self.head_width, self.audio_context);
             keys_values.fill(region, &projected);
             Ok(keys_values)
         };
@@ -117,12 +118,20 @@ impl<'a> CpuDecoding<'a> {
 
 impl Decoding for CpuDecoding<'_> {
     fn start(&mut self, windows: &[usize]) {
-        let decoder = &self.model.decoder;
-        let (kernels, head) = (self.model.kernels, decoder.width / decoder.heads);
-        let empty = || KeysValues::new(kernels, decoder.heads, head, decoder.context);
         let heard = self.heard.len();
         assert!(windows.iter().all(|window| *window < heard), "windows {windows:?} of {heard}");
-        let lane = |&window| Lane { window, length: 0, seen: decoder.layers.iter().map(|_| empty()).collect() };
+        let decoder = &self.model.decoder;
+        let empty = || KeysValues::new(self.model.kernels, decoder.heads, decoder.head_width, decoder.context);
+        // The room of lanes that end here serves again: it is megabytes, and every new page of it costs.
+        let mut ended = std::mem::take(&mut self.lanes).into_iter();
+        let lane = |&window: &usize| {
+            let mut seen = match ended.next() {
+                Some(lane) => lane.seen,
+                None => decoder.layers.iter().map(|_| empty()).collect(),
+            };
+            seen.iter_mut().for_each(KeysValues::clear);
+            Lane { window, length: 0, seen }
+        };
         self.lanes = windows.iter().map(lane).collect();
     }
 

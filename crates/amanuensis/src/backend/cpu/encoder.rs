@@ -13,6 +13,7 @@ use crate::model::{CONVOLUTION_WINDOW as TAPS, Dims, ModelError, Weights};
 pub(super) struct Encoder {
     width: usize,
     heads: usize,
+    head_width: usize,
     inner: usize,
     context: usize,
     stem: [PackedMatrix; 2],
@@ -39,6 +40,7 @@ impl Encoder {
         Ok(Encoder {
             width,
             heads: dims.audio_heads,
+            head_width: dims.audio_head_width(),
             inner: dims.audio_feed_forward,
             context: dims.audio_context,
             stem: [
@@ -79,7 +81,7 @@ impl Encoder {
             work.proceed()?;
             layer.attention.norm.apply(region, &x, &mut normed);
             region.linear(&normed, &layer.attention.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
-            region.self_attention(&queries_keys_values, self.heads, width / self.heads, &mut normed);
+            region.self_attention(&queries_keys_values, self.heads, self.head_width, &mut normed);
             region.linear(&normed, &layer.attention.out, Epilogue::Add, &mut x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
 
