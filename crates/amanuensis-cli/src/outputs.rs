@@ -245,7 +245,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let targets = plan_of(&["a.wav"], folder.path().join("new/deep").to_str(), &["all"]).unwrap();
         prepare(&targets).unwrap();
-        let transcript = Transcript { text: String::new(), segments: vec![], language: "en".to_owned(), duration: 0.0 };
+        let transcript = Transcript { language: "en".to_owned(), ..Transcript::default() };
         let Target::Files(files) = &targets[0] else { panic!("{targets:?}") };
         write_files(files, &transcript).unwrap();
         write_files(files, &transcript).unwrap();

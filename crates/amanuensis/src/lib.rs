@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The modules stand in the order in which sound flows through them, and each uses only those before it:
-//! [`audio`], [`mel`], [`tokens`], [`model`], [`backend`], [`decoding`], [`segments`], [`text`].
+//! [`audio`], [`speech`], [`mel`], [`tokens`], [`model`], [`backend`], [`decoding`], [`segments`], [`text`].
 
 pub mod audio;
 pub mod backend;
@@ -19,6 +19,7 @@ pub mod decoding;
 pub mod mel;
 pub mod model;
 pub mod segments;
+pub mod speech;
 pub mod text;
 pub mod tokens;
 

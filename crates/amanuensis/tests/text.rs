@@ -99,13 +99,14 @@ fn said(pieces: &[(f64, f64, &str)]) -> Transcript {
         avg_logprob: -0.5,
         compression_ratio: 1.0,
         no_speech_prob: 0.0,
-        words: None,
+        ..Segment::default()
     };
     Transcript {
         text: pieces.iter().map(|(_, _, text)| *text).collect(),
         segments: pieces.iter().enumerate().map(segment).collect(),
         language: "en".to_owned(),
         duration: pieces.last().map_or(0.0, |(_, end, _)| *end),
+        ..Transcript::default()
     }
 }
 

@@ -26,7 +26,7 @@ pub use error::AudioError;
 pub use input::Input;
 pub use intake::Progress;
 pub use options::{Encoding, FfmpegPolicy, Limits, OpenOptions, RawFormat};
-pub use recording::{Decoder, Recording, SAMPLE_RATE, Source};
+pub use recording::{Decoder, Recording, SAMPLE_RATE, Sound, Source};
 
 use ffmpeg::Failure;
 use input::Media;

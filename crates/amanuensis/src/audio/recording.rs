@@ -54,6 +54,25 @@ pub struct Recording {
     warnings: Vec<String>,
 }
 
+/// Samples that can be read anywhere: a recording, or what is left of one.
+pub trait Sound: Send + Sync {
+    /// Samples in it, at [`SAMPLE_RATE`].
+    fn samples(&self) -> u64;
+
+    /// Fills `out` with the samples from `start` on; places outside the sound read as zero.
+    fn read(&self, start: u64, out: &mut [f32]) -> Result<(), AudioError>;
+}
+
+impl Sound for Recording {
+    fn samples(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, start: u64, out: &mut [f32]) -> Result<(), AudioError> {
+        Recording::read(self, start, out)
+    }
+}
+
 #[derive(Debug)]
 enum Store {
     Memory(Vec<i16>),

@@ -7,7 +7,7 @@
 mod filters;
 mod transform;
 
-use crate::audio::{AudioError, Recording, SAMPLE_RATE};
+use crate::audio::{AudioError, SAMPLE_RATE, Sound};
 use transform::Transform;
 
 /// Samples from one frame to the next: 10 ms.
@@ -51,7 +51,7 @@ pub enum Convention {
 ///
 /// Its memory is that of one window, however long the recording is.
 pub struct Spectrogram<'a> {
-    recording: &'a Recording,
+    sound: &'a dyn Sound,
     transform: Transform,
     convention: Convention,
     /// log10 of the loudest point of the recording; only [`Convention::OpenAi`] needs it.
@@ -60,18 +60,18 @@ pub struct Spectrogram<'a> {
 }
 
 impl<'a> Spectrogram<'a> {
-    /// Prepares the spectrogram of `recording` with `bins` mel bands.
+    /// Prepares the spectrogram of `sound` with `bins` mel bands.
     ///
     /// With [`Convention::OpenAi`] the whole recording is heard once, to find its loudest point;
     /// `proceed` is asked before every 30 s of that, and may end it by an error of its own.
     pub fn new<E: From<AudioError>>(
-        recording: &'a Recording,
+        sound: &'a dyn Sound,
         bins: usize,
         convention: Convention,
         proceed: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut spectrogram = Spectrogram {
-            recording,
+            sound,
             transform: Transform::new(bins),
             convention,
             loudest: SMALLEST_POWER.log10(),
@@ -85,7 +85,7 @@ impl<'a> Spectrogram<'a> {
 
     /// Whole frames of sound in the recording.
     pub fn content_frames(&self) -> u64 {
-        self.recording.len() / HOP as u64
+        self.sound.samples() / HOP as u64
     }
 
     /// The window that begins at frame `seek`, with at most `content` frames of sound in it.
@@ -101,7 +101,7 @@ impl<'a> Spectrogram<'a> {
             Convention::OpenAi => {
                 let heard = &mut values[..content * bins];
                 self.samples.resize(padded_samples(content), 0.0);
-                read_centred(self.recording, seek * HOP as u64, &mut self.samples)?;
+                read_centred(self.sound, seek * HOP as u64, &mut self.samples)?;
                 self.transform.power(&self.samples, heard);
                 logarithm(heard);
                 normalise(heard, self.loudest);
@@ -111,9 +111,9 @@ impl<'a> Spectrogram<'a> {
                 self.samples.clear();
                 self.samples.resize(length + 2 * half, 0.0);
                 // A last frame that is not whole still sounds, unless a clip ends before it.
-                let rest = (self.recording.len() - (seek * HOP as u64).min(self.recording.len())) as usize;
+                let rest = (self.sound.samples() - (seek * HOP as u64).min(self.sound.samples())) as usize;
                 let sound = if content < available { content * HOP } else { rest.min(length) };
-                self.recording.read(seek * HOP as u64, &mut self.samples[half..half + sound])?;
+                self.sound.read(seek * HOP as u64, &mut self.samples[half..half + sound])?;
                 mirror_edges(&mut self.samples, half);
                 self.transform.power(&self.samples, &mut values);
                 logarithm(&mut values);
@@ -135,7 +135,7 @@ impl<'a> Spectrogram<'a> {
             let count = (frames - seek).min(WINDOW_FRAMES as u64) as usize;
             let heard = &mut power[..count * self.transform.bins()];
             self.samples.resize(padded_samples(count), 0.0);
-            read_centred(self.recording, seek * HOP as u64, &mut self.samples)?;
+            read_centred(self.sound, seek * HOP as u64, &mut self.samples)?;
             self.transform.power(&self.samples, heard);
             loudest = heard.iter().copied().fold(loudest, f32::max);
         }
@@ -150,19 +150,19 @@ fn padded_samples(frames: usize) -> usize {
 
 /// Reads the samples under the frames whose first centre is sample `centre`: zeros behind the end of
 /// the recording, its mirror image before the beginning.
-fn read_centred(recording: &Recording, centre: u64, samples: &mut [f32]) -> Result<(), AudioError> {
+fn read_centred(sound: &dyn Sound, centre: u64, samples: &mut [f32]) -> Result<(), AudioError> {
     let half = FRAME / 2;
     if samples.is_empty() {
         return Ok(());
     }
     if centre >= half as u64 {
-        return recording.read(centre - half as u64, samples);
+        return sound.read(centre - half as u64, samples);
     }
     // Only the first frames of a recording come here: centres lie 160 apart and half a frame is 200.
     let missing = half - centre as usize;
-    recording.read(0, &mut samples[missing..])?;
+    sound.read(0, &mut samples[missing..])?;
     let mut head = vec![0.0; missing + 1];
-    recording.read(0, &mut head)?;
+    sound.read(0, &mut head)?;
     for (distance, &sample) in head.iter().enumerate().skip(1) {
         samples[missing - distance] = sample;
     }

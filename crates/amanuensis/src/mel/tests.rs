@@ -1,6 +1,7 @@
 use std::f64::consts::TAU;
 
 use super::*;
+use crate::audio::Recording;
 
 /// The log-mel of `samples` straight from the definition, in f64: all frames, `[frames][bins]`, before the floor.
 fn reference(samples: &[f32], frames: usize, bins: usize) -> Vec<f64> {

@@ -13,7 +13,7 @@ pub use story::Story;
 use crate::tokens::Token;
 
 /// What was said in a recording, and when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
     /// The whole text, as the model wrote it (it usually begins with a space).
     pub text: String,
@@ -23,10 +23,13 @@ pub struct Transcript {
     pub language: String,
     /// Length of the recording in seconds.
     pub duration: f64,
+    /// How it came about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// A stretch of speech with one start and one end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Number within the transcript, from 0.
     pub id: usize,
@@ -51,10 +54,48 @@ pub struct Segment {
     /// The words with their times, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Vec<Word>>,
+    /// Code of the language it was heard in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// The channel it was heard on, from 0, where channels were transcribed apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<usize>,
+    /// How often its window was decoded until the result was taken.
+    #[serde(default)]
+    pub tries: u32,
+    /// How much of it the detector of speech found to be speech, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech: Option<f32>,
+    /// How sharply the model looked at the sound while it wrote the words, from 0 to 1; known with word times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<f32>,
+    /// What speaks against the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
+}
+
+/// A sign that a text may not be what was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// The decoder was caught in a loop and stopped.
+    Loop,
+    /// The window's text repeats itself more than speech does.
+    Repetitive,
+    /// The window's tokens are improbable on average.
+    Unlikely,
+    /// Little or no speech was detected where the text is said to be.
+    Silence,
+    /// The words are too short, too long or too improbable.
+    Anomalous,
+    /// The text is that of the prompt.
+    PromptLeak,
+    /// The text was sampled at a temperature above 0.5.
+    Guessed,
 }
 
 /// A word and its time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Word {
     /// The word with its leading space and the punctuation that belongs to it.
     pub word: String,
@@ -64,4 +105,23 @@ pub struct Word {
     pub end: f64,
     /// Mean probability of its tokens.
     pub probability: f32,
+}
+
+/// How a transcript came about: enough to make it again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The program and its version.
+    pub program: String,
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of the file of its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_sha256: Option<String>,
+    /// The devices that did the work, as they said themselves.
+    pub devices: Vec<String>,
+    /// What was asked for, by the names of the options.
+    pub options: std::collections::BTreeMap<String, String>,
+    /// What could not be done as it was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

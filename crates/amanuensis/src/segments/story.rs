@@ -60,7 +60,8 @@ impl<'a> Story<'a> {
                 avg_logprob: decoded.avg_logprob,
                 compression_ratio: decoded.compression_ratio,
                 no_speech_prob: decoded.no_speech_prob,
-                words: None,
+                language: String::new(),
+                ..Segment::default()
             });
         }
         if !self.conditioned || decoded.temperature > TOO_HOT {
@@ -73,6 +74,6 @@ impl<'a> Story<'a> {
     /// whose bytes two segments share is whole.
     pub fn finish(self, language: String) -> Transcript {
         let text = self.tokenizer.decode(&self.said[self.prompt..]);
-        Transcript { text, segments: self.segments, language, duration: self.duration }
+        Transcript { text, segments: self.segments, language, duration: self.duration, provenance: None }
     }
 }

@@ -188,9 +188,14 @@ mod tests {
             compression_ratio: f32::NAN,
             no_speech_prob: 1e-9,
             words: Some(vec![Word { word: " a".to_owned(), start: 0.3, end: 1.0, probability: 0.5 }]),
+            ..Segment::default()
         };
-        let transcript =
-            Transcript { text: " x".to_owned(), segments: vec![segment], language: "de".to_owned(), duration: 30.0 };
+        let transcript = Transcript {
+            text: " x".to_owned(),
+            segments: vec![segment],
+            language: "de".to_owned(),
+            ..Transcript::default()
+        };
         let mut bytes = Vec::new();
         write(&transcript, &mut bytes).unwrap();
         let expected = concat!(

@@ -140,6 +140,7 @@ mod tests {
                 segments: vec![segment(start, end, " x")],
                 language: "en".to_owned(),
                 duration: 1.0,
+                ..Transcript::default()
             };
             for format in Format::ALL.into_iter().filter(|format| *format != Format::Txt) {
                 if format == Format::Lrc && start == 0.0 {
@@ -164,7 +165,7 @@ mod tests {
             avg_logprob: 0.0,
             compression_ratio: 0.0,
             no_speech_prob: 0.0,
-            words: None,
+            ..Segment::default()
         }
     }
 }

@@ -3,11 +3,17 @@
 //! Names are openai-whisper's where it has the flag. A boolean stands alone (`--flag`), takes a word (`--flag False`,
 //! `--flag=false`) or is negated (`--no-flag`); `_` and `-` in a name are the same: see `spelling`.
 
+mod decoding;
+mod output;
+
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::values::{self, Clips, Formats, Language, Maybe, Threads, TokenList};
+pub(crate) use decoding::Decoding;
+pub(crate) use output::Output;
+
+use crate::values::{self, Threads};
 
 /// Speech to text with Whisper models
 #[derive(Debug, Parser)]
@@ -56,83 +62,6 @@ pub(crate) struct Transcribe {
 
     #[command(flatten)]
     pub(crate) report: Report,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct Output {
-    /// Folder for the files written, made if it is missing [default: the current folder, if --output-format is given];
-    /// `-` writes one format of one input to standard output
-    #[arg(short = 'o', long, value_name = "FOLDER")]
-    pub(crate) output_dir: Option<PathBuf>,
-
-    /// Files to write: txt, vtt, srt, tsv, json, lrc, several with commas between, or all [default: all, if
-    /// --output-dir is given; without either no file is written]
-    #[arg(short = 'f', long, value_name = "FORMAT", value_delimiter = ',')]
-    pub(crate) output_format: Vec<Formats>,
-
-    /// Print each segment with its times to standard output as soon as it is understood [default: true]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          hide_possible_values = true, action = ArgAction::Set, value_parser = values::boolean())]
-    pub(crate) verbose: Option<bool>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "What is said")]
-pub(crate) struct Decoding {
-    /// What to do with the speech; `translate` is the same as the verb [default: that of the verb]
-    #[arg(long, value_name = "TASK")]
-    pub(crate) task: Option<Task>,
-
-    /// Language spoken, as a code (`de`) or an English name (`German`); None detects it
-    #[arg(long, value_name = "LANGUAGE", default_value = "None", hide_default_value = true)]
-    pub(crate) language: Maybe<Language>,
-
-    /// Text that the first window is to follow: names, spellings, a style
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) initial_prompt: Option<String>,
-
-    /// Give each window the text before it as context: names keep one spelling, but a mistake can go on from window to
-    /// window (openai-whisper does so by default)
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
-          value_parser = values::boolean())]
-    pub(crate) condition_on_previous_text: bool,
-
-    /// Do not ask the model for times; every window becomes one segment
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
-          default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
-          value_parser = values::boolean())]
-    pub(crate) without_timestamps: bool,
-
-    /// Tokens that are never chosen, ids with commas between; -1 stands for everything that is not speech, an empty
-    /// list for none [default: the model's own list]
-    #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
-    pub(crate) suppress_tokens: Option<TokenList>,
-
-    /// Never begin a window with a blank or with its end
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",
-          default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
-          value_parser = values::boolean())]
-    pub(crate) suppress_blank: bool,
-
-    /// Take a window for silence when the model finds that more probable than this (0 to 1) and its text is below
-    /// --logprob-threshold; None never does
-    #[arg(long, value_name = "PROBABILITY", default_value = "0.6", allow_negative_numbers = true,
-          value_parser = values::probability)]
-    pub(crate) no_speech_threshold: Maybe<f32>,
-
-    /// Mean log probability from which on text counts as understood; None switches the test off
-    #[arg(long, value_name = "NUMBER", default_value = "-1.0", allow_negative_numbers = true)]
-    pub(crate) logprob_threshold: Maybe<f32>,
-
-    /// Stretches to transcribe: start,end,start,end,... in seconds; the last end may be left out
-    #[arg(long, value_name = "SECONDS", default_value = "0")]
-    pub(crate) clip_timestamps: Clips,
-
-    /// How quiet sound is treated: by the loudest of the whole file (openai) or of each window (huggingface)
-    #[arg(long, value_name = "WHOSE", default_value = "openai", hide_possible_values = true)]
-    pub(crate) mel_convention: MelConvention,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,167 @@
+//! Two clocks and the one map between them.
+//!
+//! With voice activity detection the model hears the speech of a recording and not its silences, so a second of what
+//! it hears is not a second of the recording. The two are different types, and only a [`TimeMap`] makes one of the
+//! other:
+//!
+//! ```compile_fail
+//! use amanuensis::speech::{Heard, Recorded};
+//! let end: Recorded = Heard::from_seconds(3.5);
+//! ```
+
+use crate::audio::SAMPLE_RATE;
+
+/// A moment of the sound that the model hears.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Heard(f64);
+
+/// A moment of the recording.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Recorded(f64);
+
+macro_rules! clock {
+    ($moment:ident) => {
+        impl $moment {
+            /// So many seconds behind the beginning.
+            pub fn from_seconds(seconds: f64) -> Self {
+                $moment(seconds)
+            }
+
+            /// So many frames of 10 ms behind the beginning.
+            pub fn from_frames(frames: u64) -> Self {
+                $moment(frames as f64 / 100.0)
+            }
+
+            /// Seconds behind the beginning.
+            pub fn seconds(self) -> f64 {
+                self.0
+            }
+
+            /// The nearest frame of 10 ms.
+            pub fn frame(self) -> u64 {
+                (self.0 * 100.0).round_ties_even() as u64
+            }
+        }
+    };
+}
+
+clock!(Heard);
+clock!(Recorded);
+
+/// A stretch of a recording, in samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first sample.
+    pub start: u64,
+    /// The sample behind the last.
+    pub end: u64,
+}
+
+impl Span {
+    /// Samples in it.
+    pub fn samples(self) -> u64 {
+        self.end - self.start
+    }
+}
+
+/// Which stretches of a recording are heard, one behind the other.
+///
+/// Where two stretches meet, one moment that is heard stands for two of the recording: the end of the one and the
+/// start of the other. So a start and an end are asked for differently, and a word, which lies in one stretch, wholly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeMap {
+    /// In rising order, none empty, with the sample at which each is heard.
+    spans: Vec<(u64, Span)>,
+}
+
+impl TimeMap {
+    /// Everything is heard as it was recorded.
+    pub fn identity() -> Self {
+        TimeMap { spans: vec![(0, Span { start: 0, end: u64::MAX })] }
+    }
+
+    /// Only `spans` are heard: in rising order and without overlap; empty ones are left out.
+    ///
+    /// # Panics
+    ///
+    /// If one begins before the one before it ends.
+    pub fn new(spans: &[Span]) -> Self {
+        let mut heard = 0;
+        let mut mapped: Vec<(u64, Span)> = Vec::with_capacity(spans.len());
+        for &span in spans.iter().filter(|span| span.end > span.start) {
+            let before = mapped.last().map_or(0, |(_, last)| last.end);
+            assert!(before <= span.start, "{span:?} begins before {before}");
+            mapped.push((heard, span));
+            heard += span.samples();
+        }
+        TimeMap { spans: mapped }
+    }
+
+    /// The stretches with the sample at which each is heard.
+    pub fn spans(&self) -> &[(u64, Span)] {
+        &self.spans
+    }
+
+    /// When what begins at `moment` begins in the recording.
+    pub fn start(&self, moment: Heard) -> Recorded {
+        self.through(moment, self.spans.partition_point(|(heard, _)| samples(*heard) <= moment.0))
+    }
+
+    /// When what ends at `moment` ends in the recording.
+    pub fn end(&self, moment: Heard) -> Recorded {
+        self.through(moment, self.spans.partition_point(|(heard, _)| samples(*heard) < moment.0))
+    }
+
+    /// When a word was said: all of it in the stretch that its middle is in.
+    pub fn word(&self, start: Heard, end: Heard) -> (Recorded, Recorded) {
+        let middle = (start.0 + end.0) / 2.0;
+        let behind = self.spans.partition_point(|(heard, _)| samples(*heard) <= middle);
+        (self.through(start, behind), self.through(end, behind))
+    }
+
+    /// `moment` as the stretch before number `behind` has it, which it does not leave.
+    fn through(&self, moment: Heard, behind: usize) -> Recorded {
+        match self.spans.get(behind.saturating_sub(1)) {
+            Some((heard, span)) => {
+                let recorded = samples(span.start) + (moment.0 - samples(*heard));
+                Recorded(recorded.clamp(samples(span.start), samples(span.end)))
+            }
+            None => Recorded(moment.0),
+        }
+    }
+}
+
+fn samples(count: u64) -> f64 {
+    count as f64 / f64::from(SAMPLE_RATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> TimeMap {
+        TimeMap::new(&[Span { start: 16_000, end: 32_000 }, Span { start: 80_000, end: 96_000 }])
+    }
+
+    #[test]
+    fn where_stretches_meet_a_start_and_an_end_are_apart() {
+        let (map, meeting) = (two(), Heard::from_seconds(1.0));
+        assert_eq!(map.end(meeting).seconds(), 2.0);
+        assert_eq!(map.start(meeting).seconds(), 5.0);
+        assert_eq!(map.start(Heard::from_seconds(0.0)).seconds(), 1.0);
+        assert_eq!(map.end(Heard::from_seconds(9.0)).seconds(), 6.0, "behind the last stretch there is nothing");
+    }
+
+    #[test]
+    fn a_word_stays_in_one_stretch() {
+        let (start, end) = two().word(Heard::from_seconds(0.7), Heard::from_seconds(1.1));
+        assert_eq!((start.seconds(), end.seconds()), (1.7, 2.0));
+    }
+
+    #[test]
+    fn without_cuts_the_clocks_agree() {
+        let map = TimeMap::identity();
+        assert_eq!(map.start(Heard::from_seconds(12.34)).seconds(), 12.34);
+        assert_eq!(map.end(Heard::from_frames(1234)).frame(), 1234);
+    }
+}
