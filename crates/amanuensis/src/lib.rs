@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The modules stand in the order in which sound flows through them, and each uses only those before it:
-//! [`audio`], [`speech`], [`mel`], [`tokens`], [`model`], [`backend`], [`decoding`], [`segments`], [`text`].
+//! [`audio`], [`speech`], [`mel`], [`tokens`], [`model`], [`backend`], [`decoding`], [`segments`], [`transcription`];
+//! [`text`] writes what came of it.
 
 pub mod audio;
 pub mod backend;
@@ -22,27 +23,22 @@ pub mod segments;
 pub mod speech;
 pub mod text;
 pub mod tokens;
-
-mod error;
-mod options;
-mod request;
+pub mod transcription;
 
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
-pub use error::Error;
-pub use options::{Control, Event, Options, Task};
 pub use segments::{Segment, Transcript, Word};
+pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, Task};
 
 use audio::Recording;
 use backend::cpu::Cpu;
-use backend::{Backend, Model, Receipt, Stage, Work};
-use decoding::Prompt;
-use mel::{FRAMES_PER_SECOND, Spectrogram, WINDOW_FRAMES};
+use backend::{Backend, Model};
+use decoding::Languages;
+use mel::WINDOW_FRAMES;
 use model::{Generation, ModelFile, Source};
-use request::Asked;
-use segments::{Clips, Seek, Story, cut};
 use tokens::Tokenizer;
+use transcription::Means;
 
 /// How an engine is set up.
 #[derive(Debug, Clone, Default)]
@@ -58,19 +54,6 @@ pub struct Engine {
     tokenizer: Tokenizer,
     generation: Generation,
     warnings: Vec<String>,
-}
-
-/// A transcript, and how it came about.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The text with its times.
-    pub transcript: Transcript,
-    /// The languages it may be in with their probabilities, the most probable first; empty if the language was given.
-    pub languages: Vec<(String, f32)>,
-    /// What ran where.
-    pub receipt: Receipt,
-    /// What could not be done as it was asked, in words.
-    pub warnings: Vec<String>,
 }
 
 impl Engine {
@@ -116,49 +99,27 @@ impl Engine {
         options: &Options,
         control: &mut Control<'_>,
     ) -> Result<Outcome, Error> {
-        let special = self.tokenizer.special();
-        let dims = self.model.dims();
-        let mut asked = Asked::new(options, &self.tokenizer, &self.generation)?;
-        let mut work = Work::new(control.cancel);
-        let mut languages = Vec::new();
-        let mut story =
-            Story::new(&self.tokenizer, recording.duration(), &asked.before, options.condition_on_previous_text);
-
-        let mut spectrogram = self.spectrogram(recording, options, &mut work)?;
-        let content = spectrogram.content_frames();
-        let mut seek = Seek::new(Clips::new(&options.clips, content));
-        while let Some(window) = seek.window() {
-            let mut since = Instant::now();
-            let mel = spectrogram.window(window.start, window.frames as usize, WINDOW_FRAMES)?;
-            work.receipt.lap(Stage::Mel, &mut since);
-
-            let encoded = self.model.encode(&[mel], &mut work)?;
-            let mut decoding = self.model.begin(&encoded, &mut work)?;
-            if asked.needs_language() {
-                languages = decoding::detect(&mut *decoding, 0, special, &mut work)?;
-                asked.heard(special, &languages);
-                control.tell(Event::Language(&languages));
-            }
-            let prompt = Prompt::new(special, asked.request, story.context(), dims.text_context);
-            let decoded = decoding::greedy(&mut *decoding, 0, &self.tokenizer, &prompt, &asked.rules, &mut work)?;
-
-            if options.is_silence(&decoded) {
-                seek.advance(window, window.start + window.frames);
-            } else {
-                let pieces = cut(window, &decoded.tokens, special);
-                seek.advance(window, pieces.next);
-                for segment in story.add(window, pieces.pieces, &decoded) {
-                    control.tell(Event::Segment(segment));
-                }
-            }
-            let seconds = |frames: u64| frames as f64 / FRAMES_PER_SECOND as f64;
-            control.tell(Event::Progress { processed: seconds(seek.position().min(content)), total: seconds(content) });
-        }
-        let transcript = story.finish(asked.language);
-        Ok(Outcome { transcript, languages, receipt: work.receipt, warnings: asked.warnings })
+        let cancel = control.cancel;
+        let mut jobs = [Job { recording, options, control: control.reborrow() }];
+        let together = options.batch.unwrap_or(NonZeroUsize::MIN);
+        let outcomes = transcription::transcribe(self.means(), &mut jobs, together, cancel);
+        outcomes.into_iter().next().unwrap_or(Err(Error::Cancelled))
     }
 
-    /// The languages that the first window may be in, as codes with probabilities, the most probable first.
+    /// Writes down what is said in several recordings, `together` windows at a time, whichever recordings they are of.
+    ///
+    /// The outcomes are in the order of the jobs. A recording that cannot be read, or options that cannot be, fail alone;
+    /// setting `cancel` ends all.
+    pub fn transcribe_many(
+        &self,
+        jobs: &mut [Job<'_>],
+        together: NonZeroUsize,
+        cancel: &AtomicBool,
+    ) -> Vec<Result<Outcome, Error>> {
+        transcription::transcribe(self.means(), jobs, together, cancel)
+    }
+
+    /// The languages that a recording may be in, as codes with probabilities, the most probable first.
     ///
     /// A model for English only says English.
     pub fn detect_language(
@@ -166,32 +127,14 @@ impl Engine {
         recording: &Recording,
         options: &Options,
         control: &mut Control<'_>,
-    ) -> Result<Vec<(String, f32)>, Error> {
-        let special = self.tokenizer.special();
-        if !special.is_multilingual() {
+    ) -> Result<Languages, Error> {
+        if !self.tokenizer.special().is_multilingual() {
             return Ok(vec![("en".to_owned(), 1.0)]);
         }
-        let mut work = Work::new(control.cancel);
-        let mut spectrogram = self.spectrogram(recording, options, &mut work)?;
-        let mut seek = Seek::new(Clips::new(&options.clips, spectrogram.content_frames()));
-        let Some(window) = seek.window() else { return Ok(Vec::new()) };
-        let mel = spectrogram.window(window.start, window.frames as usize, WINDOW_FRAMES)?;
-        let encoded = self.model.encode(&[mel], &mut work)?;
-        let mut decoding = self.model.begin(&encoded, &mut work)?;
-        Ok(decoding::detect(&mut *decoding, 0, special, &mut work)?)
+        transcription::detect_language(self.means(), recording, options, control.cancel)
     }
 
-    fn spectrogram<'a>(
-        &self,
-        recording: &'a Recording,
-        options: &Options,
-        work: &mut Work<'_>,
-    ) -> Result<Spectrogram<'a>, Error> {
-        let mut since = Instant::now();
-        let bins = self.model.dims().mel_bins;
-        let mut proceed = || work.proceed().map_err(Error::from);
-        let spectrogram = Spectrogram::new(recording, bins, options.mel, &mut proceed)?;
-        work.receipt.lap(Stage::Mel, &mut since);
-        Ok(spectrogram)
+    fn means(&self) -> Means<'_> {
+        Means { model: &*self.model, tokenizer: &self.tokenizer, generation: &self.generation }
     }
 }

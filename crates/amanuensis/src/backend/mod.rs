@@ -99,6 +99,11 @@ impl Logits {
     pub fn row(&mut self, index: usize) -> &mut [f32] {
         &mut self.values[index * self.vocabulary..][..self.vocabulary]
     }
+
+    /// All rows.
+    pub fn rows(&mut self) -> Vec<&mut [f32]> {
+        self.values.chunks_exact_mut(self.vocabulary.max(1)).collect()
+    }
 }
 
 /// What the encoder heard: `[windows][positions][width]`.

@@ -11,6 +11,8 @@ use serde::Serialize;
 pub enum Stage {
     /// Reading the file: container, codec, resampling.
     Decode,
+    /// Looking for speech.
+    Speech,
     /// The log-mel spectrogram.
     Mel,
     /// The encoder's two convolutions.
@@ -29,12 +31,15 @@ pub enum Stage {
     Logits,
     /// Rules, choice of tokens, cutting of segments.
     Search,
+    /// Times of words, without the decoder's part of it.
+    Words,
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stage::Decode => write!(f, "decode sound"),
+            Stage::Speech => write!(f, "speech detection"),
             Stage::Mel => write!(f, "log-mel"),
             Stage::Stem => write!(f, "encoder stem"),
             Stage::EncoderAttention(layer) => write!(f, "encoder {layer} attention"),
@@ -44,6 +49,7 @@ impl fmt::Display for Stage {
             Stage::Decoder => write!(f, "decoder layers"),
             Stage::Logits => write!(f, "logits"),
             Stage::Search => write!(f, "search"),
+            Stage::Words => write!(f, "word times"),
         }
     }
 }

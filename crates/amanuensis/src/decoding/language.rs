@@ -4,24 +4,33 @@ use super::scores::best;
 use crate::backend::{BackendError, Decoding, Feed, Logits, Work};
 use crate::tokens::Special;
 
-/// The languages that `window` may be in, as codes with probabilities, the most probable first.
+/// Languages that a sound may be in, as codes with probabilities, the most probable first.
+pub type Languages = Vec<(String, f32)>;
+
+/// The languages that each of the encoded `windows` may be in.
 ///
-/// A model for one language only gives an empty list.
+/// Only those with the codes `allowed` count, if there are any. A model for one language only gives empty lists.
 pub fn detect(
     decoding: &mut dyn Decoding,
-    window: usize,
+    windows: &[usize],
+    allowed: &[String],
     special: &Special,
     work: &mut Work<'_>,
-) -> Result<Vec<(String, f32)>, BackendError> {
+) -> Result<Vec<Languages>, BackendError> {
     if !special.is_multilingual() {
-        return Ok(Vec::new());
+        return Ok(vec![Vec::new(); windows.len()]);
     }
     let mut logits = Logits::default();
-    decoding.start(&[window]);
-    decoding.step(&[Feed { tokens: &[special.start_of_transcript], read: &[0] }], &mut logits, work)?;
-    let row = logits.row(0);
-    let mut languages: Vec<_> =
-        special.languages.iter().map(|(code, token)| (code.clone(), row[*token as usize])).collect();
+    let feed = Feed { tokens: &[special.start_of_transcript], read: &[0] };
+    decoding.start(windows);
+    decoding.step(&vec![feed; windows.len()], &mut logits, work)?;
+    (0..windows.len()).map(|window| languages(logits.row(window), allowed, special)).collect()
+}
+
+fn languages(row: &[f32], allowed: &[String], special: &Special) -> Result<Languages, BackendError> {
+    let is_allowed = |code: &String| allowed.is_empty() || allowed.contains(code);
+    let known = special.languages.iter().filter(|(code, _)| is_allowed(code));
+    let mut languages: Languages = known.map(|(code, token)| (code.clone(), row[*token as usize])).collect();
     let scores: Vec<f32> = languages.iter().map(|language| language.1).collect();
     let (_, greatest) = best(&scores);
     if !greatest.is_finite() {
@@ -33,4 +42,15 @@ pub fn detect(
     }
     languages.sort_by(|a, b| b.1.total_cmp(&a.1));
     Ok(languages)
+}
+
+/// The mean of what several windows say.
+pub fn mean(windows: &[Languages]) -> Languages {
+    let mut mean: Languages = windows.first().cloned().unwrap_or_default();
+    for (code, probability) in &mut mean {
+        let of = |languages: &Languages| languages.iter().find(|(other, _)| other == code).map_or(0.0, |(_, p)| *p);
+        *probability = windows.iter().map(of).sum::<f32>() / windows.len() as f32;
+    }
+    mean.sort_by(|a, b| b.1.total_cmp(&a.1));
+    mean
 }

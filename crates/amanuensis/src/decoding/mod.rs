@@ -1,24 +1,31 @@
-//! Decoding: from an encoded window to the tokens that best say what was heard.
+//! Decoding: from encoded windows to the tokens that best say what was heard.
+//!
+//! [`decode`] takes any number of windows at once, each with a prompt, rules and a search of its own. Their hypotheses
+//! are the lanes of one batch; windows whose text is not good enough are tried again, together, at the next
+//! temperature.
 
-mod greedy;
+mod batch;
 mod language;
+mod loops;
 mod prompt;
 mod quality;
 mod rules;
 mod scores;
+mod search;
 
-pub use language::detect;
-pub use prompt::{Prompt, Request, text_prompt};
-pub use quality::compression_ratio;
+pub use batch::{Item, decode};
+pub use language::{Languages, detect, mean};
+pub use prompt::{Prompt, Request, room_for_previous, text_prompt};
+pub use quality::{Resort, Thresholds, compression_ratio, entropy};
 pub use rules::Rules;
+pub use search::{LengthPenalty, Search};
 
-use crate::backend::{BackendError, Decoding, Work};
-use crate::tokens::{Token, Tokenizer};
+use crate::tokens::Token;
 
 /// What a window was decoded to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Decoded {
-    /// The tokens behind the prompt, without the end of text.
+    /// The tokens of the transcript, without the end of text.
     pub tokens: Vec<Token>,
     /// Their text, without timestamps.
     pub text: String,
@@ -28,27 +35,10 @@ pub struct Decoded {
     pub no_speech_prob: f32,
     /// Bytes of the text over bytes of it compressed.
     pub compression_ratio: f32,
-    /// The temperature that the tokens were sampled at; 0 is greedy.
+    /// The temperature that the tokens were sampled at; 0 is not sampled.
     pub temperature: f32,
-}
-
-/// Decodes one lane that listens to window `window`, taking the most probable token at every step.
-pub fn greedy(
-    decoding: &mut dyn Decoding,
-    window: usize,
-    tokenizer: &Tokenizer,
-    prompt: &Prompt,
-    rules: &Rules,
-    work: &mut Work<'_>,
-) -> Result<Decoded, BackendError> {
-    let found = greedy::search(decoding, window, tokenizer.special(), prompt, rules, work)?;
-    let text = tokenizer.decode(&found.tokens);
-    Ok(Decoded {
-        avg_logprob: (found.sum_logprob / (found.tokens.len() + 1) as f64) as f32,
-        no_speech_prob: found.no_speech_prob,
-        compression_ratio: compression_ratio(text.trim()),
-        temperature: 0.0,
-        tokens: found.tokens,
-        text,
-    })
+    /// How many temperatures were tried.
+    pub tries: u32,
+    /// Whether the decoder was caught in a loop; the repetitions were taken off.
+    pub looped: bool,
 }

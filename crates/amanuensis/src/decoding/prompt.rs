@@ -5,10 +5,12 @@ use crate::tokens::{Special, Token, Tokenizer};
 /// The tokens that a lane begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// All of them: text that came before, then the start of the transcript, language and task.
+    /// All of them: text that came before, then the start of the transcript, language and task, then what is forced.
     pub tokens: Vec<Token>,
     /// Where the start of the transcript stands; the model's opinion on silence is read there.
     pub start: usize,
+    /// How many of the tokens, the last ones, are the beginning of the transcript itself.
+    pub forced: usize,
     /// How many tokens may follow.
     pub room: usize,
 }
@@ -24,26 +26,48 @@ pub struct Request {
     pub timestamps: bool,
 }
 
+impl Request {
+    /// The tokens that state it, from the start of the transcript on.
+    pub fn tokens(&self, special: &Special) -> Vec<Token> {
+        let mut tokens = vec![special.start_of_transcript];
+        tokens.extend(self.language);
+        tokens.extend(self.task);
+        if !self.timestamps {
+            tokens.push(special.no_timestamps);
+        }
+        tokens
+    }
+}
+
+/// How many tokens of text that came before a decoder of `context` positions is told at most: with the token that
+/// opens them they are half of its positions.
+pub fn room_for_previous(context: usize) -> usize {
+    (context / 2).saturating_sub(1)
+}
+
 impl Prompt {
     /// The prompt for a window that follows the tokens `before`, for a decoder of `context` positions.
     ///
-    /// Of `before` the last `context / 2 - 1` are used, so that half of the positions stay free.
-    pub fn new(special: &Special, request: Request, before: &[Token], context: usize) -> Self {
-        let mut tokens = Vec::with_capacity(context / 2 + 4);
+    /// Of `before` the last [`room_for_previous`] are used. The transcript begins with `forced`.
+    pub fn new(special: &Special, request: Request, before: &[Token], forced: &[Token], context: usize) -> Self {
+        let mut tokens = Vec::with_capacity(context);
         if let (Some(previous), false) = (special.start_of_previous, before.is_empty()) {
             tokens.push(previous);
-            tokens.extend(&before[before.len().saturating_sub(context / 2 - 1)..]);
+            tokens.extend(&before[before.len().saturating_sub(room_for_previous(context))..]);
         }
         let start = tokens.len();
-        tokens.push(special.start_of_transcript);
-        tokens.extend(request.language);
-        tokens.extend(request.task);
-        if !request.timestamps {
-            tokens.push(special.no_timestamps);
-        }
+        tokens.extend(request.tokens(special));
+        // Of what is forced at least one position stays free.
+        let forced = &forced[..forced.len().min(context.saturating_sub(tokens.len() + 1))];
+        tokens.extend(forced);
         // Half of the positions at most; and the last token that is said takes none.
         let room = (context / 2).min((context + 1).saturating_sub(tokens.len()));
-        Prompt { tokens, start, room }
+        Prompt { tokens, start, forced: forced.len(), room }
+    }
+
+    /// The tokens that the transcript begins with.
+    pub fn forced(&self) -> &[Token] {
+        &self.tokens[self.tokens.len() - self.forced..]
     }
 }
 

@@ -4,7 +4,7 @@ use super::scores::{best, log_sum_exp};
 use crate::tokens::{Special, Token};
 
 /// Which tokens may follow which.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
     /// Tokens that are never said: symbols that no one speaks, special tokens.
     suppressed: Vec<Token>,
@@ -12,6 +12,10 @@ pub struct Rules {
     suppressed_first: Vec<Token>,
     /// The rules of timestamps, if timestamps are wanted.
     timestamps: Option<Timestamps>,
+    /// What a token that was said before loses; 1 is nothing.
+    repetition_penalty: f32,
+    /// So many tokens in a row are not said twice; 0 allows it.
+    no_repeat_ngram_size: usize,
 }
 
 /// The tokens that the rules of timestamps speak of.
@@ -27,7 +31,7 @@ struct Timestamps {
 impl Rules {
     /// Rules for a transcript without timestamps.
     pub fn new(suppressed: Vec<Token>, suppressed_first: Vec<Token>) -> Self {
-        Rules { suppressed, suppressed_first, timestamps: None }
+        Rules { suppressed, suppressed_first, timestamps: None, repetition_penalty: 1.0, no_repeat_ngram_size: 0 }
     }
 
     /// The same rules for a transcript with timestamps, whose first one is at most `initial` steps of 20 ms late.
@@ -42,14 +46,46 @@ impl Rules {
         self
     }
 
+    /// The same rules, and repetitions are held down: the logit of a token that was said is divided by `penalty` (or
+    /// multiplied, below zero), and no `ngram` tokens in a row are said twice, if `ngram` is not 0.
+    pub fn with_repetitions(mut self, penalty: f32, ngram: usize) -> Self {
+        self.repetition_penalty = penalty;
+        self.no_repeat_ngram_size = ngram;
+        self
+    }
+
     /// Makes every token impossible that may not follow `said`.
     pub fn apply(&self, logits: &mut [f32], said: &[Token]) {
+        self.hold_repetitions_down(logits, said);
         if said.is_empty() {
             forbid(logits, &self.suppressed_first);
         }
         forbid(logits, &self.suppressed);
         if let Some(timestamps) = &self.timestamps {
             timestamps.apply(logits, said);
+        }
+    }
+}
+
+impl Rules {
+    fn hold_repetitions_down(&self, logits: &mut [f32], said: &[Token]) {
+        if self.repetition_penalty != 1.0 {
+            let mut once = said.to_vec();
+            once.sort_unstable();
+            once.dedup();
+            for token in once {
+                if let Some(logit) = logits.get_mut(token as usize) {
+                    *logit = if *logit < 0.0 { *logit * self.repetition_penalty } else { *logit / self.repetition_penalty };
+                }
+            }
+        }
+        // What followed the last tokens where they were said before would say all of them again.
+        let size = self.no_repeat_ngram_size;
+        if size > 0 && said.len() >= size {
+            let last = &said[said.len() + 1 - size..];
+            let again: Vec<Token> =
+                said.windows(size).filter(|earlier| earlier[..size - 1] == *last).map(|earlier| earlier[size - 1]).collect();
+            forbid(logits, &again);
         }
     }
 }

@@ -30,6 +30,17 @@ impl Clips {
         }
         Clips(clips)
     }
+
+    /// Frames in all of them.
+    pub fn frames(&self) -> u64 {
+        self.0.iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// What of each clip lies between two frames; nothing of those that lie elsewhere.
+    pub fn within(&self, start: u64, end: u64) -> impl Iterator<Item = Clips> {
+        let both = move |&(from, to): &(u64, u64)| (from.max(start), to.min(end));
+        self.0.iter().map(both).filter(|(from, to)| from < to).map(|clip| Clips(vec![clip]))
+    }
 }
 
 /// Goes through the clips of a recording, a window at a time.
@@ -66,9 +77,16 @@ impl Seek {
         self.frame = if frame > heard.start { frame } else { heard.start + heard.frames };
     }
 
-    /// The frame up to which everything was heard.
-    pub fn position(&self) -> u64 {
-        self.frame
+    /// How many frames were heard.
+    pub fn heard(&self) -> u64 {
+        let before: u64 = self.clips.0.iter().take(self.clip).map(|(start, end)| end - start).sum();
+        let within = |&(start, end): &(u64, u64)| self.frame.clamp(start, end) - start;
+        before + self.clips.0.get(self.clip).map_or(0, within)
+    }
+
+    /// How many frames there are.
+    pub fn frames(&self) -> u64 {
+        self.clips.frames()
     }
 }
 

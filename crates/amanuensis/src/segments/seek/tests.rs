@@ -36,3 +36,18 @@ fn seeking_goes_on_where_it_is_told_but_never_stands_still() {
     seek.advance(second, 1240);
     assert_eq!(seek.window().unwrap().start, 4240);
 }
+
+#[test]
+fn clips_can_be_cut_and_what_was_heard_of_them_is_counted() {
+    let clips = Clips::new(&[(0.0, Some(10.0)), (20.0, Some(40.0))], 9000);
+    assert_eq!(clips.frames(), 3000);
+    let cut: Vec<Clips> = clips.within(500, 2500).collect();
+    assert_eq!(cut, [Clips(vec![(500, 1000)]), Clips(vec![(2000, 2500)])]);
+    let mut seek = Seek::new(clips);
+    let mut heard = Vec::new();
+    while let Some(window) = seek.window() {
+        seek.advance(window, window.start + window.frames);
+        heard.push(seek.heard());
+    }
+    assert_eq!((heard, seek.heard()), (vec![1000, 3000], 3000));
+}

@@ -3,6 +3,7 @@
 use crate::audio::AudioError;
 use crate::backend::BackendError;
 use crate::model::ModelError;
+use crate::speech::SpeechError;
 
 /// Why there is no transcript.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,17 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// An option has a value that means nothing, or needs another option.
+    #[error("option {option}: {reason}")]
+    BadOption {
+        /// The option's name.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The detector of speech failed.
+    #[error(transparent)]
+    Speech(SpeechError),
     /// A token to be suppressed is not in the vocabulary.
     #[error(
         "token {token} cannot be suppressed: the model's vocabulary has {vocabulary} tokens, from 0 (-1 stands for all symbols that are not spoken)"
@@ -70,6 +82,16 @@ impl From<BackendError> for Error {
             BackendError::Cancelled => Error::Cancelled,
             BackendError::Model(error) => Error::Model(error),
             error => Error::Backend(error),
+        }
+    }
+}
+
+impl From<SpeechError> for Error {
+    fn from(error: SpeechError) -> Self {
+        match error {
+            SpeechError::Cancelled => Error::Cancelled,
+            SpeechError::Sound(error) => error.into(),
+            error => Error::Speech(error),
         }
     }
 }

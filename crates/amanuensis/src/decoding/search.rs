@@ -1,0 +1,160 @@
+//! The search for the tokens of a window: one strategy for each way, and how a strategy goes on.
+
+mod beam;
+mod sampling;
+
+pub(super) use beam::Beam;
+pub(super) use sampling::Sampling;
+
+use super::loops::Loops;
+use super::rules::Rules;
+use crate::backend::BackendError;
+use crate::tokens::{Special, Token};
+
+/// How the tokens of a window are searched for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// The temperatures that are tried, one after the other, until the text is good enough.
+    pub temperatures: Vec<f32>,
+    /// At temperature 0: how many hypotheses are followed; none takes the most probable token at every step.
+    pub beam_size: Option<usize>,
+    /// At temperature 0: the search ends when so many times `beam_size` hypotheses are complete.
+    pub patience: f32,
+    /// Above temperature 0: how many hypotheses are sampled.
+    pub best_of: usize,
+    /// How the length of a hypothesis counts against the sum of its log probabilities.
+    pub length_penalty: LengthPenalty,
+    /// Most tokens for one window; half of the decoder's positions if not given, or if that is less.
+    pub max_new_tokens: Option<usize>,
+    /// What sampling begins with: the same seed samples the same.
+    pub seed: u64,
+    /// Whether a hypothesis that is caught in a loop is ended.
+    pub stop_loops: bool,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Search {
+            temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+            beam_size: None,
+            patience: 1.0,
+            best_of: 5,
+            length_penalty: LengthPenalty::Mean,
+            max_new_tokens: None,
+            seed: 0,
+            stop_loops: true,
+        }
+    }
+}
+
+/// By what the sum of a hypothesis's log probabilities is divided before hypotheses are compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LengthPenalty {
+    /// The number of tokens.
+    Mean,
+    /// ((5 + tokens) / 6) to this power, as in Google's translation system and openai/whisper.
+    Gnmt(f32),
+    /// The number of tokens to this power, as in CTranslate2 and faster-whisper.
+    Power(f32),
+}
+
+impl LengthPenalty {
+    /// The rank of a hypothesis: the greatest is the best.
+    fn rank(self, sum_logprob: f64, tokens: usize) -> f64 {
+        let length = tokens.max(1) as f64;
+        sum_logprob
+            / match self {
+                LengthPenalty::Mean => length,
+                LengthPenalty::Gnmt(power) => ((5.0 + length) / 6.0).powf(f64::from(power)),
+                LengthPenalty::Power(power) => length.powf(f64::from(power)),
+            }
+    }
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    /// The tokens of the transcript, those that were forced among them, without the end of text.
+    pub(super) tokens: Vec<Token>,
+    /// How many tokens were said, without those that were forced, but with those that were taken off.
+    pub(super) said: usize,
+    /// Sum of the log probabilities of what was said and of the end of text, under the rules.
+    pub(super) sum_logprob: f64,
+    /// Whether it was caught in a loop; the repetitions were taken off.
+    pub(super) looped: bool,
+}
+
+/// The best of several findings; the first of equal ones.
+fn best(found: impl IntoIterator<Item = Found>, penalty: LengthPenalty) -> Option<Found> {
+    let rank = |found: &Found| penalty.rank(found.sum_logprob, found.said);
+    found.into_iter().reduce(|best, next| if rank(&next) > rank(&best) { next } else { best })
+}
+
+/// What every strategy goes by.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) special: &'a Special,
+    pub(super) rules: &'a Rules,
+    pub(super) search: &'a Search,
+    /// The transcript begins with these.
+    pub(super) forced: &'a [Token],
+    /// Most tokens that may be said.
+    pub(super) room: usize,
+}
+
+/// How a lane goes on: as a continuation of which lane, with which token.
+pub(super) type Step = (usize, Token);
+
+/// One window's search: told the logits of its lanes, it says which lanes there are next.
+pub(super) trait Strategy {
+    /// Takes a row of logits for each of its lanes, in their order (one at first, behind the prompt), and gives the
+    /// lanes of the next step. Without any the search is over.
+    fn advance(&mut self, rows: &mut [&mut [f32]]) -> Result<Vec<Step>, BackendError>;
+
+    /// What was found.
+    fn finish(self: Box<Self>) -> Found;
+}
+
+/// A transcript that is being continued.
+#[derive(Clone)]
+struct Hypothesis {
+    tokens: Vec<Token>,
+    sum_logprob: f64,
+    loops: Loops,
+}
+
+impl Hypothesis {
+    fn new(terms: &Terms<'_>) -> Self {
+        let mut hypothesis = Hypothesis { tokens: Vec::new(), sum_logprob: 0.0, loops: Loops::default() };
+        for &token in terms.forced {
+            hypothesis.say(token, 0.0, terms);
+        }
+        hypothesis
+    }
+
+    fn say(&mut self, token: Token, logprob: f32, terms: &Terms<'_>) {
+        self.tokens.push(token);
+        self.sum_logprob += f64::from(logprob);
+        if !terms.special.is_timestamp(token) {
+            self.loops.hear(token, self.tokens.len());
+        }
+    }
+
+    /// Whether it says the same again and again, and is to be ended for that.
+    fn is_caught(&self, terms: &Terms<'_>) -> bool {
+        terms.search.stop_loops && self.loops.caught().is_some()
+    }
+
+    /// What it comes to: if it was caught in a loop, up to the end of the first round.
+    fn found(mut self, terms: &Terms<'_>) -> Found {
+        let said = self.tokens.len().saturating_sub(terms.forced.len());
+        let looped = self.is_caught(terms);
+        if let (true, Some(length)) = (looped, self.loops.caught()) {
+            self.tokens.truncate(length);
+        }
+        Found { said, tokens: self.tokens, sum_logprob: self.sum_logprob, looped }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Beam search: several hypotheses at once, the best of their continuations at every step.
+
+use super::{Found, Hypothesis, Step, Strategy, Terms, best};
+use crate::backend::BackendError;
+use crate::decoding::scores;
+use crate::tokens::Token;
+
+/// openai/whisper's beam search.
+///
+/// At every step each hypothesis offers its `beam_size + 1` best continuations; the best of all offers go on, but for
+/// those that end, which are set aside. It is over when `beam_size * patience` have ended.
+pub(in super::super) struct Beam<'a> {
+    terms: Terms<'a>,
+    size: usize,
+    /// How many ended hypotheses are enough.
+    enough: usize,
+    live: Vec<Hypothesis>,
+    ended: Vec<Found>,
+    looped: Vec<Found>,
+    steps: usize,
+}
+
+/// A hypothesis with one token more.
+struct Offer {
+    lane: usize,
+    token: Token,
+    logprob: f32,
+    sum_logprob: f64,
+}
+
+impl<'a> Beam<'a> {
+    /// Follows `size` hypotheses.
+    pub(in super::super) fn new(terms: Terms<'a>, size: usize) -> Self {
+        let size = size.max(1);
+        let enough = ((size as f32 * terms.search.patience).round_ties_even() as usize).max(1);
+        let live = vec![Hypothesis::new(&terms)];
+        Beam { terms, size, enough, live, ended: Vec::new(), looped: Vec::new(), steps: 0 }
+    }
+
+    /// The continuations that the hypotheses offer, the best first.
+    fn offers(&self, rows: &mut [&mut [f32]]) -> Result<Vec<Offer>, BackendError> {
+        let mut offers = Vec::with_capacity(self.live.len() * (self.size + 1));
+        for (lane, (hypothesis, logits)) in self.live.iter().zip(rows).enumerate() {
+            self.terms.rules.apply(logits, &hypothesis.tokens);
+            let total = scores::log_sum_exp(logits);
+            if !total.is_finite() {
+                return Err(BackendError::NotANumber { place: "logits" });
+            }
+            for (token, logit) in scores::best_of(logits, self.size + 1) {
+                let logprob = logit - total;
+                let sum_logprob = hypothesis.sum_logprob + f64::from(logprob);
+                offers.push(Offer { lane, token: token as Token, logprob, sum_logprob });
+            }
+        }
+        // Stable, so that of equal offers the earlier hypothesis's comes first.
+        offers.sort_by(|a, b| b.sum_logprob.total_cmp(&a.sum_logprob));
+        Ok(offers)
+    }
+}
+
+impl Strategy for Beam<'_> {
+    fn advance(&mut self, rows: &mut [&mut [f32]]) -> Result<Vec<Step>, BackendError> {
+        self.steps += 1;
+        let terms = self.terms;
+        let (mut next, mut live) = (Vec::new(), Vec::new());
+        for offer in self.offers(rows)? {
+            if live.len() == self.size {
+                break;
+            }
+            let mut hypothesis = self.live[offer.lane].clone();
+            if offer.token == terms.special.end_of_text {
+                hypothesis.sum_logprob = offer.sum_logprob;
+                if self.ended.len() < self.enough {
+                    self.ended.push(hypothesis.found(&terms));
+                }
+                continue;
+            }
+            hypothesis.say(offer.token, offer.logprob, &terms);
+            if hypothesis.is_caught(&terms) {
+                self.looped.push(hypothesis.found(&terms));
+                continue;
+            }
+            next.push((offer.lane, offer.token));
+            live.push(hypothesis);
+        }
+        self.live = live;
+        if self.ended.len() >= self.enough || self.steps == terms.room {
+            next.clear();
+        }
+        Ok(next)
+    }
+
+    fn finish(mut self: Box<Self>) -> Found {
+        let terms = self.terms;
+        // Too few have ended: the best of those that have not stand in for them.
+        self.live.sort_by(|a, b| b.sum_logprob.total_cmp(&a.sum_logprob));
+        let missing = self.size.saturating_sub(self.ended.len());
+        let live = self.live.into_iter().take(missing).map(|hypothesis| hypothesis.found(&terms));
+        let mut found: Vec<Found> = self.ended.into_iter().chain(live).collect();
+        if found.is_empty() {
+            found = self.looped;
+        }
+        best(found, terms.search.length_penalty).unwrap_or_else(|| Hypothesis::new(&terms).found(&terms))
+    }
+}

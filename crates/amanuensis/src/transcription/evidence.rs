@@ -1,0 +1,86 @@
+//! What speaks against a text: measured for every window and segment, told with it, and acted upon where asked.
+
+use super::options::Options;
+use crate::audio::SAMPLE_RATE;
+use crate::decoding::Decoded;
+use crate::segments::{Flag, HeardWord, Segment, is_anomalous};
+use crate::speech::{Span, coverage};
+
+/// Above this temperature a text is a guess.
+const HOT: f32 = 0.5;
+/// A segment of which less than this is speech was said into silence.
+const HARDLY_SPEECH: f32 = 0.2;
+/// A text of fewer words than this may well be in the prompt by chance.
+const WORDS_OF_A_LEAK: usize = 2;
+
+/// The signs that hold for a whole window.
+pub(super) fn of_window(decoded: &Decoded, options: &Options, leaked: bool) -> Vec<Flag> {
+    let thresholds = &options.thresholds;
+    let signs = [
+        (Flag::Loop, decoded.looped),
+        (Flag::Repetitive, thresholds.compression_ratio.is_some_and(|limit| decoded.compression_ratio > limit)),
+        (Flag::Unlikely, thresholds.is_unlikely(decoded)),
+        (Flag::PromptLeak, leaked),
+        (Flag::Guessed, decoded.temperature > HOT),
+    ];
+    signs.into_iter().filter(|(_, holds)| *holds).map(|(flag, _)| flag).collect()
+}
+
+/// Adds the signs that hold for one segment.
+pub(super) fn of_segment(segment: &mut Segment, words: Option<&[HeardWord]>) {
+    if segment.speech.is_some_and(|share| share < HARDLY_SPEECH) {
+        segment.flags.push(Flag::Silence);
+    }
+    if words.is_some_and(is_anomalous) {
+        segment.flags.push(Flag::Anomalous);
+    }
+    segment.flags.sort_unstable();
+}
+
+/// Whether text with this sign is not to be told to the next window.
+pub(super) fn is_anomaly(flag: Flag) -> bool {
+    matches!(flag, Flag::Loop | Flag::Repetitive | Flag::Silence | Flag::PromptLeak)
+}
+
+/// How much of the recording between two moments, in seconds, is speech.
+pub(super) fn speech(probabilities: &[f32], start: f64, end: f64) -> f32 {
+    let sample = |seconds: f64| (seconds * f64::from(SAMPLE_RATE)) as u64;
+    coverage(probabilities, Span { start: sample(start), end: sample(end) })
+}
+
+/// Whether `text` is part of the prompt, word for word, though the window holds hardly any speech.
+pub(super) fn is_leak(text: &str, prompt: &str, decoded: &Decoded, options: &Options) -> bool {
+    let silent = options.thresholds.no_speech.is_some_and(|limit| decoded.no_speech_prob > limit);
+    let (said, told) = (words(text), words(prompt));
+    silent && said.len() >= WORDS_OF_A_LEAK && told.windows(said.len()).any(|part| part == said)
+}
+
+/// The words of a text, without case and punctuation.
+fn words(text: &str) -> Vec<String> {
+    let bare = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leak_is_the_prompt_out_of_silence() {
+        let (options, silent) = (Options::default(), Decoded { no_speech_prob: 0.9, ..Decoded::default() });
+        let prompt = "Names: Mr. Ferrer, Ms. Okonkwo";
+        assert!(is_leak(" Mr. Ferrer, Ms. Okonkwo.", prompt, &silent, &options));
+        assert!(is_leak(" ms okonkwo", prompt, &silent, &options));
+        assert!(!is_leak(" Okonkwo", prompt, &silent, &options), "one word may be chance");
+        assert!(!is_leak(" Mr. Okonkwo", prompt, &silent, &options), "another order");
+        assert!(!is_leak(" Mr. Ferrer", prompt, &Decoded::default(), &options), "somebody speaks");
+    }
+
+    #[test]
+    fn a_window_has_the_signs_that_its_measures_say() {
+        let decoded = Decoded { looped: true, temperature: 1.0, avg_logprob: -1.5, compression_ratio: 3.0, ..Decoded::default() };
+        let flags = of_window(&decoded, &Options::default(), true);
+        assert_eq!(flags, [Flag::Loop, Flag::Repetitive, Flag::Unlikely, Flag::PromptLeak, Flag::Guessed]);
+        assert_eq!(of_window(&Decoded::default(), &Options::default(), false), []);
+    }
+}

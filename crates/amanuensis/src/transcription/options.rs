@@ -1,0 +1,193 @@
+//! What a transcription can be asked for.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use crate::decoding::{Resort, Search, Thresholds};
+use crate::mel::Convention;
+use crate::segments::Punctuation;
+use crate::speech::Vad;
+
+/// What the text is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Task {
+    /// What was said, in its own language.
+    #[default]
+    Transcribe,
+    /// What was said, in English.
+    Translate,
+}
+
+/// How the language is found out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// The codes or names it may have; every one that the model knows if empty.
+    pub allowed: Vec<String>,
+    /// How many windows are heard at most, until one language is probable enough.
+    pub windows: NonZeroUsize,
+    /// What is probable enough.
+    pub threshold: f32,
+    /// Whether it is found out anew for every window. It changes only where another language reaches the threshold
+    /// and is twice as probable as the one before.
+    pub every_window: bool,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Detection { allowed: Vec::new(), windows: NonZeroUsize::MIN, threshold: 0.5, every_window: false }
+    }
+}
+
+/// What a transcription is asked for. Lists of tokens and the latest first timestamp are what the model's files say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Transcribe or translate.
+    pub task: Task,
+    /// The language spoken, as a code or an English name; detected if not given.
+    pub language: Option<String>,
+    /// How it is detected.
+    pub detection: Detection,
+    /// Whether segments get times.
+    pub timestamps: bool,
+    /// How late the first timestamp of a window may be, in seconds; what the model's files say if not given.
+    pub max_initial_timestamp: Option<f64>,
+    /// Whether words get times, and which marks belong to the words beside them.
+    pub words: Option<Punctuation>,
+    /// A text that is given to the first window as if it had been said before.
+    pub initial_prompt: Option<String>,
+    /// Whether the initial prompt is given to every window.
+    pub carry_initial_prompt: bool,
+    /// Words that are to be expected, given to every window before all else.
+    pub hotwords: Option<String>,
+    /// A text that the transcript begins with.
+    pub prefix: Option<String>,
+    /// Whether each window is told what was said in the windows before it.
+    pub condition_on_previous_text: bool,
+    /// Above this temperature a window's text is not told to those behind it.
+    pub prompt_reset_on_temperature: f32,
+    /// How the tokens are searched for.
+    pub search: Search,
+    /// What a token that was said in the window before loses; 1 is nothing.
+    pub repetition_penalty: f32,
+    /// So many tokens in a row are not said twice in a window; 0 allows it.
+    pub no_repeat_ngram_size: usize,
+    /// Tokens that are never said; -1 stands for all symbols that are not spoken. The model's own list if not given.
+    pub suppress_tokens: Option<Vec<i64>>,
+    /// Whether a window may not begin with a lone space or end at once.
+    pub suppress_blank: bool,
+    /// Whether numbers are to be written in words: no token with a digit or a sign of money or percent is said.
+    pub suppress_numerals: bool,
+    /// Tokens whose whole text this regular expression matches are never said.
+    pub suppress_regex: Option<String>,
+    /// What is good enough, and what is silence.
+    pub thresholds: Thresholds,
+    /// What is taken when nothing is good enough.
+    pub resort: Resort,
+    /// Whether what looks invented is acted upon: loops are ended while they are decoded, text behind which there is
+    /// something wrong is not told to the next window, and a prompt that comes back from silence is left out.
+    pub guard: bool,
+    /// Silences longer than this, in seconds, around text that looks invented are skipped, and the text with them;
+    /// needs word times.
+    pub hallucination_silence_threshold: Option<f64>,
+    /// The parts to be transcribed, in seconds from one to another or to the end; all if empty.
+    pub clips: Vec<(f64, Option<f64>)>,
+    /// Whether and how silences are left out.
+    pub vad: Option<Vad>,
+    /// How many windows are decoded together, each on its own: the recording is cut in its pauses. Without it one
+    /// window follows the other.
+    pub batch: Option<NonZeroUsize>,
+    /// Whose log-mel spectrogram to compute.
+    pub mel: Convention,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            task: Task::Transcribe,
+            language: None,
+            detection: Detection::default(),
+            timestamps: true,
+            max_initial_timestamp: None,
+            words: None,
+            initial_prompt: None,
+            carry_initial_prompt: false,
+            hotwords: None,
+            prefix: None,
+            condition_on_previous_text: true,
+            prompt_reset_on_temperature: 0.5,
+            search: Search::default(),
+            repetition_penalty: 1.0,
+            no_repeat_ngram_size: 0,
+            suppress_tokens: None,
+            suppress_blank: true,
+            suppress_numerals: false,
+            suppress_regex: None,
+            thresholds: Thresholds::default(),
+            resort: Resort::default(),
+            guard: true,
+            hallucination_silence_threshold: None,
+            clips: Vec::new(),
+            vad: None,
+            batch: None,
+            mel: Convention::OpenAi,
+        }
+    }
+}
+
+impl Options {
+    /// Every option by its name with its value in words, as provenance tells it.
+    pub fn described(&self) -> BTreeMap<String, String> {
+        fn maybe<T: ToString>(value: &Option<T>) -> String {
+            value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
+        }
+        let Options { search, thresholds, detection, .. } = self;
+        let clip = |(start, end): &(f64, Option<f64>)| format!("{start}-{}", maybe(end));
+        let clips: Vec<String> = self.clips.iter().map(clip).collect();
+        let tokens = self.suppress_tokens.as_ref().map(|tokens| format!("{tokens:?}"));
+        let words = self.words.as_ref().map(|_| "dynamic time warping");
+        [
+            ("task", format!("{:?}", self.task).to_lowercase()),
+            ("language", maybe(&self.language)),
+            ("allowed_languages", detection.allowed.join(",")),
+            ("language_detection_windows", detection.windows.to_string()),
+            ("language_detection_threshold", detection.threshold.to_string()),
+            ("language_every_window", detection.every_window.to_string()),
+            ("timestamps", self.timestamps.to_string()),
+            ("max_initial_timestamp", maybe(&self.max_initial_timestamp)),
+            ("word_timestamps", maybe(&words)),
+            ("initial_prompt", maybe(&self.initial_prompt)),
+            ("carry_initial_prompt", self.carry_initial_prompt.to_string()),
+            ("hotwords", maybe(&self.hotwords)),
+            ("prefix", maybe(&self.prefix)),
+            ("condition_on_previous_text", self.condition_on_previous_text.to_string()),
+            ("prompt_reset_on_temperature", self.prompt_reset_on_temperature.to_string()),
+            ("temperature", format!("{:?}", search.temperatures)),
+            ("beam_size", maybe(&search.beam_size)),
+            ("patience", search.patience.to_string()),
+            ("best_of", search.best_of.to_string()),
+            ("length_penalty", format!("{:?}", search.length_penalty).to_lowercase()),
+            ("max_new_tokens", maybe(&search.max_new_tokens)),
+            ("seed", search.seed.to_string()),
+            ("repetition_penalty", self.repetition_penalty.to_string()),
+            ("no_repeat_ngram_size", self.no_repeat_ngram_size.to_string()),
+            ("suppress_tokens", tokens.unwrap_or_else(|| "the model's".to_owned())),
+            ("suppress_blank", self.suppress_blank.to_string()),
+            ("suppress_numerals", self.suppress_numerals.to_string()),
+            ("suppress_regex", maybe(&self.suppress_regex)),
+            ("compression_ratio_threshold", maybe(&thresholds.compression_ratio)),
+            ("logprob_threshold", maybe(&thresholds.logprob)),
+            ("no_speech_threshold", maybe(&thresholds.no_speech)),
+            ("entropy_threshold", maybe(&thresholds.entropy)),
+            ("last_resort", format!("{:?}", self.resort).to_lowercase()),
+            ("hallucination_guard", self.guard.to_string()),
+            ("hallucination_silence_threshold", maybe(&self.hallucination_silence_threshold)),
+            ("clips", clips.join(",")),
+            ("vad", self.vad.as_ref().map_or_else(|| "none".to_owned(), |vad| format!("{vad:?}"))),
+            ("batch_size", maybe(&self.batch)),
+            ("mel_convention", format!("{:?}", self.mel).to_lowercase()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+}

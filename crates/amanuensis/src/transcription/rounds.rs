@@ -1,0 +1,274 @@
+//! Round after round: the next windows of several strands go through the model together.
+
+use std::time::Instant;
+
+use super::Means;
+use super::course::Course;
+use super::error::Error;
+use super::strand::{Heeded, Piece};
+use crate::speech::Heard;
+use crate::backend::{Decoding, Stage, Work};
+use crate::decoding::{self, Decoded, Item, Languages, Prompt, mean, room_for_previous};
+use crate::mel::{Mel, WINDOW_FRAMES};
+use crate::segments::{Window, cut};
+
+/// A language takes over from another only if it is so many times as probable.
+const TAKES_OVER: f32 = 2.0;
+
+/// All courses of the rounds.
+type Courses<'s, 'r, 'a, 'c> = &'s mut [&'r mut Course<'a, 'c>];
+
+/// A window of this round, and whose it is.
+#[derive(Clone, Copy)]
+struct Turn {
+    course: usize,
+    strand: usize,
+    window: Window,
+}
+
+/// What a turn's window was decoded to.
+struct Said {
+    decoded: Decoded,
+    /// Whether its text is still that of the prompt after the prompt was left out.
+    leaked: bool,
+}
+
+/// What goes round.
+#[derive(Clone, Copy)]
+pub(super) struct Rounds<'m> {
+    pub(super) means: Means<'m>,
+    /// How many windows are decoded together.
+    pub(super) together: usize,
+}
+
+impl Rounds<'_> {
+    /// Goes round until every window of every course was heard.
+    pub(super) fn run(self, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
+        courses.iter_mut().for_each(|course| course.tell());
+        loop {
+            let mut turns = self.turns(courses);
+            if turns.is_empty() {
+                return Ok(());
+            }
+            let mels = mels(&mut turns, courses, work);
+            let encoded = self.means.model.encode(&mels, work)?;
+            let mut decoding = self.means.model.begin(&encoded, work)?;
+            for (window, turn) in turns.iter().enumerate() {
+                self.languages(courses[turn.course], turn, &mut *decoding, window, work)?;
+            }
+            let said = self.decode(&turns, courses, &mut *decoding, work)?;
+            self.heed(&turns, courses, &said, &mut *decoding, work)?;
+            courses.iter_mut().for_each(|course| course.tell());
+        }
+    }
+
+    /// Finds out the language of a course by its first window, and nothing else.
+    pub(super) fn listen(self, course: &mut Course<'_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
+        let Some(&(strand, window)) = course.turns(1).first() else { return Ok(()) };
+        let mel = course.spectrogram.window(window.start, window.frames as usize, WINDOW_FRAMES)?;
+        let encoded = self.means.model.encode(&[mel], work)?;
+        let mut decoding = self.means.model.begin(&encoded, work)?;
+        self.languages(course, &Turn { course: 0, strand, window }, &mut *decoding, 0, work)
+    }
+
+    /// Whose turn it is: the first strands of the first courses, so that what is begun is finished first.
+    fn turns(self, courses: Courses<'_, '_, '_, '_>) -> Vec<Turn> {
+        let mut turns = Vec::with_capacity(self.together);
+        for (course, open) in courses.iter_mut().enumerate() {
+            let next = open.turns(self.together - turns.len());
+            turns.extend(next.into_iter().map(|(strand, window)| Turn { course, strand, window }));
+        }
+        turns
+    }
+
+    /// Finds out the language of a turn, unless it is known: by the encoded window number `window`, which is its own.
+    fn languages(
+        self,
+        course: &mut Course<'_, '_>,
+        turn: &Turn,
+        decoding: &mut dyn Decoding,
+        window: usize,
+        work: &mut Work<'_>,
+    ) -> Result<(), Error> {
+        let special = self.means.tokenizer.special();
+        let anew = course.options.detection.every_window && course.options.language.is_none();
+        if !special.is_multilingual() || (!anew && !course.asked.language.is_empty()) {
+            return Ok(());
+        }
+        let mut heard = decoding::detect(decoding, &[window], &course.asked.allowed, special, work)?;
+        if course.asked.language.is_empty() {
+            self.listen_longer(course, turn, &mut heard, work)?;
+            course.speak(mean(&heard));
+        }
+        if anew {
+            let threshold = course.options.detection.threshold;
+            let strand = &mut course.strands[turn.strand];
+            strand.language = next_language(&strand.language, &heard[0], threshold);
+        }
+        Ok(())
+    }
+
+    /// Hears further windows as long as no language is probable enough.
+    fn listen_longer(
+        self,
+        course: &mut Course<'_, '_>,
+        turn: &Turn,
+        heard: &mut Vec<Languages>,
+        work: &mut Work<'_>,
+    ) -> Result<(), Error> {
+        let detection = &course.options.detection;
+        for number in 1..detection.windows.get() as u64 {
+            let start = turn.window.start + number * WINDOW_FRAMES as u64;
+            let certain = mean(heard).first().is_none_or(|(_, probability)| *probability > detection.threshold);
+            if certain || start >= course.spectrogram.content_frames() {
+                break;
+            }
+            let mel = course.spectrogram.window(start, WINDOW_FRAMES, WINDOW_FRAMES)?;
+            let encoded = self.means.model.encode(&[mel], work)?;
+            let mut decoding = self.means.model.begin(&encoded, work)?;
+            let special = self.means.tokenizer.special();
+            heard.extend(decoding::detect(&mut *decoding, &[0], &course.asked.allowed, special, work)?);
+        }
+        Ok(())
+    }
+
+    /// Decodes the windows.
+    fn decode(
+        self,
+        turns: &[Turn],
+        courses: Courses<'_, '_, '_, '_>,
+        decoding: &mut dyn Decoding,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<Said>, Error> {
+        let mut decode = |prompts: &[Prompt], which: &[usize]| {
+            let item = |&index: &usize| item(index, &turns[index], courses[turns[index].course], &prompts[index]);
+            let items: Vec<Item<'_>> = which.iter().map(item).collect();
+            decoding::decode(decoding, &items, self.means.tokenizer, work)
+        };
+        let prompts = |told: bool| -> Vec<Prompt> {
+            turns.iter().map(|turn| self.prompt(courses[turn.course], turn, told)).collect()
+        };
+        let all: Vec<usize> = (0..turns.len()).collect();
+        let mut said: Vec<Said> = decode(&prompts(true), &all)?
+            .into_iter()
+            .map(|decoded| Said { decoded, leaked: false })
+            .collect();
+
+        // What comes back from a window without speech though it was only told is decoded again without being told.
+        let leaks = |index: &usize, said: &Decoded| courses[turns[*index].course].leaks(said);
+        let leaking: Vec<usize> = all.into_iter().filter(|index| leaks(index, &said[*index].decoded)).collect();
+        if !leaking.is_empty() {
+            for (index, mut decoded) in leaking.iter().zip(decode(&prompts(false), &leaking)?) {
+                decoded.tries += said[*index].decoded.tries;
+                said[*index] = Said { leaked: leaks(index, &decoded), decoded };
+            }
+        }
+        Ok(said)
+    }
+
+    /// What the decoder is told before a window: with what was said before, or without.
+    fn prompt(self, course: &Course<'_, '_>, turn: &Turn, told: bool) -> Prompt {
+        let special = self.means.tokenizer.special();
+        let context = self.means.model.dims().text_context;
+        let strand = &course.strands[turn.strand];
+        let request = course.request(strand, special);
+        let before = if told { strand.story.context(room_for_previous(context)) } else { Vec::new() };
+        let forced = if strand.prefixed { course.asked.prefix.as_slice() } else { &[] };
+        Prompt::new(special, request, &before, forced, context)
+    }
+
+    /// Every strand takes what its window came to.
+    fn heed(
+        self,
+        turns: &[Turn],
+        courses: Courses<'_, '_, '_, '_>,
+        said: &[Said],
+        decoding: &mut dyn Decoding,
+        work: &mut Work<'_>,
+    ) -> Result<(), Error> {
+        for (turn, Said { decoded, leaked }) in turns.iter().zip(said) {
+            let course = &mut *courses[turn.course];
+            let (around, window) = (course.surroundings(), turn.window);
+            let strand = &mut course.strands[turn.strand];
+            strand.prefixed = false;
+            if course.options.thresholds.is_silence(decoded) {
+                strand.seek.advance(window, window.start + window.frames);
+                continue;
+            }
+            let cut = cut(window, &decoded.tokens, self.means.tokenizer.special());
+            strand.seek.advance(window, cut.next);
+            let pieces = cut.pieces.into_iter().map(|piece| Piece {
+                start: Heard::from_frames(piece.start),
+                end: Heard::from_frames(piece.end),
+                tokens: piece.tokens,
+                words: None,
+                alignment: None,
+            });
+            strand.add(Heeded { window, decoded, pieces: pieces.collect(), leaked: *leaked }, around);
+        }
+        Ok(())
+    }
+}
+
+/// The windows' spectrograms. A recording that cannot be read any more fails alone, and loses its turns.
+fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Vec<Mel> {
+    let mut since = Instant::now();
+    let mut mels: Vec<(Turn, Mel)> = Vec::with_capacity(turns.len());
+    for turn in turns.iter() {
+        let course = &mut *courses[turn.course];
+        if course.strands.is_empty() {
+            continue;
+        }
+        match course.spectrogram.window(turn.window.start, turn.window.frames as usize, WINDOW_FRAMES) {
+            Ok(mel) => mels.push((*turn, mel)),
+            Err(error) => {
+                course.fail(error.into());
+                mels.retain(|(other, _)| other.course != turn.course);
+            }
+        }
+    }
+    work.receipt.lap(Stage::Mel, &mut since);
+    let (left, mels) = mels.into_iter().unzip();
+    *turns = left;
+    mels
+}
+
+fn item<'a>(window: usize, turn: &Turn, course: &'a Course<'_, '_>, prompt: &'a Prompt) -> Item<'a> {
+    Item {
+        window,
+        prompt,
+        rules: &course.asked.rules,
+        search: &course.options.search,
+        thresholds: &course.options.thresholds,
+        resort: course.options.resort,
+        place: turn.window.start,
+    }
+}
+
+/// The language of a window after one in `before`: another only if it is certain enough.
+fn next_language(before: &str, heard: &Languages, threshold: f32) -> String {
+    let probability = |code: &str| heard.iter().find(|(other, _)| other == code).map_or(0.0, |(_, p)| *p);
+    match heard.first() {
+        Some((code, first)) if *first >= threshold && *first >= TAKES_OVER * probability(before) => code.clone(),
+        Some((code, _)) if before.is_empty() => code.clone(),
+        _ => before.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_stays_until_another_is_certain() {
+        let heard = |en: f32, de: f32| {
+            let mut heard = vec![("en".to_owned(), en), ("de".to_owned(), de)];
+            heard.sort_by(|a, b| b.1.total_cmp(&a.1));
+            heard
+        };
+        assert_eq!(next_language("en", &heard(0.1, 0.9), 0.5), "de");
+        assert_eq!(next_language("en", &heard(0.4, 0.6), 0.5), "en", "not twice as probable");
+        assert_eq!(next_language("en", &heard(0.2, 0.45), 0.5), "en", "below the threshold");
+        assert_eq!(next_language("", &heard(0.2, 0.3), 0.5), "de", "the first window has no other");
+    }
+}

@@ -1,0 +1,139 @@
+//! A stretch of a recording in which one window follows the other, and what was said in it.
+//!
+//! A recording that is transcribed window by window is one strand; one that is transcribed in a batch is cut into
+//! many, each short, which know nothing of each other.
+
+use super::evidence;
+use super::options::Options;
+use crate::decoding::Decoded;
+use crate::segments::{Flag, HeardWord, Seek, Segment, Story, Window, Word};
+use crate::speech::{Heard, TimeMap};
+use crate::tokens::{Token, Tokenizer};
+
+/// One strand on its way.
+pub(super) struct Strand {
+    pub(super) seek: Seek,
+    pub(super) story: Story,
+    /// Whether its next window begins with the prefix.
+    pub(super) prefixed: bool,
+    /// Where speech was last heard.
+    pub(super) last_speech: Heard,
+    /// Code of the language of its last window.
+    pub(super) language: String,
+    /// What was said in it.
+    pub(super) segments: Vec<Segment>,
+}
+
+/// What all segments of a recording are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) options: &'a Options,
+    pub(super) tokenizer: &'a Tokenizer,
+    pub(super) map: &'a TimeMap,
+    /// Probabilities of speech in the recording, where they are known.
+    pub(super) speech: Option<&'a [f32]>,
+    /// Length of the recording in seconds.
+    pub(super) duration: f64,
+}
+
+/// A piece of a window.
+pub(super) struct Piece {
+    pub(super) start: Heard,
+    pub(super) end: Heard,
+    pub(super) tokens: Vec<Token>,
+    pub(super) words: Option<Vec<HeardWord>>,
+    pub(super) alignment: Option<f32>,
+}
+
+/// What a window came to.
+pub(super) struct Heeded<'a> {
+    pub(super) window: Window,
+    pub(super) decoded: &'a Decoded,
+    pub(super) pieces: Vec<Piece>,
+    /// Whether its text is still that of the prompt after the prompt was left out.
+    pub(super) leaked: bool,
+}
+
+impl Strand {
+    pub(super) fn new(seek: Seek, story: Story, prefixed: bool, language: &str) -> Self {
+        let language = language.to_owned();
+        Strand { seek, story, prefixed, last_speech: Heard::default(), language, segments: Vec::new() }
+    }
+
+    /// Takes what was said in a window. Pieces without text or without length are left out.
+    pub(super) fn add(&mut self, heeded: Heeded<'_>, around: Surroundings<'_>) {
+        let Heeded { window, decoded, pieces, leaked } = heeded;
+        let flags = evidence::of_window(decoded, around.options, leaked);
+        let mut doubtful = decoded.temperature > around.options.prompt_reset_on_temperature;
+        for piece in pieces {
+            let text = around.tokenizer.decode(&piece.tokens);
+            if piece.start >= piece.end || text.trim().is_empty() {
+                continue;
+            }
+            self.story.tell(&piece.tokens);
+            let (start, end) = times(&piece, around);
+            if start >= end {
+                continue;
+            }
+            let speech = around.speech.map(|probabilities| evidence::speech(probabilities, start, end));
+            let words = piece.words.as_deref();
+            let mut segment = Segment {
+                id: 0,
+                seek: window.start,
+                start,
+                end,
+                text,
+                tokens: piece.tokens,
+                temperature: decoded.temperature,
+                avg_logprob: decoded.avg_logprob,
+                compression_ratio: decoded.compression_ratio,
+                no_speech_prob: decoded.no_speech_prob,
+                words: words.map(|words| recorded(words, start, end, around)),
+                language: self.language.clone(),
+                channel: None,
+                tries: decoded.tries,
+                speech,
+                alignment: piece.alignment,
+                flags: flags.clone(),
+            };
+            evidence::of_segment(&mut segment, words);
+            doubtful |= around.options.guard && segment.flags.iter().any(|flag| evidence::is_anomaly(*flag));
+            self.segments.push(segment);
+        }
+        doubtful |= around.options.guard && flags.contains(&Flag::Loop);
+        self.story.close_window(doubtful);
+    }
+}
+
+/// Milliseconds: what no clock of sound is more exact than.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// Where a piece lies in the recording.
+fn times(piece: &Piece, around: Surroundings<'_>) -> (f64, f64) {
+    let within = |seconds: f64| rounded(seconds).clamp(0.0, around.duration);
+    let ends = piece.words.as_deref().and_then(|words| Some((words.first()?, words.last()?)));
+    match ends {
+        // As its words lie: they do not leave the stretch they were heard in.
+        Some((first, last)) if around.options.vad.is_some() => {
+            let start = around.map.word(first.start, first.end).0;
+            let end = around.map.word(last.start, last.end).1;
+            (within(start.seconds()), within(end.seconds()))
+        }
+        _ => (within(around.map.start(piece.start).seconds()), within(around.map.end(piece.end).seconds())),
+    }
+}
+
+/// The words of a segment from `start` to `end` as they lie in the recording, none before the one before it.
+fn recorded(words: &[HeardWord], start: f64, end: f64, around: Surroundings<'_>) -> Vec<Word> {
+    let mut before = start;
+    let word = |word: &HeardWord| {
+        let (from, to) = around.map.word(word.start, word.end);
+        let from = rounded(from.seconds()).clamp(before, end);
+        let to = rounded(to.seconds()).clamp(from, end);
+        before = to;
+        Word { word: word.word.clone(), start: from, end: to, probability: word.probability }
+    };
+    words.iter().map(word).collect()
+}
