@@ -1,7 +1,20 @@
 //! Speech: which parts of a recording hold any, and what a moment of what is heard is in the recording.
+//!
+//! ```text
+//! Sound -> Detector: a probability for each 32 ms -> spans -> TimeMap -> Spliced: the Sound that is heard
+//!                                                                     -> chunks: the windows of one batch
+//! ```
 
+mod chunks;
+mod detector;
 mod options;
+mod spans;
+mod spliced;
 mod time;
 
+pub use chunks::chunks;
+pub use detector::{Detector, FRAME_SAMPLES, SpeechError, Watch};
 pub use options::VadOptions;
+pub use spans::{coverage, spans};
+pub use spliced::Spliced;
 pub use time::{Heard, Recorded, Span, TimeMap};

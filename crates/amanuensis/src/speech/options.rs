@@ -30,3 +30,20 @@ impl Default for VadOptions {
         }
     }
 }
+
+impl VadOptions {
+    /// faster-whisper's defaults for chunks of at most so many seconds that are transcribed in one batch.
+    pub fn batched(chunk_seconds: f64) -> Self {
+        VadOptions { max_speech_duration_s: chunk_seconds, min_silence_duration_ms: 160, ..VadOptions::default() }
+    }
+
+    /// Silero's own defaults, which are whisper.cpp's too.
+    pub fn silero() -> Self {
+        VadOptions {
+            min_speech_duration_ms: 250,
+            min_silence_duration_ms: 100,
+            speech_pad_ms: 30,
+            ..VadOptions::default()
+        }
+    }
+}

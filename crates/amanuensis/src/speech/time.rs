@@ -119,6 +119,14 @@ impl TimeMap {
         (self.through(start, behind), self.through(end, behind))
     }
 
+    /// When a moment of the recording is heard, if it is: the end of a stretch is the start of the next, so only moments
+    /// before the end are in it.
+    pub fn heard(&self, moment: Recorded) -> Option<Heard> {
+        let behind = self.spans.partition_point(|(_, span)| samples(span.start) <= moment.0);
+        let (heard, span) = self.spans.get(behind.checked_sub(1)?)?;
+        (moment.0 < samples(span.end)).then(|| Heard(samples(*heard) + (moment.0 - samples(span.start))))
+    }
+
     /// `moment` as the stretch before number `behind` has it, which it does not leave.
     fn through(&self, moment: Heard, behind: usize) -> Recorded {
         match self.spans.get(behind.saturating_sub(1)) {
@@ -137,6 +145,8 @@ fn samples(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn two() -> TimeMap {
@@ -163,5 +173,62 @@ mod tests {
         let map = TimeMap::identity();
         assert_eq!(map.start(Heard::from_seconds(12.34)).seconds(), 12.34);
         assert_eq!(map.end(Heard::from_frames(1234)).frame(), 1234);
+    }
+    #[test]
+    fn what_is_left_out_is_heard_at_no_time() {
+        let heard = |seconds| two().heard(Recorded::from_seconds(seconds)).map(Heard::seconds);
+        assert_eq!(
+            [0.5, 1.0, 1.5, 2.0, 4.0, 5.5, 6.0].map(heard),
+            [None, Some(0.0), Some(0.5), None, None, Some(1.5), None]
+        );
+        assert_eq!(TimeMap::new(&[]).heard(Recorded::from_seconds(0.0)), None);
+    }
+
+    /// Stretches of at least 10 ms; their gaps may be none.
+    fn maps() -> impl Strategy<Value = TimeMap> {
+        prop::collection::vec((0u64..100_000, 160u64..500_000), 1..20).prop_map(|gaps| {
+            let mut place = 0;
+            let spans = gaps.into_iter().map(|(gap, length)| {
+                let start = place + gap;
+                place = start + length;
+                Span { start, end: place }
+            });
+            TimeMap::new(&spans.collect::<Vec<_>>())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn time_never_runs_backwards(map in maps(), one in 0.0..400.0, other in 0.0..400.0) {
+            let (early, late) = (Heard(f64::min(one, other)), Heard(f64::max(one, other)));
+            prop_assert!(map.start(early) <= map.start(late));
+            prop_assert!(map.end(early) <= map.end(late));
+            prop_assert!(map.end(early) <= map.start(early));
+            let (start, end) = map.word(early, late);
+            prop_assert!(start <= end);
+        }
+
+        #[test]
+        fn what_lasts_inside_a_stretch_lasts_as_long_in_the_recording(
+            map in maps(), index in any::<prop::sample::Index>(), one in 0.0..1.0, other in 0.0..1.0,
+        ) {
+            let (heard, span) = map.spans()[index.index(map.spans().len())];
+            let at = |share: f64| Heard(samples(heard) + share * samples(span.samples()));
+            let (start, end) = (at(f64::min(one, other)), at(f64::max(one, other)));
+            prop_assume!(end.0 - start.0 > 1e-6);
+            for (from, to) in [(map.start(start), map.end(end)), map.word(start, end)] {
+                prop_assert!(from < to);
+                prop_assert!(((to.0 - from.0) - (end.0 - start.0)).abs() < 1e-6);
+            }
+        }
+
+        #[test]
+        fn moments_inside_a_stretch_come_back(map in maps(), index in any::<prop::sample::Index>(), share in 0.001..0.999) {
+            let (_, span) = map.spans()[index.index(map.spans().len())];
+            let moment = Recorded(samples(span.start) + share * samples(span.samples()));
+            let heard = map.heard(moment).expect("it is inside");
+            prop_assert!((map.start(heard).0 - moment.0).abs() < 1e-6);
+            prop_assert!((map.end(heard).0 - moment.0).abs() < 1e-6);
+        }
     }
 }

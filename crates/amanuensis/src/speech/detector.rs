@@ -1,0 +1,34 @@
+//! What finds speech in a sound, whichever way it does it.
+
+use std::ops::ControlFlow;
+
+use crate::audio::{AudioError, Sound};
+
+/// Samples that one probability of speech stands for: 32 ms.
+pub const FRAME_SAMPLES: usize = 512;
+
+/// Hears after every block how many samples have been looked at, and may stop the work.
+pub type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
+
+/// Tells speech from everything else.
+pub trait Detector: Send + Sync {
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// The probability of speech in each frame of [`FRAME_SAMPLES`], the last of which zeros may fill up.
+    ///
+    /// The sound is read in blocks: only the probabilities grow with its length, by 4 bytes for 32 ms.
+    fn probabilities(&self, sound: &dyn Sound, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError>;
+}
+
+/// Why there are no probabilities of speech.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpeechError {
+    /// The caller asked to stop.
+    #[error("looking for speech was cancelled")]
+    Cancelled,
+    /// The sound cannot be read.
+    #[error(transparent)]
+    Sound(#[from] AudioError),
+}
