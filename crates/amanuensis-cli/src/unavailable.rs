@@ -37,37 +37,17 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 40] = [
+const FLAGS: [Flag; 18] = [
     // openai-whisper
     value("model-dir", NONE),
-    value("temperature", &["0"]),
-    value("temperature-increment-on-fallback", NONE),
-    value("best-of", &["1", "None"]),
-    value("beam-size", &["1", "None"]),
-    value("patience", &["1", "None"]),
-    value("length-penalty", NONE),
-    value("compression-ratio-threshold", NONE),
-    boolean("carry-initial-prompt", OFF),
     boolean("fp16", OFF),
-    boolean("word-timestamps", OFF),
-    value("prepend-punctuations", &[]),
-    value("append-punctuations", &[]),
     boolean("highlight-words", OFF),
     value("max-line-width", NONE),
     value("max-line-count", NONE),
     value("max-words-per-line", NONE),
-    value("hallucination-silence-threshold", NONE),
     // whisper-ctranslate2 and WhisperX
     value("compute-type", &["float32", "default", "auto"]),
     value("device-index", &["0"]),
-    value("prefix", NONE),
-    value("hotwords", NONE),
-    value("repetition-penalty", &["1"]),
-    value("no-repeat-ngram-size", &["0"]),
-    value("prompt-reset-on-temperature", &[]),
-    boolean("multilingual", OFF),
-    boolean("batched", OFF),
-    value("batch-size", &["1"]),
     boolean("vad-filter", OFF),
     value("vad-method", &[]),
     value("vad-threshold", &[]),
@@ -78,8 +58,6 @@ const FLAGS: [Flag; 40] = [
     boolean("diarize", OFF),
     value("min-speakers", NONE),
     value("max-speakers", NONE),
-    boolean("suppress-numerals", OFF),
-    value("seed", NONE),
 ];
 
 /// Adds them to a verb, hidden from its help.

@@ -34,6 +34,30 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads a number of seconds from zero on.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("give a number of seconds".to_owned()),
+    }
+}
+
+/// Reads a probability.
+pub(crate) fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("give a number from 0 to 1".to_owned()),
+    }
+}
+
+/// Reads a temperature.
+pub(crate) fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("give a number from 0 on".to_owned()),
+    }
+}
+
 /// Reads a probability or None.
 pub(crate) fn probability(text: &str) -> Result<Maybe<f32>, String> {
     match text.parse::<Maybe<f32>>() {
@@ -59,6 +83,17 @@ impl FromStr for Maybe<f32> {
             Ok(number) if number.is_finite() => Ok(Maybe(Some(number))),
             _ => Err("give a number or None".to_owned()),
         }
+    }
+}
+
+impl FromStr for Maybe<usize> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_none(text) {
+            return Ok(Maybe(None));
+        }
+        text.parse().map(|number| Maybe(Some(number))).map_err(|_| "give a whole number or None".to_owned())
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use decoding::Decoding;
+pub(crate) use decoding::{Batch, Decoding, LastResort, PenaltyKind, Search, Words};
 pub(crate) use output::Output;
 
 use crate::values::{self, Threads};
@@ -52,7 +52,7 @@ pub(crate) struct Transcribe {
     pub(crate) output: Output,
 
     #[command(flatten)]
-    pub(crate) decoding: Decoding,
+    pub(crate) wish: Wish,
 
     #[command(flatten)]
     pub(crate) model: Model,
@@ -62,6 +62,22 @@ pub(crate) struct Transcribe {
 
     #[command(flatten)]
     pub(crate) report: Report,
+}
+
+/// Everything that is asked of the engine.
+#[derive(Debug, Args)]
+pub(crate) struct Wish {
+    #[command(flatten)]
+    pub(crate) decoding: Decoding,
+
+    #[command(flatten)]
+    pub(crate) search: Search,
+
+    #[command(flatten)]
+    pub(crate) words: Words,
+
+    #[command(flatten)]
+    pub(crate) batch: Batch,
 }
 
 #[derive(Debug, Args)]

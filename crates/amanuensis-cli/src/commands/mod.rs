@@ -7,6 +7,7 @@ mod inspect;
 mod load;
 mod sound;
 mod transcribe;
+mod wish;
 
 use std::io;
 use std::process::ExitCode;

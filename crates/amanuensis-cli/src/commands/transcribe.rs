@@ -6,24 +6,22 @@ use std::time::{Duration, Instant};
 
 use amanuensis::audio::OpenOptions;
 use amanuensis::backend::{self, StageTime};
-use amanuensis::mel::Convention;
 use amanuensis::tokens::languages;
 use amanuensis::{Control, Engine, Event, Options, Outcome, text};
 use anyhow::Context;
 
-use super::{CLOSED_PIPE, FAILED, Stop, load, sound};
-use crate::args::{Decoding, MelConvention, Task, Transcribe};
+use super::{CLOSED_PIPE, FAILED, Stop, load, sound, wish};
+use crate::args::{Task, Transcribe};
 use crate::console::{self, say};
 use crate::interrupt::{self, INTERRUPTED};
 use crate::outputs::{self, Target};
 use crate::panics;
 use crate::progress::{Progress, Stage};
 use crate::timings::{self, Timings};
-use crate::values::Language;
 
 pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     let progress = Progress::new(asked.report.progress); // first, for it says how refusals are told
-    let options = options(verb, &asked.decoding)?;
+    let options = wish::options(verb, &asked.wish)?;
     let open = sound::options(&asked.sound)?;
     let targets = outputs::plan(&asked.inputs, &asked.output).map_err(Stop::Usage)?;
     let writes_data = targets.iter().any(|target| matches!(target, Target::StandardOutput(_)));
@@ -75,33 +73,6 @@ fn summarise(count: usize, succeeded: usize, failures: &[(String, String)]) {
     for (name, error) in failures {
         say!("  {name}: {}", error.strip_prefix(&format!("{name}: ")).unwrap_or(error));
     }
-}
-
-/// What the engine is asked to do.
-fn options(verb: Task, asked: &Decoding) -> Result<Options, Stop> {
-    let task = match (verb, asked.task) {
-        (Task::Translate, Some(Task::Transcribe)) => {
-            return Err(Stop::Usage("`translate` and `--task transcribe` contradict each other".to_owned()));
-        }
-        (Task::Translate, _) | (_, Some(Task::Translate)) => amanuensis::Task::Translate,
-        _ => amanuensis::Task::Transcribe,
-    };
-    Ok(Options {
-        task,
-        language: asked.language.0.clone().map(|Language(code)| code),
-        timestamps: !asked.without_timestamps,
-        initial_prompt: asked.initial_prompt.clone(),
-        condition_on_previous_text: asked.condition_on_previous_text,
-        suppress_tokens: asked.suppress_tokens.clone().map(|list| list.0),
-        suppress_blank: asked.suppress_blank,
-        no_speech_threshold: asked.no_speech_threshold.0,
-        logprob_threshold: asked.logprob_threshold.0,
-        clips: asked.clip_timestamps.0.clone(),
-        mel: match asked.mel_convention {
-            MelConvention::Openai => Convention::OpenAi,
-            MelConvention::Huggingface => Convention::HuggingFace,
-        },
-    })
 }
 
 /// What stays the same from file to file.

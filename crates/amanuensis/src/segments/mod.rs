@@ -10,17 +10,7 @@ pub use cut::{Cut, Piece, cut};
 pub use seek::{Clips, Seek, Window};
 pub use story::Story;
 
-use crate::speech::Heard;
 use crate::tokens::Token;
-
-/// PLACEHOLDER
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeardWord { pub word: String, pub start: Heard, pub end: Heard, pub probability: f32 }
-/// PLACEHOLDER
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Punctuation {}
-/// PLACEHOLDER
-pub fn is_anomalous(_: &[HeardWord]) -> bool { false }
 
 /// What was said in a recording, and when.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -11,10 +11,12 @@ mod options;
 mod spans;
 mod spliced;
 mod time;
+mod vad;
 
 pub use chunks::chunks;
 pub use detector::{Detector, FRAME_SAMPLES, SpeechError, Watch};
 pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;
+pub use vad::Vad;
 pub use time::{Heard, Recorded, Span, TimeMap};
