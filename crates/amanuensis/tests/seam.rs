@@ -6,7 +6,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
 use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Availability, Backend, BackendError, Decoding, Encoded, Feed, Logits, Model, Work};
+use amanuensis::backend::{
+    Availability, Backend, BackendError, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Work,
+};
 use amanuensis::mel::{Mel, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
 use amanuensis::tokens::Token;
@@ -117,6 +119,93 @@ fn kept_lanes_go_on_from_their_parents() {
         decoding.start(&[*window]);
         assert_close(&format!("lane {lane}"), &step(&mut *decoding, &[tokens])[0], &kept[lane]);
     }
+}
+
+#[test]
+fn lanes_are_permuted_doubled_and_dropped() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let encoded = encode(&*model, &[window(&file, 1), window(&file, 2)]);
+    let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+    let windows = [0, 1, 0, 1];
+    // What each lane has heard and been told; `keep` and every step are followed here too.
+    let mut said: Vec<(usize, Vec<Token>)> =
+        windows.iter().enumerate().map(|(lane, &window)| (window, vec![2049, 2050 + lane as Token])).collect();
+    decoding.start(&windows);
+    step(&mut *decoding, &said.iter().map(|(_, tokens)| tokens.as_slice()).collect::<Vec<_>>());
+    let steps: [&[usize]; 6] = [&[0, 1, 2, 3], &[3, 1, 0, 2], &[1, 1, 0, 1], &[2], &[0, 0, 0], &[2, 0, 2, 1, 0]];
+    for (turn, parents) in steps.into_iter().enumerate() {
+        decoding.keep(parents);
+        let next: Vec<[Token; 1]> = (0..parents.len()).map(|lane| [280 + (20 * turn + lane) as Token]).collect();
+        said = parents.iter().map(|&parent| said[parent].clone()).collect();
+        said.iter_mut().zip(&next).for_each(|((_, tokens), next)| tokens.extend(next));
+        let kept = step(&mut *decoding, &next.iter().map(<[Token; 1]>::as_slice).collect::<Vec<_>>());
+        let mut alone = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+        for (lane, (window, tokens)) in said.iter().enumerate() {
+            alone.start(&[*window]);
+            assert_close(&format!("turn {turn}, lane {lane}"), &step(&mut *alone, &[tokens])[0], &kept[lane]);
+        }
+    }
+}
+
+/// Feeds each lane its tokens in pieces of at most `size`, and gives the attention to all of them and the last logits.
+fn attend(
+    decoding: &mut dyn Decoding,
+    tokens: &[&[Token]],
+    size: usize,
+    heads: &[(usize, usize)],
+) -> (CrossAttention, Vec<f32>) {
+    let (mut attention, mut logits, mut work) = (CrossAttention::default(), Logits::default(), Work::new(&NEVER));
+    let longest = tokens.iter().map(|tokens| tokens.len()).max().expect("a lane");
+    let mut last = Vec::new();
+    for first in (0..longest).step_by(size) {
+        let pieces: Vec<&[Token]> =
+            tokens.iter().map(|tokens| &tokens[first.min(tokens.len())..(first + size).min(tokens.len())]).collect();
+        let read: Vec<Vec<usize>> = pieces.iter().map(|piece| (0..piece.len()).collect()).collect();
+        let feeds: Vec<Feed<'_>> = pieces.iter().zip(&read).map(|(tokens, read)| Feed { tokens, read }).collect();
+        decoding.attend(&feeds, heads, &mut logits, &mut attention, &mut work).expect("a step");
+        let rows: usize = read.iter().map(Vec::len).sum();
+        last = logits.row(rows - 1).to_vec();
+    }
+    (attention, last)
+}
+
+#[test]
+fn attention_comes_in_any_pieces_heads_and_company() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let encoded = encode(&*model, &[window(&file, 1), window(&file, 2)]);
+    let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+    let positions = file.dims.audio_context;
+    let tokens: Vec<Vec<Token>> = [17, 3].map(|count| (0..count).map(|n| 2049 + n % 5).collect()).into();
+    let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+    let (layers, many) = (file.dims.text_layers, file.dims.text_heads);
+    let all: Vec<(usize, usize)> = (0..layers).flat_map(|layer| (0..many).map(move |head| (layer, head))).collect();
+
+    decoding.start(&[0, 1]);
+    let (whole, logits) = attend(&mut *decoding, &tokens, 100, &all);
+    assert_eq!((whole.positions(), whole.heads()), (positions, all.len()));
+    decoding.start(&[0, 1]);
+    let plain = step(&mut *decoding, &tokens);
+    assert_close("logits with and without attention", &logits, &plain[1]);
+
+    decoding.start(&[0, 1]);
+    let (pieces, _) = attend(&mut *decoding, &tokens, 5, &all);
+    // Heads of several layers, in no order, one of them twice.
+    let some = [(layers - 1, 1), (0, many - 1), (layers - 1, 0), (0, many - 1), (1, 1)];
+    for (lane, tokens) in tokens.iter().enumerate() {
+        decoding.start(&[lane]);
+        let (alone, _) = attend(&mut *decoding, &[tokens], 4, &some);
+        for (head, place) in all.iter().enumerate() {
+            let expected = whole.rows(lane, head);
+            assert_eq!(expected.len(), tokens.len() * positions, "a row for every token");
+            assert_close(&format!("{place:?} in pieces"), pieces.rows(lane, head), expected);
+            for chosen in (0..some.len()).filter(|&chosen| some[chosen] == *place) {
+                assert_close(&format!("{place:?} alone"), alone.rows(0, chosen), expected);
+            }
+        }
+    }
+    assert_ne!(whole.rows(0, 0), whole.rows(0, 1), "heads differ");
 }
 
 #[test]

@@ -5,11 +5,13 @@
 //! windows of log-mel; a decoding reads the encoded windows token by token, in as many lanes at once
 //! as there are windows, beams and requests to serve.
 
+mod attention;
 pub mod cpu;
 mod receipt;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use attention::CrossAttention;
 pub use receipt::{Receipt, Stage, StageTime};
 
 use crate::mel::Mel;
@@ -62,7 +64,23 @@ pub trait Decoding {
     /// # Panics
     ///
     /// If there are not as many feeds as lanes, or logits are wanted at a position that a feed does not have.
-    fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError>;
+    fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError> {
+        self.attend(feeds, &[], logits, &mut CrossAttention::default(), work)
+    }
+    /// Does what `step` does, and appends to `attention` what the cross-attention's `heads`, each a layer and a head
+    /// in it, made of every token fed. Heads that nobody asks for cost nothing.
+    ///
+    /// # Panics
+    ///
+    /// As `step` does; if the model has no such head; if `attention` holds rows of other lanes or heads.
+    fn attend(
+        &mut self,
+        feeds: &[Feed<'_>],
+        heads: &[(usize, usize)],
+        logits: &mut Logits,
+        attention: &mut CrossAttention,
+        work: &mut Work<'_>,
+    ) -> Result<(), BackendError>;
     /// Makes lane `i` a continuation of what lane `parents[i]` was; lanes that nobody names end.
     ///
     /// # Panics

@@ -3,12 +3,17 @@
 mod cut;
 mod seek;
 mod story;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use cut::{Cut, Piece, cut};
 pub use seek::{Clips, Seek, Window};
 pub use story::Story;
+pub use words::{
+    AlignedWord, Alignment, HeardWord, Judged, Judging, Punctuation, Spoken, WordedPiece, add_words, align,
+    is_anomalous, judge,
+};
 
 use crate::tokens::Token;
 

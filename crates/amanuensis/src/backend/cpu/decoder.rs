@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{Epilogue, KeysValues, PackedMatrix, Query, Region};
+use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Query, Region};
 
 use super::CpuModel;
+use super::lanes::{Lane, Lanes};
 use super::layers::{FeedForward, Norm, SelfAttention, linear};
-use crate::backend::{BackendError, Decoding, Encoded, Feed, Logits, Stage, Work};
+use crate::backend::{BackendError, CrossAttention, Decoding, Encoded, Feed, Logits, Stage, Work};
 use crate::model::{Dims, ModelError, Weights};
 
 /// The decoder's weights.
@@ -92,27 +93,16 @@ impl Decoder {
     }
 }
 
-/// One sequence of tokens that is being continued.
-#[derive(Clone)]
-struct Lane {
-    /// The window it listens to.
-    window: usize,
-    /// Tokens it has seen.
-    length: usize,
-    /// Keys and values of these tokens, one entry for each layer.
-    seen: Vec<KeysValues>,
-}
-
 /// The decoder at work.
 pub(super) struct CpuDecoding<'a> {
     model: &'a CpuModel,
     heard: Heard,
-    lanes: Vec<Lane>,
+    lanes: Lanes,
 }
 
 impl<'a> CpuDecoding<'a> {
     pub(super) fn new(model: &'a CpuModel, heard: Heard) -> Self {
-        CpuDecoding { model, heard, lanes: Vec::new() }
+        CpuDecoding { model, heard, lanes: Lanes::default() }
     }
 }
 
@@ -122,46 +112,74 @@ impl Decoding for CpuDecoding<'_> {
         assert!(windows.iter().all(|window| *window < heard), "windows {windows:?} of {heard}");
         let decoder = &self.model.decoder;
         let empty = || KeysValues::new(self.model.kernels, decoder.heads, decoder.head_width, decoder.context);
-        // The room of lanes that end here serves again: it is megabytes, and every new page of it costs.
-        let mut ended = std::mem::take(&mut self.lanes).into_iter();
-        let lane = |&window: &usize| {
-            let mut seen = match ended.next() {
-                Some(lane) => lane.seen,
-                None => decoder.layers.iter().map(|_| empty()).collect(),
-            };
-            seen.iter_mut().for_each(KeysValues::clear);
-            Lane { window, length: 0, seen }
-        };
-        self.lanes = windows.iter().map(lane).collect();
+        self.lanes.start(windows, || decoder.layers.iter().map(|_| empty()).collect());
     }
 
-    fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError> {
+    fn attend(
+        &mut self,
+        feeds: &[Feed<'_>],
+        heads: &[(usize, usize)],
+        logits: &mut Logits,
+        attention: &mut CrossAttention,
+        work: &mut Work<'_>,
+    ) -> Result<(), BackendError> {
         work.proceed()?;
         let decoder = &self.model.decoder;
-        assert_eq!(feeds.len(), self.lanes.len(), "one feed for each lane");
+        let lanes = &mut self.lanes.live;
+        assert_eq!(feeds.len(), lanes.len(), "one feed for each lane");
+        let exists = |&(layer, head): &(usize, usize)| layer < decoder.layers.len() && head < decoder.heads;
+        assert!(heads.iter().all(exists), "a head that the decoder does not have among {heads:?}");
         let within = |feed: &Feed<'_>| feed.read.iter().all(|index| *index < feed.tokens.len());
         assert!(feeds.iter().all(within), "logits behind the tokens of a feed");
-        for (lane, feed) in self.lanes.iter().zip(feeds) {
+        for (lane, feed) in lanes.iter().zip(feeds) {
             let tokens = lane.length + feed.tokens.len();
             if tokens > decoder.context {
                 return Err(BackendError::TooLong { tokens, limit: decoder.context });
             }
         }
-        let (lanes, heard) = (&mut self.lanes, &self.heard);
-        self.model.team().enter(|region| decoder.run(region, lanes, heard, feeds, logits, work))?;
+        attention.prepare(feeds.len(), heads.len(), decoder.audio_context);
+        let mut kept = Kept { heads, attention };
+        self.model.team().enter(|region| decoder.run(region, lanes, &self.heard, feeds, logits, &mut kept, work))?;
         work.receipt.ran_on(&self.model.device);
         Ok(())
     }
 
     fn keep(&mut self, parents: &[usize]) {
-        let lanes = self.lanes.len();
-        assert!(parents.iter().all(|parent| *parent < lanes), "parents {parents:?} of {lanes} lanes");
-        self.lanes = parents.iter().map(|&parent| self.lanes[parent].clone()).collect();
+        self.lanes.keep(parents);
+    }
+}
+
+/// The heads of the cross-attention whose scores are kept, and where they go.
+struct Kept<'a> {
+    /// Layer and head.
+    heads: &'a [(usize, usize)],
+    attention: &'a mut CrossAttention,
+}
+
+impl Kept<'_> {
+    /// What the kernel is to keep of a layer, if anything.
+    fn of_layer(&self, layer: usize) -> Option<AttentionWeights> {
+        let heads: Vec<usize> = self.heads.iter().filter(|kept| kept.0 == layer).map(|kept| kept.1).collect();
+        if heads.is_empty() { None } else { Some(AttentionWeights::new(heads)) }
+    }
+
+    /// Hands over what the kernel kept of a layer.
+    fn take(&mut self, layer: usize, feeds: &[Feed<'_>], weights: &AttentionWeights) {
+        let of_layer = self.heads.iter().enumerate().filter(|(_, kept)| kept.0 == layer);
+        for (chosen, (head, _)) in of_layer.enumerate() {
+            let mut rows = 0..weights.rows();
+            for (lane, feed) in feeds.iter().enumerate() {
+                for row in rows.by_ref().take(feed.tokens.len()) {
+                    self.attention.push(lane, head, weights.scores(row, chosen));
+                }
+            }
+        }
     }
 }
 
 impl Decoder {
     /// One step: every lane's new tokens through all layers, then the logits that were asked for.
+    #[expect(clippy::too_many_arguments, reason = "what a step reads, what it writes, and who computes")]
     fn run(
         &self,
         region: &mut Region<'_>,
@@ -169,6 +187,7 @@ impl Decoder {
         heard: &Heard,
         feeds: &[Feed<'_>],
         logits: &mut Logits,
+        kept: &mut Kept<'_>,
         work: &mut Work<'_>,
     ) -> Result<(), BackendError> {
         let width = self.width;
@@ -194,7 +213,11 @@ impl Decoder {
                 let keys_values = &heard[lane.window][index];
                 feed.tokens.iter().map(|_| Query { keys_values, length: keys_values.len() })
             });
-            region.attention(&queries, &cross.collect::<Vec<_>>(), self.heads, &mut normed, None);
+            let mut weights = kept.of_layer(index);
+            region.attention(&queries, &cross.collect::<Vec<_>>(), self.heads, &mut normed, weights.as_mut());
+            if let Some(weights) = weights {
+                kept.take(index, feeds, &weights);
+            }
             region.linear(&normed, &layer.cross_out, Epilogue::Add, &mut x);
 
             layer.feed_forward.apply(region, &mut x, &mut normed, &mut inner);

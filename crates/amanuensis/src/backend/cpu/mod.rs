@@ -2,6 +2,7 @@
 
 mod decoder;
 mod encoder;
+mod lanes;
 mod layers;
 
 use std::num::NonZeroUsize;

@@ -1,0 +1,65 @@
+//! What chosen heads of the decoder looked at in the sound: word times are read from it.
+
+/// Scaled scores, before softmax, of chosen heads of the cross-attention: for each lane and head one row for every
+/// token fed, with one score for every position of the window.
+///
+/// Calls of [`Decoding::attend`](super::Decoding::attend) append rows, so a long text may be fed in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct CrossAttention {
+    positions: usize,
+    heads: usize,
+    /// `[lane][head]`, each `[row][position]`.
+    scores: Vec<Vec<f32>>,
+}
+
+impl CrossAttention {
+    /// Forgets everything, so that other lanes or heads may follow.
+    pub fn clear(&mut self) {
+        self.scores.clear();
+    }
+
+    /// Says what is about to be appended: for backends, at the start of each call.
+    ///
+    /// # Panics
+    ///
+    /// If rows of another shape are held.
+    pub fn prepare(&mut self, lanes: usize, heads: usize, positions: usize) {
+        if self.scores.is_empty() {
+            (self.positions, self.heads) = (positions, heads);
+            self.scores.resize(lanes * heads, Vec::new());
+        }
+        let held = (self.scores.len(), self.heads, self.positions);
+        assert_eq!(held, (lanes * heads, heads, positions), "attention of other lanes, heads or positions is held");
+    }
+
+    /// Appends the row of one more token: for backends, in the order of the tokens.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such lane or head, or the row has not one score for each position.
+    pub fn push(&mut self, lane: usize, head: usize, row: &[f32]) {
+        assert!(head < self.heads, "head {head} of {}", self.heads);
+        assert_eq!(row.len(), self.positions, "one score for each position");
+        self.scores[lane * self.heads + head].extend_from_slice(row);
+    }
+
+    /// How many positions a row has.
+    pub fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// How many heads there are.
+    pub fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// The rows of a lane in the `head`-th of the heads asked for: `[row][position]`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such lane or head.
+    pub fn rows(&self, lane: usize, head: usize) -> &[f32] {
+        assert!(head < self.heads, "head {head} of {}", self.heads);
+        &self.scores[lane * self.heads + head]
+    }
+}

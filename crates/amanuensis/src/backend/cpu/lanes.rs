@@ -1,0 +1,127 @@
+//! Lanes: the sequences of tokens that are being continued, and the room that their keys and values lie in.
+
+use amanuensis_kernels::KeysValues;
+
+/// One sequence of tokens.
+pub(super) struct Lane {
+    /// The window it listens to.
+    pub(super) window: usize,
+    /// Tokens it has seen.
+    pub(super) length: usize,
+    /// Keys and values of these tokens, one entry for each layer.
+    pub(super) seen: Vec<KeysValues>,
+}
+
+/// The lanes at work, and the room of those that ended: it is megabytes, and every new page of it costs.
+#[derive(Default)]
+pub(super) struct Lanes {
+    pub(super) live: Vec<Lane>,
+    spare: Vec<Vec<KeysValues>>,
+}
+
+impl Lanes {
+    /// One empty lane for each window; `room` makes the keys and values of a lane where no old ones are left.
+    pub(super) fn start(&mut self, windows: &[usize], room: impl Fn() -> Vec<KeysValues>) {
+        self.spare.extend(self.live.drain(..).map(|lane| lane.seen));
+        let spare = &mut self.spare;
+        self.live.extend(windows.iter().map(|&window| {
+            let mut seen = spare.pop().unwrap_or_else(&room);
+            seen.iter_mut().for_each(KeysValues::clear);
+            Lane { window, length: 0, seen }
+        }));
+    }
+
+    /// Lane `i` goes on from what lane `parents[i]` was. A parent moves to the first of its children and is copied for
+    /// the others, into the room of lanes that ended.
+    pub(super) fn keep(&mut self, parents: &[usize]) {
+        let count = self.live.len();
+        assert!(parents.iter().all(|parent| *parent < count), "parents {parents:?} of {count} lanes");
+        let mut before: Vec<Option<Lane>> = self.live.drain(..).map(Some).collect();
+        let mut kept: Vec<Option<Lane>> = parents.iter().map(|&parent| before[parent].take()).collect();
+        self.spare.extend(before.into_iter().flatten().map(|lane| lane.seen));
+        for child in 0..parents.len() {
+            if kept[child].is_none() {
+                // The first child of the same parent stands before this one and has its lane.
+                let eldest =
+                    parents.iter().position(|parent| *parent == parents[child]).and_then(|at| kept[at].as_ref());
+                kept[child] = eldest.map(|eldest| copy(eldest, self.spare.pop()));
+            }
+        }
+        self.live.extend(kept.into_iter().flatten());
+    }
+}
+
+fn copy(lane: &Lane, room: Option<Vec<KeysValues>>) -> Lane {
+    let seen = match room {
+        Some(mut room) => {
+            // Only the positions held are copied.
+            room.clone_from(&lane.seen);
+            room
+        }
+        None => lane.seen.clone(),
+    };
+    Lane { window: lane.window, length: lane.length, seen }
+}
+
+#[cfg(test)]
+mod tests {
+    use amanuensis_kernels::{Isa, Kernels};
+
+    use super::*;
+
+    fn room() -> Vec<KeysValues> {
+        let kernels = Kernels::new(Isa::Scalar).unwrap();
+        (0..2).map(|_| KeysValues::new(kernels, 1, 4, 8)).collect()
+    }
+
+    fn lanes(count: usize) -> Lanes {
+        let mut lanes = Lanes::default();
+        lanes.start(&(0..count).collect::<Vec<_>>(), room);
+        lanes
+    }
+
+    /// Where the keys and values of each lane lie.
+    fn places(lanes: &Lanes) -> Vec<*const KeysValues> {
+        lanes.live.iter().map(|lane| lane.seen.as_ptr()).collect()
+    }
+
+    fn windows(lanes: &Lanes) -> Vec<usize> {
+        lanes.live.iter().map(|lane| lane.window).collect()
+    }
+
+    #[test]
+    fn a_permutation_copies_nothing() {
+        let mut lanes = lanes(4);
+        let before = places(&lanes);
+        for parents in [[0, 1, 2, 3], [3, 1, 0, 2]] {
+            lanes.keep(&parents);
+        }
+        assert_eq!(places(&lanes), [3, 1, 0, 2].map(|lane| before[lane]));
+        assert_eq!(windows(&lanes), [3, 1, 0, 2]);
+    }
+
+    #[test]
+    fn what_is_copied_goes_where_a_lane_ended() {
+        let mut lanes = lanes(3);
+        let before = places(&lanes);
+        lanes.keep(&[1, 1, 0]);
+        assert_eq!(places(&lanes), [1, 2, 0].map(|lane| before[lane]));
+        assert_eq!(windows(&lanes), [1, 1, 0]);
+    }
+
+    #[test]
+    fn room_outlives_the_lanes_that_were_dropped() {
+        let mut lanes = lanes(3);
+        let mut before = places(&lanes);
+        lanes.keep(&[2]);
+        assert_eq!(places(&lanes), [before[2]]);
+        lanes.keep(&[0, 0, 0]);
+        lanes.start(&[7, 8, 9], || unreachable!("there is room"));
+        let mut after = places(&lanes);
+        before.sort_unstable();
+        after.sort_unstable();
+        assert_eq!(after, before);
+        lanes.keep(&[]);
+        assert!(lanes.live.is_empty());
+    }
+}
