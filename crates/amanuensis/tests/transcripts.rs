@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, Model, Work};
-use amanuensis::decoding::{self, Decoded, Prompt, Request};
+use amanuensis::decoding::{self, Decoded, Item, Prompt, Request, Resort, Search, Thresholds};
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
 use amanuensis::{Control, Engine, Options, Outcome};
@@ -47,6 +47,8 @@ fn equals_openai_whisper(model: &str, engine: &Engine, folder: &Path, golden: &V
                 let options = Options {
                     language: expected["language"].as_str().map(str::to_owned).or(Some("en".to_owned())),
                     condition_on_previous_text: conditioned,
+                    search: Search { temperatures: vec![0.0], stop_loops: false, ..Search::default() },
+                    guard: false,
                     ..Options::default()
                 };
                 let outcome = transcribe(engine, &folder.join(file), &options);
@@ -128,13 +130,24 @@ impl Bare {
         let mut decoding = self.model.begin(&encoded, &mut work).expect("a decoding");
         let (tokenizer, generation) = (&self.file.tokenizer, &self.file.generation);
         let special = tokenizer.special();
-        let languages = decoding::detect(&mut *decoding, 0, special, &mut work).expect("languages");
+        let languages = decoding::detect(&mut *decoding, &[0], &[], special, &mut work).expect("languages");
         let request = Request { language: special.language_token(language), task: special.transcribe, timestamps };
-        let prompt = Prompt::new(special, request, &[], self.file.dims.text_context);
+        let prompt = Prompt::new(special, request, &[], &[], self.file.dims.text_context);
         let rules = decoding::Rules::new(generation.suppress_tokens.clone(), generation.begin_suppress_tokens.clone());
         let rules = if timestamps { rules.with_timestamps(special, 50) } else { rules };
-        let decoded = decoding::greedy(&mut *decoding, 0, tokenizer, &prompt, &rules, &mut work).expect("tokens");
-        (decoded, languages)
+        let search = Search { temperatures: vec![0.0], stop_loops: false, ..Search::default() };
+        let thresholds = Thresholds::default();
+        let item = Item {
+            window: 0,
+            prompt: &prompt,
+            rules: &rules,
+            search: &search,
+            thresholds: &thresholds,
+            resort: Resort::Last,
+            place: 0,
+        };
+        let mut decoded = decoding::decode(&mut *decoding, &[item], tokenizer, &mut work).expect("tokens");
+        (decoded.remove(0), languages.into_iter().next().unwrap_or_default())
     }
 }
 

@@ -11,6 +11,8 @@ mod prompt;
 mod quality;
 mod rules;
 mod scores;
+#[cfg(test)]
+mod scripted;
 mod search;
 
 pub use batch::{Item, decode};

@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn the_last_resort_is_the_last_and_the_best_is_not_repetitive() {
         let thresholds = Thresholds::default();
-        let tried = || vec![decoded(0.0, -0.2, 5.0), decoded(0.0, -1.5, 1.0), decoded(0.0, -1.2, 1.0), decoded(0.0, -3.0, 1.0)];
+        let tried =
+            || vec![decoded(0.0, -0.2, 5.0), decoded(0.0, -1.5, 1.0), decoded(0.0, -1.2, 1.0), decoded(0.0, -3.0, 1.0)];
         assert_eq!(Resort::Last.choose(tried(), &thresholds), Some(decoded(0.0, -3.0, 1.0)));
         assert_eq!(Resort::Best.choose(tried(), &thresholds), Some(decoded(0.0, -1.2, 1.0)));
         let all_repeat = vec![decoded(0.0, -0.9, 5.0), decoded(0.0, -0.4, 3.0)];

@@ -75,7 +75,8 @@ impl Rules {
             once.dedup();
             for token in once {
                 if let Some(logit) = logits.get_mut(token as usize) {
-                    *logit = if *logit < 0.0 { *logit * self.repetition_penalty } else { *logit / self.repetition_penalty };
+                    *logit =
+                        if *logit < 0.0 { *logit * self.repetition_penalty } else { *logit / self.repetition_penalty };
                 }
             }
         }
@@ -83,8 +84,11 @@ impl Rules {
         let size = self.no_repeat_ngram_size;
         if size > 0 && said.len() >= size {
             let last = &said[said.len() + 1 - size..];
-            let again: Vec<Token> =
-                said.windows(size).filter(|earlier| earlier[..size - 1] == *last).map(|earlier| earlier[size - 1]).collect();
+            let again: Vec<Token> = said
+                .windows(size)
+                .filter(|earlier| earlier[..size - 1] == *last)
+                .map(|earlier| earlier[size - 1])
+                .collect();
             forbid(logits, &again);
         }
     }

@@ -13,6 +13,8 @@ pub struct Cut {
     pub pieces: Vec<Piece>,
     /// The frame at which the next window begins.
     pub next: u64,
+    /// Whether the last timestamp stands alone: the window was heard to its end.
+    pub heard_to_end: bool,
 }
 
 /// One piece of a window.
@@ -51,7 +53,7 @@ pub fn cut(window: Window, tokens: &[Token], special: &Special) -> Cut {
         let last = tokens.iter().rev().find(|token| is_timestamp(**token)).map(|token| steps(*token));
         let frames = last.filter(|steps| *steps > 0).map_or(window.frames, |steps| steps * FRAMES_PER_STEP);
         let pieces = vec![piece(window.start, window.start + frames, tokens)];
-        return Cut { pieces, next: end_of_window };
+        return Cut { pieces, next: end_of_window, heard_to_end };
     }
 
     let next = if heard_to_end {
@@ -65,7 +67,7 @@ pub fn cut(window: Window, tokens: &[Token], special: &Special) -> Cut {
         let tokens = &tokens[start..end];
         piece(frame(tokens[0]), frame(tokens[tokens.len() - 1]), tokens)
     };
-    Cut { pieces: starts.zip(ends.iter().copied()).map(between).collect(), next }
+    Cut { pieces: starts.zip(ends.iter().copied()).map(between).collect(), next, heard_to_end }
 }
 
 #[cfg(test)]

@@ -18,5 +18,5 @@ pub use detector::{Detector, FRAME_SAMPLES, SpeechError, Watch};
 pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;
-pub use vad::Vad;
 pub use time::{Heard, Recorded, Span, TimeMap};
+pub use vad::Vad;

@@ -167,6 +167,7 @@ impl<'a, 'c> Course<'a, 'c> {
             map: &self.audible.map,
             speech: self.audible.speech.as_deref(),
             duration: self.audible.recording.duration(),
+            content: self.spectrogram.content_frames(),
         }
     }
 

@@ -57,7 +57,8 @@ pub(super) fn is_leak(text: &str, prompt: &str, decoded: &Decoded, options: &Opt
 
 /// The words of a text, without case and punctuation.
 fn words(text: &str) -> Vec<String> {
-    let bare = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let bare =
+        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
 }
 
@@ -78,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_window_has_the_signs_that_its_measures_say() {
-        let decoded = Decoded { looped: true, temperature: 1.0, avg_logprob: -1.5, compression_ratio: 3.0, ..Decoded::default() };
+        let decoded =
+            Decoded { looped: true, temperature: 1.0, avg_logprob: -1.5, compression_ratio: 3.0, ..Decoded::default() };
         let flags = of_window(&decoded, &Options::default(), true);
         assert_eq!(flags, [Flag::Loop, Flag::Repetitive, Flag::Unlikely, Flag::PromptLeak, Flag::Guessed]);
         assert_eq!(of_window(&Decoded::default(), &Options::default(), false), []);

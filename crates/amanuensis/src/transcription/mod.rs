@@ -75,7 +75,8 @@ pub(crate) fn transcribe(
     let prepared: Vec<_> = jobs.iter().map(|job| prepare(means, job.recording, job.options, &mut work)).collect();
     let mut courses: Vec<Option<Result<Course<'_, '_>, Error>>> =
         jobs.iter_mut().zip(&prepared).map(|(job, prepared)| begin(means, job, prepared, &mut work)).collect();
-    let mut open: Vec<&mut Course<'_, '_>> = courses.iter_mut().flatten().filter_map(|course| course.as_mut().ok()).collect();
+    let mut open: Vec<&mut Course<'_, '_>> =
+        courses.iter_mut().flatten().filter_map(|course| course.as_mut().ok()).collect();
     let mut stopped = Rounds { means, together: together.get() }.run(&mut open, &mut work).err();
     let was_stopped = stopped.is_some();
     let receipt = work.receipt;

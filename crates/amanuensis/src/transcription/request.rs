@@ -114,10 +114,14 @@ fn warn(options: &Options, special: &Special, warnings: &mut Vec<String>) {
         warnings.push(format!("{what}; the initial prompt, hotwords and earlier windows are not told to it"));
     }
     if options.task == Task::Translate && options.words.is_some() {
-        warnings.push("the times of translated words are unreliable: they follow another order than what was said".to_owned());
+        warnings.push(
+            "the times of translated words are unreliable: they follow another order than what was said".to_owned(),
+        );
     }
     if options.language.is_some() && (options.detection.every_window || !options.detection.allowed.is_empty()) {
-        warnings.push("the language is given; it is not detected, and the list of allowed languages is not used".to_owned());
+        warnings.push(
+            "the language is given; it is not detected, and the list of allowed languages is not used".to_owned(),
+        );
     }
     if !special.is_multilingual() && options.detection.every_window {
         warnings.push("the model knows English only; the language is not detected".to_owned());
@@ -202,7 +206,8 @@ fn rules(options: &Options, tokenizer: &Tokenizer, generation: &Generation) -> R
     let suppressed_first = if options.suppress_blank { generation.begin_suppress_tokens.clone() } else { Vec::new() };
     let rules = Rules::new(suppressed, suppressed_first)
         .with_repetitions(options.repetition_penalty, options.no_repeat_ngram_size);
-    let asked = options.max_initial_timestamp.map(|seconds| (seconds.max(0.0) * TIMESTAMPS_PER_SECOND).round() as usize);
+    let asked =
+        options.max_initial_timestamp.map(|seconds| (seconds.max(0.0) * TIMESTAMPS_PER_SECOND).round() as usize);
     let initial = asked.or(generation.max_initial_timestamp_index).unwrap_or(INITIAL_TIMESTAMP);
     Ok(if options.timestamps { rules.with_timestamps(special, initial) } else { rules })
 }

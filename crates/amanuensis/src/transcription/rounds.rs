@@ -5,12 +5,13 @@ use std::time::Instant;
 use super::Means;
 use super::course::Course;
 use super::error::Error;
-use super::strand::{Heeded, Piece};
-use crate::speech::Heard;
+use super::strand::Heeded;
 use crate::backend::{Decoding, Stage, Work};
-use crate::decoding::{self, Decoded, Item, Languages, Prompt, mean, room_for_previous};
+use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, room_for_previous};
 use crate::mel::{Mel, WINDOW_FRAMES};
-use crate::segments::{Window, cut};
+use crate::model::Generation;
+use crate::segments::{AlignedWord, Alignment, Cut, Window, align, cut};
+use crate::tokens::Token;
 
 /// A language takes over from another only if it is so many times as probable.
 const TAKES_OVER: f32 = 2.0;
@@ -149,10 +150,8 @@ impl Rounds<'_> {
             turns.iter().map(|turn| self.prompt(courses[turn.course], turn, told)).collect()
         };
         let all: Vec<usize> = (0..turns.len()).collect();
-        let mut said: Vec<Said> = decode(&prompts(true), &all)?
-            .into_iter()
-            .map(|decoded| Said { decoded, leaked: false })
-            .collect();
+        let mut said: Vec<Said> =
+            decode(&prompts(true), &all)?.into_iter().map(|decoded| Said { decoded, leaked: false }).collect();
 
         // What comes back from a window without speech though it was only told is decoded again without being told.
         let leaks = |index: &usize, said: &Decoded| courses[turns[*index].course].leaks(said);
@@ -186,28 +185,80 @@ impl Rounds<'_> {
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
     ) -> Result<(), Error> {
-        for (turn, Said { decoded, leaked }) in turns.iter().zip(said) {
+        let special = self.means.tokenizer.special();
+        let mut cuts: Vec<Option<Cut>> = Vec::with_capacity(turns.len());
+        for (turn, Said { decoded, .. }) in turns.iter().zip(said) {
             let course = &mut *courses[turn.course];
-            let (around, window) = (course.surroundings(), turn.window);
             let strand = &mut course.strands[turn.strand];
             strand.prefixed = false;
-            if course.options.thresholds.is_silence(decoded) {
-                strand.seek.advance(window, window.start + window.frames);
-                continue;
+            let silent = course.options.thresholds.is_silence(decoded);
+            if silent {
+                strand.seek.advance(turn.window, turn.window.start + turn.window.frames);
             }
-            let cut = cut(window, &decoded.tokens, self.means.tokenizer.special());
-            strand.seek.advance(window, cut.next);
-            let pieces = cut.pieces.into_iter().map(|piece| Piece {
-                start: Heard::from_frames(piece.start),
-                end: Heard::from_frames(piece.end),
-                tokens: piece.tokens,
-                words: None,
-                alignment: None,
-            });
-            strand.add(Heeded { window, decoded, pieces: pieces.collect(), leaked: *leaked }, around);
+            cuts.push((!silent).then(|| cut(turn.window, &decoded.tokens, special)));
         }
+        let mut words = self.words(turns, courses, &cuts, decoding, work)?;
+        let mut since = Instant::now();
+        for (index, (turn, cut)) in turns.iter().zip(cuts).enumerate() {
+            let Some(cut) = cut else { continue };
+            let course = &mut *courses[turn.course];
+            let heeded = Heeded {
+                window: turn.window,
+                decoded: &said[index].decoded,
+                leaked: said[index].leaked,
+                cut,
+                words: words[index].take(),
+            };
+            let around = course.surroundings();
+            course.strands[turn.strand].heed(heeded, around);
+        }
+        work.receipt.lap(Stage::Words, &mut since);
         Ok(())
     }
+
+    /// The words of those windows whose words are to have times.
+    fn words(
+        self,
+        turns: &[Turn],
+        courses: Courses<'_, '_, '_, '_>,
+        cuts: &[Option<Cut>],
+        decoding: &mut dyn Decoding,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<Option<Vec<AlignedWord>>>, Error> {
+        let special = self.means.tokenizer.special();
+        let wanted = |index: &usize| cuts[*index].is_some() && courses[turns[*index].course].options.words.is_some();
+        let wanted: Vec<usize> = (0..turns.len()).filter(wanted).collect();
+        let mut words: Vec<Option<Vec<AlignedWord>>> = vec![None; turns.len()];
+        if wanted.is_empty() {
+            return Ok(words);
+        }
+        let prompt = |index: &usize| {
+            let course = &courses[turns[*index].course];
+            // The words are read without timestamps, whether they were written with them or not.
+            let request = course.request(&course.strands[turns[*index].strand], special);
+            Request { timestamps: true, ..request }.tokens(special)
+        };
+        let prompts: Vec<Vec<Token>> = wanted.iter().map(prompt).collect();
+        let texts: Vec<Vec<Token>> = wanted.iter().map(|&index| cut_text(cuts[index].as_ref())).collect();
+        let item = |(number, &window): (usize, &usize)| Alignment {
+            window,
+            prompt: &prompts[number],
+            text: &texts[number],
+            frames: turns[window].window.frames,
+        };
+        let items: Vec<Alignment<'_>> = wanted.iter().enumerate().map(item).collect();
+        let Generation { alignment_heads, median_filter_width, .. } = self.means.generation;
+        let aligned = align(decoding, &items, alignment_heads, *median_filter_width, self.means.tokenizer, work)?;
+        for (&index, aligned) in wanted.iter().zip(aligned) {
+            words[index] = Some(aligned);
+        }
+        Ok(words)
+    }
+}
+
+/// All tokens of the pieces of a window.
+fn cut_text(cut: Option<&Cut>) -> Vec<Token> {
+    cut.into_iter().flat_map(|cut| &cut.pieces).flat_map(|piece| piece.tokens.iter().copied()).collect()
 }
 
 /// The windows' spectrograms. A recording that cannot be read any more fails alone, and loses its turns.

@@ -6,7 +6,10 @@
 use super::evidence;
 use super::options::Options;
 use crate::decoding::Decoded;
-use crate::segments::{Flag, HeardWord, Seek, Segment, Story, Window, Word};
+use crate::segments::{
+    self, AlignedWord, Cut, Flag, HeardWord, Judging, Seek, Segment, Spoken, Story, Window, Word, WordedPiece,
+    add_words, judge,
+};
 use crate::speech::{Heard, TimeMap};
 use crate::tokens::{Token, Tokenizer};
 
@@ -34,24 +37,27 @@ pub(super) struct Surroundings<'a> {
     pub(super) speech: Option<&'a [f32]>,
     /// Length of the recording in seconds.
     pub(super) duration: f64,
-}
-
-/// A piece of a window.
-pub(super) struct Piece {
-    pub(super) start: Heard,
-    pub(super) end: Heard,
-    pub(super) tokens: Vec<Token>,
-    pub(super) words: Option<Vec<HeardWord>>,
-    pub(super) alignment: Option<f32>,
+    /// Frames of sound that the model hears of it.
+    pub(super) content: u64,
 }
 
 /// What a window came to.
 pub(super) struct Heeded<'a> {
     pub(super) window: Window,
     pub(super) decoded: &'a Decoded,
-    pub(super) pieces: Vec<Piece>,
     /// Whether its text is still that of the prompt after the prompt was left out.
     pub(super) leaked: bool,
+    pub(super) cut: Cut,
+    /// Its words, if they are to have times.
+    pub(super) words: Option<Vec<AlignedWord>>,
+}
+
+/// A piece of a window.
+struct Piece {
+    start: Heard,
+    end: Heard,
+    tokens: Vec<Token>,
+    words: Option<WordedPiece>,
 }
 
 impl Strand {
@@ -60,9 +66,63 @@ impl Strand {
         Strand { seek, story, prefixed, last_speech: Heard::default(), language, segments: Vec::new() }
     }
 
-    /// Takes what was said in a window. Pieces without text or without length are left out.
-    pub(super) fn add(&mut self, heeded: Heeded<'_>, around: Surroundings<'_>) {
-        let Heeded { window, decoded, pieces, leaked } = heeded;
+    /// Takes what was said in a window, and goes on to the next.
+    pub(super) fn heed(&mut self, heeded: Heeded<'_>, around: Surroundings<'_>) {
+        let Heeded { window, decoded, leaked, cut, words } = heeded;
+        let mut next = cut.next;
+        let worded = match (words, &around.options.words) {
+            (Some(words), Some(punctuation)) => {
+                let spoken: Vec<Spoken<'_>> = cut.pieces.iter().map(spoken).collect();
+                let special = around.tokenizer.special();
+                let start = Heard::from_frames(window.start);
+                let pieces = add_words(start, &spoken, words, punctuation, special.end_of_text, self.last_speech);
+                let judging = Judging {
+                    window,
+                    content: around.content,
+                    next,
+                    heard_to_end: cut.heard_to_end,
+                    last_speech: self.last_speech,
+                };
+                let judged = judge(&judging, &pieces, around.options.hallucination_silence_threshold);
+                self.last_speech = judged.last_speech;
+                next = judged.next;
+                if judged.again {
+                    self.seek.advance(window, next);
+                    return;
+                }
+                Some(pieces.into_iter().take(judged.kept))
+            }
+            _ => None,
+        };
+        self.seek.advance(window, next);
+        let pieces: Vec<Piece> = match worded {
+            Some(worded) => cut
+                .pieces
+                .into_iter()
+                .zip(worded)
+                .map(|(piece, words)| Piece {
+                    start: words.start,
+                    end: words.end,
+                    tokens: piece.tokens,
+                    words: Some(words),
+                })
+                .collect(),
+            None => cut
+                .pieces
+                .into_iter()
+                .map(|piece| Piece {
+                    start: Heard::from_frames(piece.start),
+                    end: Heard::from_frames(piece.end),
+                    tokens: piece.tokens,
+                    words: None,
+                })
+                .collect(),
+        };
+        self.add(window, decoded, leaked, pieces, around);
+    }
+
+    /// Adds the pieces of a window, but for those without text or without length.
+    fn add(&mut self, window: Window, decoded: &Decoded, leaked: bool, pieces: Vec<Piece>, around: Surroundings<'_>) {
         let flags = evidence::of_window(decoded, around.options, leaked);
         let mut doubtful = decoded.temperature > around.options.prompt_reset_on_temperature;
         for piece in pieces {
@@ -76,7 +136,7 @@ impl Strand {
                 continue;
             }
             let speech = around.speech.map(|probabilities| evidence::speech(probabilities, start, end));
-            let words = piece.words.as_deref();
+            let words = piece.words.as_ref().map(|piece| piece.words.as_slice());
             let mut segment = Segment {
                 id: 0,
                 seek: window.start,
@@ -93,7 +153,7 @@ impl Strand {
                 channel: None,
                 tries: decoded.tries,
                 speech,
-                alignment: piece.alignment,
+                alignment: piece.words.as_ref().and_then(WordedPiece::alignment),
                 flags: flags.clone(),
             };
             evidence::of_segment(&mut segment, words);
@@ -105,6 +165,10 @@ impl Strand {
     }
 }
 
+fn spoken(piece: &segments::Piece) -> Spoken<'_> {
+    Spoken { start: Heard::from_frames(piece.start), end: Heard::from_frames(piece.end), tokens: &piece.tokens }
+}
+
 /// Milliseconds: what no clock of sound is more exact than.
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
@@ -113,7 +177,7 @@ fn rounded(seconds: f64) -> f64 {
 /// Where a piece lies in the recording.
 fn times(piece: &Piece, around: Surroundings<'_>) -> (f64, f64) {
     let within = |seconds: f64| rounded(seconds).clamp(0.0, around.duration);
-    let ends = piece.words.as_deref().and_then(|words| Some((words.first()?, words.last()?)));
+    let ends = piece.words.as_ref().and_then(|piece| Some((piece.words.first()?, piece.words.last()?)));
     match ends {
         // As its words lie: they do not leave the stretch they were heard in.
         Some((first, last)) if around.options.vad.is_some() => {

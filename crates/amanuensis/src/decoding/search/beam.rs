@@ -15,7 +15,7 @@ pub(in super::super) struct Beam<'a> {
     /// How many ended hypotheses are enough.
     enough: usize,
     live: Vec<Hypothesis>,
-    ended: Vec<Found>,
+    pub(super) ended: Vec<Found>,
     looped: Vec<Found>,
     steps: usize,
 }
@@ -63,7 +63,8 @@ impl Strategy for Beam<'_> {
         self.steps += 1;
         let terms = self.terms;
         let (mut next, mut live) = (Vec::new(), Vec::new());
-        for offer in self.offers(rows)? {
+        let mut best_is_caught = false;
+        for (rank, offer) in self.offers(rows)?.into_iter().enumerate() {
             if live.len() == self.size {
                 break;
             }
@@ -77,14 +78,16 @@ impl Strategy for Beam<'_> {
             }
             hypothesis.say(offer.token, offer.logprob, &terms);
             if hypothesis.is_caught(&terms) {
+                // The others only stray from the loop now and then, at a price; going on with them would last as long.
+                best_is_caught |= rank == 0;
                 self.looped.push(hypothesis.found(&terms));
                 continue;
             }
             next.push((offer.lane, offer.token));
             live.push(hypothesis);
         }
-        self.live = live;
-        if self.ended.len() >= self.enough || self.steps == terms.room {
+        self.live = if best_is_caught { Vec::new() } else { live };
+        if self.ended.len() >= self.enough || self.steps == terms.room || best_is_caught {
             next.clear();
         }
         Ok(next)
