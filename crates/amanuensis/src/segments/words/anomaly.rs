@@ -148,4 +148,56 @@ fn invented(judging: &Judging, pieces: &[WordedPiece], window_end: f64, threshol
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    /// Words of these durations and probabilities, one behind the other.
+    fn words(words: &[(&str, f64, f32)]) -> Vec<HeardWord> {
+        let mut now = 5.0;
+        let word = |&(word, duration, probability): &(&str, f64, f32)| {
+            let start = Heard::from_seconds(now);
+            now += duration;
+            HeardWord { word: word.to_owned(), start, end: Heard::from_seconds(now), probability, ..Default::default() }
+        };
+        words.iter().map(word).collect()
+    }
+
+    #[test]
+    fn anomalous_is_what_is_too_short_too_long_or_too_improbable() {
+        let ordinary = (" a", 0.3, 0.9);
+        let cases: [(&str, Vec<(&str, f64, f32)>, bool); 10] = [
+            ("no words", vec![], false),
+            ("ordinary words", vec![ordinary; 3], false),
+            ("one improbable word", vec![(" a", 0.3, 0.14)], true),
+            ("one that is just probable enough", vec![(" a", 0.3, 0.15)], false),
+            ("one improbable word of two", vec![(" a", 0.3, 0.1), ordinary], false),
+            ("three improbable words among eight", [vec![(" a", 0.3, 0.1); 3], vec![ordinary; 5]].concat(), true),
+            ("the same behind eight ordinary ones", [vec![ordinary; 8], vec![(" a", 0.3, 0.1); 3]].concat(), false),
+            ("words without length", vec![(" a", 0.0, 0.9); 2], true),
+            ("a word of five seconds", [vec![ordinary; 7], vec![(" a", 5.1, 0.9)]].concat(), true),
+            ("nothing but marks", vec![(".", 0.3, 0.9)], true),
+        ];
+        for (what, case, expected) in cases {
+            assert_eq!(is_anomalous(&words(&case)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_word_behind_a_long_silence_sends_the_window_there() {
+        let judging = Judging {
+            window: Window { start: 100, frames: 3000 },
+            content: 9000,
+            next: 3100,
+            heard_to_end: true,
+            last_speech: Heard::from_seconds(0.5),
+        };
+        let piece = |words| WordedPiece { start: Heard::from_seconds(5.0), end: Heard::from_seconds(5.2), words };
+        let pieces = [piece(words(&[(" a", 0.05, 0.1)]))];
+        let judged = judge(&judging, &pieces, Some(2.0));
+        assert_eq!(judged, Judged { kept: 0, next: 500, last_speech: judging.last_speech, again: true });
+        assert_eq!(judge(&judging, &pieces, None).kept, 1, "without a threshold all stays");
+        let silent = judge(&judging, &[piece(Vec::new())], Some(2.0));
+        assert_eq!((silent.kept, silent.next, silent.last_speech.seconds()), (1, 3100, 5.2));
+        assert_eq!(judge(&judging, &[], Some(2.0)).last_speech, judging.last_speech, "nothing was said");
+    }
+}

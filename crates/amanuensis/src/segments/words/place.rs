@@ -216,6 +216,3 @@ fn worded(start: f64, end: f64, words: Vec<Timed>) -> WordedPiece {
         words: words.into_iter().map(heard).collect(),
     }
 }
-
-#[cfg(test)]
-mod tests;

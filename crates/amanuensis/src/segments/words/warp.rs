@@ -137,9 +137,9 @@ mod tests {
     fn the_way_follows_the_attention() {
         #[rustfmt::skip]
         let attention = [
-            9.0, 0.0, 0.0, 0.0, 0.0,
-            0.0, 9.0, 9.0, 0.0, 0.0,
-            0.0, 0.0, 0.0, 9.0, 9.0,
+            9.0, -1.0, -1.0, -1.0, -1.0,
+            -1.0, 9.0, 9.0, -1.0, -1.0,
+            -1.0, -1.0, -1.0, 9.0, 9.0,
         ];
         assert_eq!(first_columns(&attention, 5), [0, 1, 3]);
         assert_eq!(first_columns(&attention, 1), vec![0; 15], "one moment for all rows");

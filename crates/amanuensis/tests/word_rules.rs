@@ -1,0 +1,168 @@
+//! The rules of word times equal those of openai-whisper's own functions on made-up words.
+
+mod common;
+
+use amanuensis::segments::{
+    AlignedWord, HeardWord, Judging, Punctuation, Spoken, Window, WordedPiece, add_words, judge,
+};
+use amanuensis::speech::Heard;
+use amanuensis::tokens::Token;
+use common::golden;
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
+}
+
+fn seconds(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a time"))
+}
+
+fn heard(value: &Value) -> Heard {
+    Heard::from_seconds(seconds(value))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap_or_else(|| panic!("{value} is not a list"))
+}
+
+#[test]
+fn words_are_placed_as_openai_whisper_places_them() {
+    let golden = golden("word_rules.json");
+    let end_of_text = read(&golden["end_of_text"]);
+    let mut out_of_order = 0;
+    for case in list(&golden["place"]) {
+        let word = |word: &Value| AlignedWord {
+            word: read(&word["word"]),
+            tokens: read(&word["tokens"]),
+            start: seconds(&word["start"]),
+            end: seconds(&word["end"]),
+            ..AlignedWord::default()
+        };
+        let words = list(&case["words"]).iter().map(word).collect();
+        let tokens: Vec<Vec<Token>> = list(&case["pieces"]).iter().map(|piece| read(&piece["tokens"])).collect();
+        let spoken =
+            |(piece, tokens): (&Value, _)| Spoken { start: heard(&piece["start"]), end: heard(&piece["end"]), tokens };
+        let pieces: Vec<Spoken<'_>> =
+            list(&case["pieces"]).iter().zip(tokens.iter().map(Vec::as_slice)).map(spoken).collect();
+        let window = Heard::from_frames(read(&case["seek"]));
+        let last_speech = heard(&case["last_speech"]);
+        let found = add_words(window, &pieces, words, &Punctuation::default(), end_of_text, last_speech);
+        let expected = list(&case["expected"]);
+        assert_eq!(found.len(), expected.len());
+
+        // Where openai-whisper's words overlap, ours are put in order; the rules are compared where they do not.
+        let times: Vec<f64> = expected
+            .iter()
+            .flat_map(|piece| list(&piece["words"]))
+            .flat_map(|word| [seconds(&word["start"]), seconds(&word["end"])])
+            .collect();
+        let ordered = times.is_sorted() && times.first().is_none_or(|first| *first >= seconds(&case["last_speech"]));
+        out_of_order += usize::from(!ordered);
+        for (found, expected) in found.iter().zip(expected) {
+            let words = list(&expected["words"]);
+            let texts: Vec<&str> = found.words.iter().map(|word| word.word.as_str()).collect();
+            assert_eq!(texts, words.iter().map(|word| word["word"].as_str().expect("a word")).collect::<Vec<_>>());
+            if !ordered {
+                continue;
+            }
+            let same = |found: Heard, expected: f64| (found.seconds() - expected).abs() < 1e-9;
+            for (found, expected) in found.words.iter().zip(words) {
+                let equal =
+                    same(found.start, seconds(&expected["start"])) && same(found.end, seconds(&expected["end"]));
+                assert!(equal, "{found:?} is not {expected} in {case}");
+            }
+            // A piece covers its words, which openai-whisper does not see to.
+            let (mut start, mut end) = (seconds(&expected["start"]), seconds(&expected["end"]));
+            if let ([first, ..], [.., last]) = (words, words) {
+                (start, end) = (start.min(seconds(&first["start"])), end.max(seconds(&last["end"])));
+            }
+            assert!(same(found.start, start) && same(found.end, end), "{found:?} is not {expected} in {case}");
+        }
+    }
+    assert!(out_of_order < list(&golden["place"]).len() / 5, "{out_of_order} cases compare nothing");
+}
+
+#[test]
+fn windows_are_judged_as_openai_whisper_judges_them() {
+    for case in list(&golden("word_rules.json")["judge"]) {
+        let word = |word: &Value| HeardWord {
+            word: read(&word["word"]),
+            start: heard(&word["start"]),
+            end: heard(&word["end"]),
+            probability: read(&word["probability"]),
+            ..HeardWord::default()
+        };
+        let piece = |piece: &Value| WordedPiece {
+            start: heard(&piece["start"]),
+            end: heard(&piece["end"]),
+            words: list(&piece["words"]).iter().map(word).collect(),
+        };
+        let pieces: Vec<WordedPiece> = list(&case["pieces"]).iter().map(piece).collect();
+        let judging = Judging {
+            window: Window { start: read(&case["start"]), frames: read(&case["frames"]) },
+            content: read(&case["content"]),
+            next: read(&case["next"]),
+            heard_to_end: read(&case["heard_to_end"]),
+            last_speech: heard(&case["last_speech"]),
+        };
+        let judged = judge(&judging, &pieces, case["threshold"].as_f64());
+        let expected = &case["expected"];
+        let found = (judged.kept, judged.next);
+        assert_eq!(found, (read(&expected["kept"]), read(&expected["next"])), "{judged:?} in {case}");
+        if let Some(last_speech) = expected["last_speech"].as_f64() {
+            assert!((judged.last_speech.seconds() - last_speech).abs() < 1e-9, "{judged:?} in {case}");
+        }
+    }
+}
+
+/// Words one behind the other with gaps, in steps of 20 ms, and how many pieces they are dealt to.
+fn texts() -> impl Strategy<Value = (Vec<(usize, u32, u32)>, Vec<(u32, u32)>, f64, f64)> {
+    let words = proptest::collection::vec((0usize..10, 0u32..40, 0u32..120), 0..30);
+    let pieces = proptest::collection::vec((0u32..300, 0u32..300), 1..6);
+    (words, pieces, prop_oneof![Just(0.0), 0.0f64..400.0], -30.0f64..0.5)
+}
+
+proptest! {
+    #[test]
+    fn time_does_not_run_backwards_and_pieces_cover_their_words((words, pieces, window, spoken) in texts()) {
+        const WORDS: [&str; 10] = [" one", " two", "n't", " -", " (", ")", ".", "?", " three", "、"];
+        let end_of_text = 50;
+        let mut now = 0;
+        let words: Vec<AlignedWord> = words.iter().enumerate().map(|(at, &(word, gap, length))| {
+            let start = now + gap / 2;
+            now = start + length;
+            let seconds = |steps: u32| f64::from(steps) / 50.0;
+            let tokens = vec![at as Token];
+            AlignedWord { word: WORDS[word].to_owned(), tokens, start: seconds(start), end: seconds(now), ..AlignedWord::default() }
+        }).collect();
+        let window = (window * 100.0).round() / 100.0;
+        let last_speech = (window + spoken).max(0.0);
+        let share = words.len().div_ceil(pieces.len()).max(1);
+        let mut dealt: Vec<Vec<Token>> = words.chunks(share).map(|words| words.iter().flat_map(|word| word.tokens.clone()).collect()).collect();
+        dealt.resize(pieces.len(), Vec::new());
+        let mut begin = window;
+        let spoken: Vec<Spoken<'_>> = pieces.iter().zip(&dealt).map(|(&(gap, length), tokens)| {
+            let start = begin + f64::from(gap) / 100.0;
+            begin = start + f64::from(length) / 100.0;
+            Spoken { start: Heard::from_seconds(start), end: Heard::from_seconds(begin), tokens }
+        }).collect();
+        let text: String = words.iter().map(|word| word.word.as_str()).collect();
+        let placed = add_words(Heard::from_seconds(window), &spoken, words, &Punctuation::default(), end_of_text, Heard::from_seconds(last_speech));
+
+        prop_assert_eq!(placed.len(), pieces.len());
+        let said: String = placed.iter().flat_map(|piece| &piece.words).map(|word| word.word.as_str()).collect();
+        prop_assert_eq!(said, text, "no word is lost");
+        let mut before = 0.0;
+        for piece in &placed {
+            for word in &piece.words {
+                let (start, end) = (word.start.seconds(), word.end.seconds());
+                prop_assert!(before <= start && start <= end, "{before} {word:?}");
+                prop_assert!(piece.start.seconds() <= start && end <= piece.end.seconds(), "{word:?} in {piece:?}");
+                before = end;
+            }
+            prop_assert!(piece.words.iter().all(|word| !word.word.is_empty()));
+        }
+    }
+}
