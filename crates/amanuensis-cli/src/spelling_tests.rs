@@ -56,7 +56,7 @@ fn both_spellings_of_a_name_and_only_of_the_name() {
         transcribe(&["--", "--a_b.wav", "--verbose"]).inputs,
         [PathBuf::from("--a_b.wav"), PathBuf::from("--verbose")]
     );
-    assert_eq!(transcribe(&["--initial_prompt=--x_y", "a_b"]).decoding.initial_prompt.as_deref(), Some("--x_y"));
+    assert_eq!(transcribe(&["--initial_prompt=--x_y", "a_b"]).wish.decoding.initial_prompt.as_deref(), Some("--x_y"));
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn booleans_stand_alone_take_a_word_or_are_negated() {
     }
     let asked =
         transcribe(&["a.wav", "--condition_on_previous_text", "True", "--no-suppress-blank", "--without_timestamps"]);
-    assert!(asked.decoding.condition_on_previous_text);
-    assert!(!asked.decoding.suppress_blank && asked.decoding.without_timestamps);
+    assert!(asked.wish.decoding.condition_on_previous_text);
+    assert!(!asked.wish.search.suppress_blank && asked.wish.decoding.without_timestamps);
     refused(&["a.wav", "--verbose=maybe"]);
     refused(&["a.wav", "--no-verbose=true"]);
     refused(&["a.wav", "--no-threads"]);
@@ -122,12 +122,12 @@ fn numbers_lists_and_words_are_read() {
         "off",
     ]);
     assert_eq!(asked.model.computing.threads.0.unwrap().get(), 3);
-    assert_eq!(asked.decoding.language.0, Some(Language("de".to_owned())));
-    assert_eq!(asked.decoding.suppress_tokens, Some(TokenList(vec![-1, 50])));
-    assert_eq!((asked.decoding.no_speech_threshold.0, asked.decoding.logprob_threshold.0), (None, Some(-0.5)));
-    assert_eq!(asked.decoding.clip_timestamps.0, [(1.0, Some(2.5)), (4.0, None)]);
-    assert_eq!(asked.decoding.mel_convention, MelConvention::Huggingface);
-    assert_eq!(asked.decoding.task, Some(Task::Translate));
+    assert_eq!(asked.wish.decoding.language.0, Some(Language("de".to_owned())));
+    assert_eq!(asked.wish.search.suppress_tokens, Some(TokenList(vec![-1, 50])));
+    assert_eq!((asked.wish.search.no_speech_threshold.0, asked.wish.search.logprob_threshold.0), (None, Some(-0.5)));
+    assert_eq!(asked.wish.decoding.clip_timestamps.0, [(1.0, Some(2.5)), (4.0, None)]);
+    assert_eq!(asked.wish.decoding.mel_convention, MelConvention::Huggingface);
+    assert_eq!(asked.wish.decoding.task, Some(Task::Translate));
     assert_eq!((asked.sound.raw_rate, asked.sound.raw_channels, asked.sound.max_duration), (8000, 2, 60.0));
     assert_eq!(asked.report.timings, Some(TimingsStyle::Json));
     assert_eq!(asked.report.progress, ProgressStyle::Off);
@@ -138,12 +138,12 @@ fn numbers_lists_and_words_are_read() {
 #[test]
 fn the_defaults_are_the_engines() {
     let (asked, engine) = (transcribe(&["a.wav"]), amanuensis::Options::default());
-    assert_eq!(asked.decoding.condition_on_previous_text, engine.condition_on_previous_text);
-    assert_eq!(asked.decoding.suppress_blank, engine.suppress_blank);
-    assert_eq!(asked.decoding.no_speech_threshold.0, engine.no_speech_threshold);
-    assert_eq!(asked.decoding.logprob_threshold.0, engine.logprob_threshold);
-    assert_eq!(asked.decoding.clip_timestamps.0, engine.clips);
-    assert_eq!(!asked.decoding.without_timestamps, engine.timestamps);
+    assert_eq!(asked.wish.decoding.condition_on_previous_text, engine.condition_on_previous_text);
+    assert_eq!(asked.wish.search.suppress_blank, engine.suppress_blank);
+    assert_eq!(asked.wish.search.no_speech_threshold.0, engine.thresholds.no_speech);
+    assert_eq!(asked.wish.search.logprob_threshold.0, engine.thresholds.logprob);
+    assert_eq!(asked.wish.decoding.clip_timestamps.0, engine.clips);
+    assert_eq!(!asked.wish.decoding.without_timestamps, engine.timestamps);
     assert_eq!(asked.sound.max_duration, amanuensis::audio::Limits::default().max_duration);
 }
 

@@ -1,16 +1,15 @@
 //! Transcripts equal those of openai-whisper, and windows those of transformers, with the same weights.
 
+#[path = "common/bare.rs"]
+mod bare;
 mod common;
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
-use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Backend, Model, Work};
-use amanuensis::decoding::{self, Decoded, Item, Prompt, Request, Resort, Search, Thresholds};
-use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
-use amanuensis::model::{self, ModelFile, Source};
+use amanuensis::decoding::{self, Search};
+use amanuensis::mel::Convention;
 use amanuensis::{Control, Engine, Options, Outcome};
+use bare::{Bare, work};
 use common::{engine, golden, model_folder, numbers, open, shared};
 use serde_json::Value;
 
@@ -103,54 +102,6 @@ fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64)
     assert_eq!(outcome.transcript.text, text, "{what}");
 }
 
-/// A model without the engine around it, to look at single windows.
-struct Bare {
-    file: ModelFile,
-    model: Box<dyn Model>,
-}
-
-impl Bare {
-    fn open(folder: &Path) -> Self {
-        let file = model::open(&Source::Path(folder.to_owned())).unwrap_or_else(|error| panic!("{error}"));
-        let model = Cpu::new(None).load(&file).unwrap_or_else(|error| panic!("{error}"));
-        Bare { file, model }
-    }
-
-    /// Decodes the first window as transformers does.
-    fn first_window(&self, path: &Path, language: &str, timestamps: bool) -> (Decoded, Vec<(String, f32)>) {
-        static NEVER: AtomicBool = AtomicBool::new(false);
-        let mut work = Work::new(&NEVER);
-        let recording = open(path);
-        let mut go_on = || Ok::<(), amanuensis::Error>(());
-        let bins = self.file.dims.mel_bins;
-        let mut spectrogram =
-            Spectrogram::new(&recording, bins, Convention::HuggingFace, &mut go_on).expect("a spectrogram");
-        let mel = spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window");
-        let encoded = self.model.encode(&[mel], &mut work).expect("an encoded window");
-        let mut decoding = self.model.begin(&encoded, &mut work).expect("a decoding");
-        let (tokenizer, generation) = (&self.file.tokenizer, &self.file.generation);
-        let special = tokenizer.special();
-        let languages = decoding::detect(&mut *decoding, &[0], &[], special, &mut work).expect("languages");
-        let request = Request { language: special.language_token(language), task: special.transcribe, timestamps };
-        let prompt = Prompt::new(special, request, &[], &[], self.file.dims.text_context);
-        let rules = decoding::Rules::new(generation.suppress_tokens.clone(), generation.begin_suppress_tokens.clone());
-        let rules = if timestamps { rules.with_timestamps(special, 50) } else { rules };
-        let search = Search { temperatures: vec![0.0], stop_loops: false, ..Search::default() };
-        let thresholds = Thresholds::default();
-        let item = Item {
-            window: 0,
-            prompt: &prompt,
-            rules: &rules,
-            search: &search,
-            thresholds: &thresholds,
-            resort: Resort::Last,
-            place: 0,
-        };
-        let mut decoded = decoding::decode(&mut *decoding, &[item], tokenizer, &mut work).expect("tokens");
-        (decoded.remove(0), languages.into_iter().next().unwrap_or_default())
-    }
-}
-
 #[test]
 fn demo_decodes_windows_as_transformers_does() {
     decodes_as_transformers("demo");
@@ -179,7 +130,13 @@ fn equals_transformers(name: &str, model: &Path, folder: &Path, golden: &Value) 
         let path = folder.join(file);
         let language = expected["language"].as_str().unwrap_or("en");
         for (timestamps, tokens) in [(false, "tokens"), (true, "tokens_with_timestamps")] {
-            let (decoded, languages) = bare.first_window(&path, language, timestamps);
+            let (mel, _) = bare.first_window(&path, Convention::HuggingFace);
+            let encoded = bare.model.encode(&[mel], &mut work()).expect("an encoded window");
+            let mut decoding = bare.model.begin(&encoded, &mut work()).expect("a decoding");
+            let special = bare.file.tokenizer.special();
+            let languages =
+                decoding::detect(&mut *decoding, &[0], &[], special, &mut work()).expect("languages").remove(0);
+            let decoded = bare.decode(&mut *decoding, language, timestamps);
             assert_eq!(decoded.tokens, numbers::<u32>(&expected[tokens]), "{name} {file} {tokens}: {:?}", decoded.text);
             let no_speech = expected["no_speech_prob"].as_f64().expect("a probability");
             assert!((f64::from(decoded.no_speech_prob) - no_speech).abs() < 1e-3, "{name} {file}");

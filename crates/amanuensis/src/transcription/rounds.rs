@@ -45,7 +45,6 @@ pub(super) struct Rounds<'m> {
 impl Rounds<'_> {
     /// Goes round until every window of every course was heard.
     pub(super) fn run(self, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
-        courses.iter_mut().for_each(|course| course.tell());
         loop {
             let mut turns = self.turns(courses);
             if turns.is_empty() {
