@@ -29,6 +29,8 @@ pub enum Stage {
     Logits,
     /// Rules, choice of tokens, cutting of segments.
     Search,
+    /// Times of words, once the decoder has read the text again.
+    Words,
 }
 
 impl fmt::Display for Stage {
@@ -44,6 +46,7 @@ impl fmt::Display for Stage {
             Stage::Decoder => write!(f, "decoder layers"),
             Stage::Logits => write!(f, "logits"),
             Stage::Search => write!(f, "search"),
+            Stage::Words => write!(f, "word times"),
         }
     }
 }
