@@ -148,6 +148,8 @@ fn wrong_settings_are_refused_by_name() {
     wrong("vocab_size", json!(u64::MAX), "expected 8 to 1048576");
     wrong("suppress_tokens", json!([1, 1_000_000]), "1000000, expected a token below vocab_size");
     wrong("suppress_tokens", json!([-2]), "is -2");
+    wrong("median_filter_width", json!(4), "is 4, expected an odd number up to 101");
+    wrong("median_filter_width", json!(100_001), "expected an odd number up to 101");
 
     let mut files = ModelFiles::new(SMALL);
     files.config["d_model"] = json!("wide");

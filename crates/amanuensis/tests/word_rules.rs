@@ -117,52 +117,74 @@ fn windows_are_judged_as_openai_whisper_judges_them() {
     }
 }
 
-/// Words one behind the other with gaps, in steps of 20 ms, and how many pieces they are dealt to.
-fn texts() -> impl Strategy<Value = (Vec<(usize, u32, u32)>, Vec<(u32, u32)>, f64, f64)> {
-    let words = proptest::collection::vec((0usize..10, 0u32..40, 0u32..120), 0..30);
+/// Which word, frames of silence before it, and how many it lasts.
+type MadeWord = (usize, u32, u32);
+
+/// Frames before a piece, and how many it lasts.
+type MadePiece = (u32, u32);
+
+/// Words dealt to pieces of a window, in order.
+#[derive(Debug, Clone)]
+struct MadeWindow {
+    words: Vec<MadeWord>,
+    pieces: Vec<MadePiece>,
+    /// Frame at which it begins.
+    start: u32,
+    /// Frames from there to the end of the last word before it.
+    spoken: i32,
+}
+
+fn windows() -> impl Strategy<Value = MadeWindow> {
+    let words = proptest::collection::vec((0usize..10, 0u32..40, 0u32..240), 0..30);
     let pieces = proptest::collection::vec((0u32..300, 0u32..300), 1..6);
-    (words, pieces, prop_oneof![Just(0.0), 0.0f64..400.0], -30.0f64..0.5)
+    (words, pieces, prop_oneof![Just(0), 0u32..40_000], -3000i32..50)
+        .prop_map(|(words, pieces, start, spoken)| MadeWindow { words, pieces, start, spoken })
+}
+
+/// The words of a window, and its pieces with them.
+fn placed(window: &MadeWindow) -> (Vec<AlignedWord>, Vec<WordedPiece>) {
+    const WORDS: [&str; 10] = [" one", " two", "n't", " -", " (", ")", ".", "?", " three", "、"];
+    let mut now = 0;
+    let word = |(token, &(word, gap, length)): (usize, &MadeWord)| {
+        let start = now + gap / 2;
+        now = start + length / 2;
+        let (start, end) = (f64::from(start) / 50.0, f64::from(now) / 50.0);
+        AlignedWord { word: WORDS[word].to_owned(), tokens: vec![token as Token], start, end, ..AlignedWord::default() }
+    };
+    let words: Vec<AlignedWord> = window.words.iter().enumerate().map(word).collect();
+    let share = words.len().div_ceil(window.pieces.len()).max(1);
+    let tokens: Vec<Token> = (0..words.len() as Token).collect();
+    let dealt = tokens.chunks(share).chain(std::iter::repeat(&[][..]));
+    let mut end = window.start;
+    let piece = |(&(gap, length), tokens): (&MadePiece, _)| {
+        let start = end + gap;
+        end = start + length;
+        Spoken { start: Heard::from_frames(start.into()), end: Heard::from_frames(end.into()), tokens }
+    };
+    let pieces: Vec<Spoken<'_>> = window.pieces.iter().zip(dealt).map(piece).collect();
+    let last_speech = Heard::from_frames(window.start.saturating_add_signed(window.spoken).into());
+    let start = Heard::from_frames(window.start.into());
+    let placed = add_words(start, &pieces, words.clone(), &Punctuation::default(), 50, last_speech);
+    (words, placed)
 }
 
 proptest! {
     #[test]
-    fn time_does_not_run_backwards_and_pieces_cover_their_words((words, pieces, window, spoken) in texts()) {
-        const WORDS: [&str; 10] = [" one", " two", "n't", " -", " (", ")", ".", "?", " three", "、"];
-        let end_of_text = 50;
-        let mut now = 0;
-        let words: Vec<AlignedWord> = words.iter().enumerate().map(|(at, &(word, gap, length))| {
-            let start = now + gap / 2;
-            now = start + length;
-            let seconds = |steps: u32| f64::from(steps) / 50.0;
-            let tokens = vec![at as Token];
-            AlignedWord { word: WORDS[word].to_owned(), tokens, start: seconds(start), end: seconds(now), ..AlignedWord::default() }
-        }).collect();
-        let window = (window * 100.0).round() / 100.0;
-        let last_speech = (window + spoken).max(0.0);
-        let share = words.len().div_ceil(pieces.len()).max(1);
-        let mut dealt: Vec<Vec<Token>> = words.chunks(share).map(|words| words.iter().flat_map(|word| word.tokens.clone()).collect()).collect();
-        dealt.resize(pieces.len(), Vec::new());
-        let mut begin = window;
-        let spoken: Vec<Spoken<'_>> = pieces.iter().zip(&dealt).map(|(&(gap, length), tokens)| {
-            let start = begin + f64::from(gap) / 100.0;
-            begin = start + f64::from(length) / 100.0;
-            Spoken { start: Heard::from_seconds(start), end: Heard::from_seconds(begin), tokens }
-        }).collect();
-        let text: String = words.iter().map(|word| word.word.as_str()).collect();
-        let placed = add_words(Heard::from_seconds(window), &spoken, words, &Punctuation::default(), end_of_text, Heard::from_seconds(last_speech));
-
-        prop_assert_eq!(placed.len(), pieces.len());
-        let said: String = placed.iter().flat_map(|piece| &piece.words).map(|word| word.word.as_str()).collect();
-        prop_assert_eq!(said, text, "no word is lost");
+    fn time_does_not_run_backwards_and_pieces_cover_their_words(window in windows()) {
+        let (words, placed) = placed(&window);
+        prop_assert_eq!(placed.len(), window.pieces.len());
+        let text = |words: Vec<&str>| words.concat();
+        let said = text(placed.iter().flat_map(|piece| &piece.words).map(|word| word.word.as_str()).collect());
+        prop_assert_eq!(said, text(words.iter().map(|word| word.word.as_str()).collect()), "no word is lost");
         let mut before = 0.0;
         for piece in &placed {
             for word in &piece.words {
                 let (start, end) = (word.start.seconds(), word.end.seconds());
                 prop_assert!(before <= start && start <= end, "{before} {word:?}");
                 prop_assert!(piece.start.seconds() <= start && end <= piece.end.seconds(), "{word:?} in {piece:?}");
+                prop_assert!(!word.word.is_empty());
                 before = end;
             }
-            prop_assert!(piece.words.iter().all(|word| !word.word.is_empty()));
         }
     }
 }

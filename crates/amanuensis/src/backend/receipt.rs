@@ -31,7 +31,7 @@ pub enum Stage {
     Logits,
     /// Rules, choice of tokens, cutting of segments.
     Search,
-    /// Times of words, without the decoder's part of it.
+    /// Times of words, once the decoder has read the text again.
     Words,
 }
 

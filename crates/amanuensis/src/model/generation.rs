@@ -38,6 +38,9 @@ pub enum AlignmentSource {
 /// The median filter of models that do not say another.
 const MEDIAN_FILTER_WIDTH: usize = 7;
 
+/// A wider filter spans more than two seconds of sound, and nobody would wait for it.
+const WIDEST_MEDIAN_FILTER: u64 = 101;
+
 /// The two files of settings with the names that errors give them.
 pub(super) struct Sources<'a> {
     pub(super) config: (&'a str, &'a Config),
@@ -72,10 +75,7 @@ impl Generation {
             max_initial_timestamp_index: generation
                 .max_initial_timestamp_index
                 .map(|index| usize::try_from(index).unwrap_or(usize::MAX)),
-            median_filter_width: config
-                .median_filter_width
-                .and_then(|width| usize::try_from(width).ok())
-                .unwrap_or(MEDIAN_FILTER_WIDTH),
+            median_filter_width: read_filter_width(config_file, config)?,
         })
     }
 }
@@ -113,6 +113,19 @@ fn read_ids(
         }
     }
     Ok(tokens)
+}
+
+fn read_filter_width(file: &str, config: &Config) -> Result<usize, ModelError> {
+    match config.median_filter_width {
+        None => Ok(MEDIAN_FILTER_WIDTH),
+        Some(width) if width % 2 == 1 && width <= WIDEST_MEDIAN_FILTER => Ok(width as usize),
+        Some(width) => Err(ModelError::Setting {
+            file: file.to_owned(),
+            field: "median_filter_width".to_owned(),
+            found: width.to_string(),
+            expected: format!("an odd number up to {WIDEST_MEDIAN_FILTER}"),
+        }),
+    }
 }
 
 fn read_heads(heads: &[(u64, u64)], file: &str, dims: &Dims) -> Result<Vec<(usize, usize)>, ModelError> {

@@ -1,12 +1,13 @@
 //! Alignment: the decoder reads a text once more, and its attention shows when each word was said.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use amanuensis_kernels::Kernels;
 
 use super::gaze::Gaze;
 use super::{split, warp};
-use crate::backend::{BackendError, CrossAttention, Decoding, Feed, Logits, Work};
+use crate::backend::{BackendError, CrossAttention, Decoding, Feed, Logits, Stage, Work};
 use crate::mel::WINDOW_FRAMES;
 use crate::tokens::{TIMESTAMPS_PER_SECOND, Token, Tokenizer};
 
@@ -87,9 +88,11 @@ pub fn align(
         decoding.start(&windows);
         let batch_texts: Vec<&Text> = batch.iter().map(|&item| &texts[item]).collect();
         let (attention, probabilities) = aligner.read(decoding, &batch_texts, work)?;
+        let mut since = Instant::now();
         for (lane, (item, probabilities)) in batch.into_iter().zip(probabilities).enumerate() {
             words[item] = aligner.words(&items[item], &texts[item], &attention, lane, &probabilities);
         }
+        work.receipt.lap(Stage::Words, &mut since);
     }
     Ok(words)
 }

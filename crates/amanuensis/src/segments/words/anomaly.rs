@@ -151,10 +151,13 @@ fn invented(judging: &Judging, pieces: &[WordedPiece], window_end: f64, threshol
 mod tests {
     use super::*;
 
-    /// Words of these durations and probabilities, one behind the other.
-    fn words(words: &[(&str, f64, f32)]) -> Vec<HeardWord> {
+    /// A word, its duration and its probability.
+    type Said = (&'static str, f64, f32);
+
+    /// Words one behind the other.
+    fn words(words: &[Said]) -> Vec<HeardWord> {
         let mut now = 5.0;
-        let word = |&(word, duration, probability): &(&str, f64, f32)| {
+        let word = |&(word, duration, probability): &Said| {
             let start = Heard::from_seconds(now);
             now += duration;
             HeardWord { word: word.to_owned(), start, end: Heard::from_seconds(now), probability, ..Default::default() }
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn anomalous_is_what_is_too_short_too_long_or_too_improbable() {
         let ordinary = (" a", 0.3, 0.9);
-        let cases: [(&str, Vec<(&str, f64, f32)>, bool); 10] = [
+        let cases: [(&str, Vec<Said>, bool); 10] = [
             ("no words", vec![], false),
             ("ordinary words", vec![ordinary; 3], false),
             ("one improbable word", vec![(" a", 0.3, 0.14)], true),
