@@ -6,14 +6,14 @@
 //! ```
 
 mod chunks;
-mod detector;
+mod detectors;
 mod options;
 mod spans;
 mod spliced;
 mod time;
 
 pub use chunks::chunks;
-pub use detector::{Detector, FRAME_SAMPLES, SpeechError, Watch};
+pub use detectors::{Detector, FRAME_SAMPLES, SpeechError, Voicing, Watch};
 pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;

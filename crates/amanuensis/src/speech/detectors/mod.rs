@@ -1,6 +1,10 @@
 //! What finds speech in a sound, whichever way it does it.
 
+mod voicing;
+
 use std::ops::ControlFlow;
+
+pub use voicing::Voicing;
 
 use crate::audio::{AudioError, Sound};
 
