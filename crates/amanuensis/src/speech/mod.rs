@@ -13,7 +13,7 @@ mod spliced;
 mod time;
 
 pub use chunks::chunks;
-pub use detectors::{Detector, FRAME_SAMPLES, SpeechError, Voicing, Watch};
+pub use detectors::{Detector, FRAME_SAMPLES, Silero, SpeechError, Voicing, Watch};
 pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;
