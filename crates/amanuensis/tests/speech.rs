@@ -1,11 +1,15 @@
-//! Voice activity against faster-whisper: the stretches that it makes of probabilities.
+//! Voice activity against faster-whisper: the stretches it makes of probabilities, and Silero's network frame by frame.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
-use amanuensis::speech::{Span, VadOptions, spans};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use amanuensis::speech::{Detector, Silero, Span, SpeechError, VadOptions, spans};
 use common::{golden, numbers};
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn options(asked: &Value) -> VadOptions {
@@ -30,5 +34,45 @@ fn stretches_are_those_of_faster_whisper() {
         let expected: Vec<Span> =
             numbers::<[u64; 2]>(&case["spans"]).into_iter().map(|[start, end]| Span { start, end }).collect();
         assert_eq!(found, expected, "{}", case["options"]);
+    }
+}
+
+/// The file of weights that the golden probabilities were made with.
+fn weights() -> Option<PathBuf> {
+    Some(common::shared()?.join("vocab/silero-v6.2.0-ggml.bin"))
+}
+
+#[test]
+fn silero_hears_what_onnxruntime_hears() {
+    let (Some(shared), Some(weights)) = (common::shared(), weights()) else { return };
+    let silero = Silero::open(&weights).unwrap();
+    for case in golden("speech/silero.json")["cases"].as_array().unwrap() {
+        let name = case["file"].as_str().unwrap();
+        let folder = if name == "jfk.wav" { "vocab" } else { "audio" };
+        let recording = common::open(&shared.join(folder).join(name));
+        let found = silero.probabilities(&recording, &mut |_| ControlFlow::Continue(())).unwrap();
+        let expected: Vec<f32> = numbers(&case["probabilities"]);
+        assert_eq!(found.len(), expected.len(), "{name}");
+        let apart = found.iter().zip(&expected).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f32::max);
+        println!("{name}: {} frames, at most {apart:.6} apart", found.len());
+        // The golden file has five places.
+        assert!(apart < 1e-4, "{name}: {apart}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn harmed_files_of_weights_are_survived(place in 0usize..885_098, byte in any::<u8>(), rest in 0usize..40_000) {
+        let Some(weights) = weights() else { return Ok(()) };
+        let whole = std::fs::read(weights).unwrap();
+        let mut harmed = whole.clone();
+        // Most places are numbers; the heads matter more.
+        harmed[if byte % 2 == 0 { place } else { place % 0x90 }] = byte;
+        let _ = Silero::from_bytes("harmed", &harmed);
+        let is_refused = |bytes: &[u8]| matches!(Silero::from_bytes("harmed", bytes), Err(SpeechError::Weights { .. }));
+        prop_assert!(is_refused(&whole[..whole.len() - 1 - rest]));
+        prop_assert!(is_refused(&[&whole[..], &whole[..rest + 1]].concat()));
     }
 }

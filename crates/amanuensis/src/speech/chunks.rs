@@ -3,7 +3,7 @@
 //! A chunk is transcribed alone, so a cut through a word loses it on both sides. It costs the same whatever its length
 //! (the model fills it up to 30 s), so chunks are also to be long.
 
-use super::detector::FRAME_SAMPLES;
+use super::detectors::FRAME_SAMPLES;
 use super::{Span, TimeMap};
 use crate::audio::SAMPLE_RATE;
 

@@ -6,7 +6,7 @@
 //! ```
 
 mod chunks;
-mod detector;
+mod detectors;
 mod options;
 mod spans;
 mod spliced;
@@ -14,7 +14,7 @@ mod time;
 mod vad;
 
 pub use chunks::chunks;
-pub use detector::{Detector, FRAME_SAMPLES, SpeechError, Watch};
+pub use detectors::{Detector, FRAME_SAMPLES, Silero, SpeechError, Voicing, Watch};
 pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;

@@ -3,7 +3,7 @@
 //! The rules are those of faster-whisper's `get_speech_timestamps`, down to the sample: one threshold begins speech, a
 //! lower one ends it after enough silence, and speech that grows too long is cut at the last silence in it.
 
-use super::detector::FRAME_SAMPLES;
+use super::detectors::FRAME_SAMPLES;
 use super::{Span, VadOptions};
 use crate::audio::SAMPLE_RATE;
 

@@ -1,6 +1,14 @@
 //! What finds speech in a sound, whichever way it does it.
 
+mod silero;
+mod voicing;
+
 use std::ops::ControlFlow;
+
+pub use silero::Silero;
+pub use voicing::Voicing;
+
+use amanuensis_kernels::UnsupportedIsa;
 
 use crate::audio::{AudioError, Sound};
 
@@ -31,4 +39,25 @@ pub enum SpeechError {
     /// The sound cannot be read.
     #[error(transparent)]
     Sound(#[from] AudioError),
+    /// The operating system refused the file of weights.
+    #[error("{file}: cannot be read: {reason}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        reason: std::io::Error,
+    },
+    /// What the file holds is not the weights of a detector.
+    #[error(
+        "{file}: {reason}; weights of Silero's detector are ggml-silero-v6.2.0.bin of whisper.cpp or silero_vad_16k.safetensors of its own repository"
+    )]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The instruction set that was asked for cannot be used here.
+    #[error(transparent)]
+    Processor(#[from] UnsupportedIsa),
 }
