@@ -37,7 +37,7 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 40] = [
+const FLAGS: [Flag; 36] = [
     // openai-whisper
     value("model-dir", NONE),
     value("temperature", &["0"]),
@@ -52,10 +52,6 @@ const FLAGS: [Flag; 40] = [
     boolean("word-timestamps", OFF),
     value("prepend-punctuations", &[]),
     value("append-punctuations", &[]),
-    boolean("highlight-words", OFF),
-    value("max-line-width", NONE),
-    value("max-line-count", NONE),
-    value("max-words-per-line", NONE),
     value("hallucination-silence-threshold", NONE),
     // whisper-ctranslate2 and WhisperX
     value("compute-type", &["float32", "default", "auto"]),
