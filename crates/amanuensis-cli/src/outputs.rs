@@ -7,10 +7,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use amanuensis::segments::Transcript;
-use amanuensis::text::{self, Format};
+use amanuensis::text::{Captions, Format, Writing};
 use anyhow::{Context, bail};
 
-use crate::args::Output;
+use crate::args::{Files, Looks};
+use crate::console::say;
 use crate::values::Formats;
 
 /// The name on the command line for standard input, and for standard output as a folder.
@@ -30,11 +31,72 @@ pub(crate) enum Target {
     Files(Vec<(Format, PathBuf)>),
 }
 
+impl Target {
+    fn formats(&self) -> Vec<Format> {
+        match self {
+            Target::Nothing => Vec::new(),
+            Target::StandardOutput(format) => vec![*format],
+            Target::Files(files) => files.iter().map(|(format, _)| *format).collect(),
+        }
+    }
+
+    /// Whether a format is written that is laid out in cues.
+    pub(crate) fn has_subtitles(&self) -> bool {
+        self.formats().iter().any(|format| matches!(format, Format::Srt | Format::Vtt | Format::Ass))
+    }
+}
+
+/// How the targets are written. What was asked for in vain is told.
+pub(crate) fn writing(looks: &Looks, targets: &[Target]) -> Writing {
+    let captions = Captions {
+        max_line_width: looks.max_line_width.0,
+        max_line_count: looks.max_line_count.0,
+        max_words_per_line: looks.max_words_per_line.0,
+        highlight_words: looks.highlight_words,
+        sentences: looks.sentences,
+        max_chars_per_second: looks.max_chars_per_second.0,
+        balance: looks.balance,
+    };
+    let writing = Writing { captions, dialect: looks.json_dialect };
+    if !targets.iter().any(Target::has_subtitles) {
+        if writing.captions != Captions::default() {
+            say!("warning: no subtitles are written (srt, vtt, ass), so that how they look has no effect");
+        }
+    } else {
+        for warning in writing.captions.warnings() {
+            say!("warning: {warning}");
+        }
+    }
+    let has_json = targets.iter().any(|target| target.formats().contains(&Format::Json));
+    if writing.dialect != Writing::default().dialect && !has_json {
+        say!("warning: no JSON is written, so that --json-dialect has no effect");
+    }
+    writing
+}
+
+/// Refuses a layout of words where the words will have no times: that is to be known before the work, not after it.
+///
+/// # Errors
+/// A sentence for the user that names the flag.
+pub(crate) fn refuse_without_words(writing: &Writing, targets: &[Target], has_words: bool) -> Result<(), String> {
+    match writing.captions.needs_words() {
+        Some(setting) if !has_words && targets.iter().any(Target::has_subtitles) => {
+            let flag = setting.replace('_', "-");
+            let way_out = match setting {
+                "highlight_words" => "",
+                _ => "; --sentences and --balance lay text out without them",
+            };
+            Err(format!("--{flag} needs the times of words, which --word-timestamps True asks for{way_out}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What is written of each input, in the order of the inputs.
 ///
 /// # Errors
 /// A sentence for the user when two inputs would write one file, or an input would be overwritten.
-pub(crate) fn plan(inputs: &[PathBuf], output: &Output) -> Result<Vec<Target>, String> {
+pub(crate) fn plan(inputs: &[PathBuf], output: &Files) -> Result<Vec<Target>, String> {
     if inputs.iter().filter(|input| input.as_os_str() == STANDARD_STREAM).count() > 1 {
         return Err("standard input (`-`) can be read only once".to_owned());
     }
@@ -149,10 +211,14 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Writes every file, each under a passing name first: a reader sees the old file or the whole new one, and none of
 /// them appears before all are written.
-pub(crate) fn write_files(files: &[(Format, PathBuf)], transcript: &Transcript) -> anyhow::Result<()> {
+pub(crate) fn write_files(
+    files: &[(Format, PathBuf)],
+    transcript: &Transcript,
+    writing: &Writing,
+) -> anyhow::Result<()> {
     let mut written = Vec::new();
     for (format, path) in files {
-        let file = write_beside(path, *format, transcript);
+        let file = write_beside(path, *format, transcript, writing);
         written.push((file.with_context(|| format!("cannot write {}", path.display()))?, path));
     }
     for (file, path) in written {
@@ -161,13 +227,18 @@ pub(crate) fn write_files(files: &[(Format, PathBuf)], transcript: &Transcript) 
     Ok(())
 }
 
-fn write_beside(path: &Path, format: Format, transcript: &Transcript) -> io::Result<tempfile::NamedTempFile> {
+fn write_beside(
+    path: &Path,
+    format: Format,
+    transcript: &Transcript,
+    writing: &Writing,
+) -> io::Result<tempfile::NamedTempFile> {
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PASSING);
     readable_as_any_new_file(&mut builder);
     let mut file = BufWriter::new(builder.tempfile_in(folder)?);
-    text::write(format, transcript, &mut file)?;
+    writing.write(format, transcript, &mut file)?;
     file.flush()?;
     file.into_inner().map_err(io::IntoInnerError::into_error)
 }
@@ -188,10 +259,9 @@ mod tests {
 
     fn plan_of(inputs: &[&str], folder: Option<&str>, formats: &[&str]) -> Result<Vec<Target>, String> {
         let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
-        let output = Output {
+        let output = Files {
             output_dir: folder.map(PathBuf::from),
             output_format: formats.iter().map(|format| format.parse().unwrap()).collect(),
-            verbose: None,
         };
         plan(&inputs, &output)
     }
@@ -215,7 +285,10 @@ mod tests {
         assert_eq!(plan_of(&["a.wav"], None, &[]).unwrap(), [Target::Nothing]);
         assert_eq!(names(&plan_of(&["a.wav"], None, &["txt", "srt", "txt"]).unwrap()), ["a.txt", "a.srt"]);
         let all = names(&plan_of(&["a.wav"], Some("o"), &[]).unwrap());
-        assert_eq!(all, ["o/a.txt", "o/a.vtt", "o/a.srt", "o/a.tsv", "o/a.json", "o/a.lrc"]);
+        assert_eq!(
+            all,
+            ["o/a.txt", "o/a.vtt", "o/a.srt", "o/a.tsv", "o/a.json", "o/a.lrc", "o/a.csv", "o/a.ass", "o/a.aud"]
+        );
         assert_eq!(plan_of(&["a.wav"], Some("-"), &["vtt"]).unwrap(), [Target::StandardOutput(Format::Vtt)]);
     }
 
@@ -247,12 +320,12 @@ mod tests {
         prepare(&targets).unwrap();
         let transcript = Transcript { language: "en".to_owned(), ..Transcript::default() };
         let Target::Files(files) = &targets[0] else { panic!("{targets:?}") };
-        write_files(files, &transcript).unwrap();
-        write_files(files, &transcript).unwrap();
+        write_files(files, &transcript, &Writing::default()).unwrap();
+        write_files(files, &transcript, &Writing::default()).unwrap();
         let found = fs::read_dir(folder.path().join("new/deep")).unwrap();
         let mut found: Vec<_> = found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         found.sort();
-        assert_eq!(found, ["a.json", "a.lrc", "a.srt", "a.tsv", "a.txt", "a.vtt"]);
+        assert_eq!(found, ["a.ass", "a.aud", "a.csv", "a.json", "a.lrc", "a.srt", "a.tsv", "a.txt", "a.vtt"]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

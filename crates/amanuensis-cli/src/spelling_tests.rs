@@ -48,9 +48,9 @@ fn both_spellings_of_a_name_and_only_of_the_name() {
         ["--output_format", "txt,vtt", "--output_dir=my_out", "a.wav"],
     ] {
         let asked = transcribe(&line);
-        assert_eq!(asked.output.output_dir, Some(PathBuf::from("my_out")), "{line:?}");
+        assert_eq!(asked.output.files.output_dir, Some(PathBuf::from("my_out")), "{line:?}");
         let formats = [Formats(vec![Format::Txt]), Formats(vec![Format::Vtt])];
-        assert_eq!(asked.output.output_format, formats, "{line:?}");
+        assert_eq!(asked.output.files.output_format, formats, "{line:?}");
     }
     assert_eq!(
         transcribe(&["--", "--a_b.wav", "--verbose"]).inputs,
@@ -132,7 +132,7 @@ fn numbers_lists_and_words_are_read() {
     assert_eq!(asked.report.timings, Some(TimingsStyle::Json));
     assert_eq!(asked.report.progress, ProgressStyle::Off);
     assert_eq!(transcribe(&["--timings", "a.wav"]).report.timings, Some(TimingsStyle::Table));
-    assert_eq!(transcribe(&["a.wav", "-f", "all"]).output.output_format, [Formats(Format::ALL.to_vec())]);
+    assert_eq!(transcribe(&["a.wav", "-f", "all"]).output.files.output_format, [Formats(Format::ALL.to_vec())]);
 }
 
 #[test]
@@ -156,7 +156,6 @@ fn what_is_not_available_is_refused_unless_it_asks_for_what_happens_anyway() {
         ["--temperature", "0.2"],
         ["--vad_filter", "true"],
         ["--fp16", "True"],
-        ["--max_line_width", "40"],
         ["--hotwords", "Ada"],
         ["--temperature_increment_on_fallback", "0.2"],
         ["--compression_ratio_threshold", "2.4"],
@@ -225,7 +224,7 @@ fn names_that_are_not_unicode_pass_unharmed() {
     match parse(line).unwrap().verb {
         Verb::Transcribe(asked) => {
             assert_eq!(asked.inputs, [PathBuf::from(file)]);
-            assert_eq!(asked.output.output_dir.unwrap().as_os_str().as_bytes(), b"d\xe9_b");
+            assert_eq!(asked.output.files.output_dir.unwrap().as_os_str().as_bytes(), b"d\xe9_b");
         }
         other => panic!("{other:?}"),
     }

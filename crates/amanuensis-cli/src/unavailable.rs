@@ -37,14 +37,10 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 18] = [
+const FLAGS: [Flag; 14] = [
     // openai-whisper
     value("model-dir", NONE),
     boolean("fp16", OFF),
-    boolean("highlight-words", OFF),
-    value("max-line-width", NONE),
-    value("max-line-count", NONE),
-    value("max-words-per-line", NONE),
     // whisper-ctranslate2 and WhisperX
     value("compute-type", &["float32", "default", "auto"]),
     value("device-index", &["0"]),

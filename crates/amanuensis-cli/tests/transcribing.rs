@@ -38,7 +38,10 @@ fn every_format_is_written_and_one_bad_input_does_not_stop_the_rest() {
     let mut names: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["json", "lrc", "srt", "tsv", "txt", "vtt"].map(|ending| format!("english.{ending}")));
+    assert_eq!(
+        names,
+        ["ass", "aud", "csv", "json", "lrc", "srt", "tsv", "txt", "vtt"].map(|ending| format!("english.{ending}"))
+    );
     // The lines on standard output are the segments of the files.
     let document: Value = serde_json::from_slice(&fs::read(folder.path().join("english.json")).unwrap()).unwrap();
     let first = &document["segments"][0];

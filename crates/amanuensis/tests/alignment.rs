@@ -28,7 +28,7 @@ fn texts_are_aligned_in_a_batch_as_they_are_alone() {
     let mels: Vec<_> = windows.iter().map(|(mel, ..)| mel.clone()).collect();
     let encoded = bare.model.encode(&mels, &mut work).expect("encoded windows");
     let mut decoding = bare.model.begin(&encoded, &mut work).expect("a decoding");
-    let prompt = bare.prompt("en", true);
+    let prompt = bare.request("en", true).tokens(bare.file.tokenizer.special());
     let mut items: Vec<Alignment<'_>> = windows
         .iter()
         .enumerate()
@@ -72,7 +72,7 @@ fn hardly_any_sound_and_too_much_text_are_no_accident() {
     let encoded = bare.model.encode(&[mel], &mut work).expect("an encoded window");
     let mut decoding = bare.model.begin(&encoded, &mut work).expect("a decoding");
     let (tokenizer, generation) = (&bare.file.tokenizer, &bare.file.generation);
-    let prompt = bare.prompt("en", true);
+    let prompt = bare.request("en", true).tokens(bare.file.tokenizer.special());
     for frames in [0, 1, 2, 6, 8, u64::MAX] {
         for filter in [0, 1, 4, 7, 1_000_000] {
             let item = Alignment { window: 0, prompt: &prompt, text: &text, frames };

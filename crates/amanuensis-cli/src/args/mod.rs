@@ -5,13 +5,15 @@
 
 mod decoding;
 mod output;
+mod render;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use decoding::{Batch, Decoding, LastResort, PenaltyKind, Search, Words};
-pub(crate) use output::Output;
+pub(crate) use output::{Files, Looks, Output};
+pub(crate) use render::Render;
 
 use crate::values::{self, Threads};
 
@@ -30,6 +32,8 @@ pub(crate) enum Verb {
     Transcribe(Transcribe),
     /// Write down in English what is said in another language
     Translate(Transcribe),
+    /// Write transcripts that were made before in other formats, without the model
+    Render(Render),
     /// Say which language is spoken in sound files
     #[command(alias = "detect_language")]
     DetectLanguage(DetectLanguage),

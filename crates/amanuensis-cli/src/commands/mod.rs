@@ -5,6 +5,7 @@ mod detect_language;
 mod devices;
 mod inspect;
 mod load;
+mod render;
 mod sound;
 mod transcribe;
 mod wish;
@@ -53,6 +54,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
     let ended = match verb {
         Verb::Transcribe(asked) => transcribe::run(Task::Transcribe, &asked),
         Verb::Translate(asked) => transcribe::run(Task::Translate, &asked),
+        Verb::Render(asked) => render::run(&asked),
         Verb::DetectLanguage(asked) => detect_language::run(&asked),
         Verb::Inspect(asked) => inspect::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),

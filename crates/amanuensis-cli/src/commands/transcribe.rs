@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use amanuensis::audio::OpenOptions;
 use amanuensis::backend::{self, StageTime};
+use amanuensis::text::Writing;
 use amanuensis::tokens::languages;
 use amanuensis::{Control, Engine, Event, Options, Outcome, text};
 use anyhow::Context;
@@ -23,7 +24,7 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     let progress = Progress::new(asked.report.progress); // first, for it says how refusals are told
     let options = wish::options(verb, &asked.wish)?;
     let open = sound::options(&asked.sound)?;
-    let targets = outputs::plan(&asked.inputs, &asked.output).map_err(Stop::Usage)?;
+    let targets = outputs::plan(&asked.inputs, &asked.output.files).map_err(Stop::Usage)?;
     let writes_data = targets.iter().any(|target| matches!(target, Target::StandardOutput(_)));
     let verbose = asked.output.verbose.unwrap_or(!writes_data);
     if writes_data && verbose {
@@ -33,6 +34,8 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
         let advice = "add --output-format or --output-dir to write files, or --timings, or leave --verbose on";
         return Err(Stop::Usage(format!("nothing would be written; {advice}")));
     }
+    let writing = outputs::writing(&asked.output.looks, &targets);
+    outputs::refuse_without_words(&writing, &targets, asked.wish.words.word_timestamps).map_err(Stop::Usage)?;
     outputs::prepare(&targets)?;
     let cancel = interrupt::listen();
     let engine = load::engine(&asked.model)?;
@@ -40,7 +43,7 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
         say!("stopped before any sound was read");
         return Ok(INTERRUPTED);
     }
-    let mut run = Run { asked, options, open, verbose, engine, cancel, progress, closed: false };
+    let mut run = Run { asked, options, open, writing, verbose, engine, cancel, progress, closed: false };
     let mut failures: Vec<(String, String)> = Vec::new();
     let mut succeeded = 0;
     for (input, target) in asked.inputs.iter().zip(&targets) {
@@ -63,7 +66,7 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
 }
 
 /// Where several files were asked for and not all of them came out, what became of each.
-fn summarise(count: usize, succeeded: usize, failures: &[(String, String)]) {
+pub(super) fn summarise(count: usize, succeeded: usize, failures: &[(String, String)]) {
     if count == 1 || succeeded == count {
         return;
     }
@@ -80,6 +83,7 @@ struct Run<'a> {
     asked: &'a Transcribe,
     options: Options,
     open: OpenOptions,
+    writing: Writing,
     /// Whether segments are printed as they come.
     verbose: bool,
     engine: Engine,
@@ -188,14 +192,14 @@ impl Run<'_> {
         match target {
             Target::Nothing => {}
             Target::StandardOutput(format) => {
-                let data = text::to_string(*format, &outcome.transcript).with_context(|| name.to_owned())?;
+                let data = self.writing.to_string(*format, &outcome.transcript).with_context(|| name.to_owned())?;
                 match console::print_data(data.as_bytes()) {
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => self.closed = true,
                     printed => printed.context("cannot write to standard output")?,
                 }
             }
             Target::Files(files) => {
-                outputs::write_files(files, &outcome.transcript)?;
+                outputs::write_files(files, &outcome.transcript, &self.writing)?;
                 if self.verbose {
                     let paths: Vec<String> =
                         files.iter().map(|(_, path): &(_, PathBuf)| path.display().to_string()).collect();

@@ -1,13 +1,22 @@
-//! Text: a transcript as a file, one writer per format.
+//! Text: a transcript as a file, one writer per format, and read back from one.
 //!
-//! The bytes are those of openai-whisper's writers (and of whisper.cpp's for lyrics), so that what reads their files
-//! reads these. They differ only where theirs would be broken: a line break inside a segment, a control character, an
-//! arrow that survives being shortened, markup characters in WebVTT, a number that JSON cannot hold. Each writer names
-//! its differences. A new format is a new file here, a line in [`Format`] and a line in [`write()`].
+//! The bytes are those of openai-whisper's writers (and of whisper.cpp's for lyrics and tables), so that what reads their
+//! files reads these. They differ only where theirs would be broken: a line break inside a segment, a control character,
+//! an arrow that survives being shortened, markup characters in WebVTT, a number that JSON cannot hold. Each writer names
+//! its differences. A new format is a new file here, a line in [`Format`] and a line in [`Writing::write`].
+//!
+//! Subtitles are laid out by [`Captions`], JSON is written in a [`JsonDialect`], and [`read()`] reads every dialect.
 
+mod ass;
+mod aud;
+mod captions;
+mod channel;
+mod csv;
+mod cues;
 mod json;
 mod lrc;
 mod plain;
+mod read;
 mod srt;
 mod time;
 mod tsv;
@@ -17,6 +26,10 @@ mod vtt;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+
+pub use captions::{CaptionError, CaptionWarning, Captions};
+pub use json::{JsonDialect, UnknownDialect};
+pub use read::{ReadError, read};
 
 use crate::segments::{Segment, Transcript};
 
@@ -31,15 +44,31 @@ pub enum Format {
     Srt,
     /// A table of start, end (milliseconds) and text.
     Tsv,
-    /// Everything, in openai-whisper's schema.
+    /// Everything, in openai-whisper's schema and beyond it.
     Json,
     /// Lyrics with the time each line begins.
     Lrc,
+    /// whisper.cpp's table of start, end (milliseconds) and text, for spreadsheets.
+    Csv,
+    /// Advanced SubStation Alpha subtitles, with karaoke where words have times.
+    Ass,
+    /// Labels for Audacity.
+    Aud,
 }
 
 impl Format {
     /// Every format, in the order in which `all` writes them.
-    pub const ALL: [Format; 6] = [Format::Txt, Format::Vtt, Format::Srt, Format::Tsv, Format::Json, Format::Lrc];
+    pub const ALL: [Format; 9] = [
+        Format::Txt,
+        Format::Vtt,
+        Format::Srt,
+        Format::Tsv,
+        Format::Json,
+        Format::Lrc,
+        Format::Csv,
+        Format::Ass,
+        Format::Aud,
+    ];
 
     /// Its name, which is also the ending of a file of it (without the dot).
     pub const fn extension(self) -> &'static str {
@@ -50,6 +79,9 @@ impl Format {
             Format::Tsv => "tsv",
             Format::Json => "json",
             Format::Lrc => "lrc",
+            Format::Csv => "csv",
+            Format::Ass => "ass",
+            Format::Aud => "aud",
         }
     }
 }
@@ -62,7 +94,7 @@ impl fmt::Display for Format {
 
 /// The name of a format that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not an output format; there are txt, vtt, srt, tsv, json and lrc")]
+#[error("`{name}` is not an output format; there are txt, vtt, srt, tsv, json, lrc, csv, ass and aud")]
 pub struct UnknownFormat {
     /// What was asked for.
     pub name: String,
@@ -77,30 +109,60 @@ impl FromStr for Format {
     }
 }
 
-/// Writes `transcript` to `out` as `format`.
+/// How transcripts are written, beyond their format.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Writing {
+    /// How subtitles (srt, vtt, ass) are laid out.
+    pub captions: Captions,
+    /// Whose JSON is written.
+    pub dialect: JsonDialect,
+}
+
+impl Writing {
+    /// Writes `transcript` to `out` as `format`.
+    ///
+    /// # Errors
+    /// What `out` reports; [`io::ErrorKind::InvalidData`] when a time is negative or not a number, which no file can say;
+    /// and [`io::ErrorKind::InvalidInput`] with a [`CaptionError`] when subtitles cannot be laid out as asked.
+    pub fn write(&self, format: Format, transcript: &Transcript, out: &mut dyn io::Write) -> io::Result<()> {
+        match format {
+            Format::Txt => txt::write(transcript, out),
+            Format::Vtt => vtt::write(transcript, &self.captions, out),
+            Format::Srt => srt::write(transcript, &self.captions, out),
+            Format::Tsv => tsv::write(transcript, out),
+            Format::Json => json::write(transcript, self.dialect, out),
+            Format::Lrc => lrc::write(transcript, out),
+            Format::Csv => csv::write(transcript, out),
+            Format::Ass => ass::write(transcript, &self.captions, out),
+            Format::Aud => aud::write(transcript, out),
+        }
+    }
+
+    /// `transcript` as `format`, in memory.
+    ///
+    /// # Errors
+    /// As [`Writing::write`].
+    pub fn to_string(&self, format: Format, transcript: &Transcript) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        self.write(format, transcript, &mut bytes)?;
+        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}
+
+/// Writes `transcript` to `out` as `format`, with the default [`Writing`].
 ///
 /// # Errors
-/// What `out` reports, and [`io::ErrorKind::InvalidData`] when a segment's time is negative or not a number: no file
-/// can say that.
+/// As [`Writing::write`].
 pub fn write(format: Format, transcript: &Transcript, out: &mut dyn io::Write) -> io::Result<()> {
-    match format {
-        Format::Txt => txt::write(transcript, out),
-        Format::Vtt => vtt::write(transcript, out),
-        Format::Srt => srt::write(transcript, out),
-        Format::Tsv => tsv::write(transcript, out),
-        Format::Json => json::write(transcript, out),
-        Format::Lrc => lrc::write(transcript, out),
-    }
+    Writing::default().write(format, transcript, out)
 }
 
 /// `transcript` as `format`, in memory.
 ///
 /// # Errors
-/// As [`write()`].
+/// As [`Writing::write`].
 pub fn to_string(format: Format, transcript: &Transcript) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    write(format, transcript, &mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    Writing::default().to_string(format, transcript)
 }
 
 /// A segment as one line for reading along: `[00:00.000 --> 00:03.240]  text`, without a line break at its end.

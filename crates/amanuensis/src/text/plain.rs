@@ -1,7 +1,7 @@
 //! Segment text made safe for formats that count lines: every writer but JSON's passes its text through here.
 
 /// White space as Python's `str.strip` sees it: Unicode's, and the four separators of ASCII.
-fn is_blank(character: char) -> bool {
+pub(super) fn is_blank(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
@@ -30,13 +30,42 @@ fn joined(text: &str, separator: &str) -> String {
         if !result.is_empty() {
             result.push_str(separator);
         }
-        let visible =
-            |character: char| if character.is_control() && character != '\t' { '\u{fffd}' } else { character };
         result.extend(line.chars().map(visible));
     }
     match result.trim_matches(is_blank) {
         trimmed if trimmed.len() == result.len() => result,
         trimmed => trimmed.to_owned(),
+    }
+}
+
+/// A control character as the replacement character; a tab is none here.
+fn visible(character: char) -> char {
+    if character.is_control() && character != '\t' { '\u{fffd}' } else { character }
+}
+
+/// A word of a line, what breaks lines in it as spaces; the blanks around it stay.
+pub(super) fn word(text: &str) -> String {
+    text.chars().map(|character| if breaks_line(character) { ' ' } else { visible(character) }).collect()
+}
+
+/// Shortens `-->` to `->` in a cue made of words, also where it goes across them.
+pub(super) fn shorten_arrows<'a>(words: impl DoubleEndedIterator<Item = &'a mut String>) {
+    // The two characters behind the one looked at.
+    let mut behind = [' ', ' '];
+    for word in words.rev() {
+        if !word.contains('-') && !word.contains('>') {
+            behind = [' ', ' '];
+            continue;
+        }
+        let mut kept = Vec::new();
+        for character in word.chars().rev() {
+            if character == '-' && behind == ['-', '>'] {
+                continue;
+            }
+            behind = [character, behind[0]];
+            kept.push(character);
+        }
+        *word = kept.into_iter().rev().collect();
     }
 }
 
@@ -70,6 +99,23 @@ mod tests {
     #[test]
     fn control_characters_are_shown_instead_of_obeyed() {
         assert_eq!(one_line("a\u{1b}[2Jb\0c\td"), "a\u{fffd}[2Jb\u{fffd}c\td");
+    }
+
+    #[test]
+    fn a_word_keeps_its_blanks_and_stays_on_its_line() {
+        assert_eq!(word(" one\ntwo\u{1b} "), " one two\u{fffd} ");
+    }
+
+    #[test]
+    fn no_arrow_is_left_across_words() {
+        let shortened = |words: &[&str]| {
+            let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            shorten_arrows(words.iter_mut());
+            words.concat()
+        };
+        assert_eq!(shortened(&[" a", " --", "> b"]), " a -> b");
+        assert_eq!(shortened(&["-", "-", "-", ">", "-->"]), "->->");
+        assert_eq!(shortened(&["--", " >", "->", "--"]), "-- >->--");
     }
 
     #[test]

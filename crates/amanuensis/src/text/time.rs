@@ -4,13 +4,23 @@
 use std::fmt;
 use std::io;
 
-use crate::segments::Segment;
+use crate::segments::{Segment, Word};
 
 /// A time in whole milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Milliseconds(pub(super) u64);
 
 impl Milliseconds {
+    /// `count` milliseconds later.
+    pub(super) fn plus(self, count: u64) -> Milliseconds {
+        Milliseconds(self.0.saturating_add(count))
+    }
+
+    /// Whole hundredths of a second, halves up.
+    pub(super) fn centiseconds(self) -> u64 {
+        self.0.saturating_add(5) / 10
+    }
+
     /// `MM:SS.mmm`, and `HH:MM:SS.mmm` from one hour on.
     pub(super) fn clock(self, decimal_mark: char) -> Clock {
         Clock { time: self, decimal_mark, always_hours: false }
@@ -49,6 +59,23 @@ pub(super) fn span(segment: &Segment) -> io::Result<(Milliseconds, Milliseconds)
 /// Hundredths of a second at which a segment starts.
 pub(super) fn start_in_centiseconds(segment: &Segment) -> io::Result<u64> {
     units(segment, "start", 100.0)
+}
+
+/// When word `index` of a segment starts and ends.
+pub(super) fn word_span(segment: &Segment, index: usize, word: &Word) -> io::Result<(Milliseconds, Milliseconds)> {
+    let edge = |edge: &str, seconds: f64| {
+        round(seconds, 1000.0).map(Milliseconds).ok_or_else(|| {
+            let place = format!("word {index} of segment {}", segment.id);
+            let message = format!("the {edge} of {place} is {seconds} seconds, which is not a time");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })
+    };
+    Ok((edge("start", word.start)?, edge("end", word.end)?))
+}
+
+/// A length in seconds as milliseconds, where it is one.
+pub(super) fn length(seconds: f64) -> Option<Milliseconds> {
+    round(seconds, 1000.0).map(Milliseconds)
 }
 
 fn units(segment: &Segment, edge: &str, per_second: f64) -> io::Result<u64> {

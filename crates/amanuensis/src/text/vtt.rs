@@ -1,19 +1,28 @@
 //! WebVTT subtitles: no cue numbers, hours only from one hour on, a point before the milliseconds.
 //!
 //! Differs from openai-whisper's as `srt` does, and in that `&` and `<` are written as `&amp;` and `&lt;`: a browser
-//! takes a bare `<` for a tag and shows nothing of what follows it.
+//! takes a bare `<` for a tag and shows nothing of what follows it. The name of a channel is the cue's voice.
 
 use std::io::{self, Write};
 
-use super::{plain, time};
+use super::captions::Captions;
+use super::channel::Channels;
+use super::cues;
 use crate::segments::Transcript;
 
-pub(super) fn write(transcript: &Transcript, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(transcript: &Transcript, captions: &Captions, out: &mut dyn Write) -> io::Result<()> {
+    let channels = Channels::of(transcript);
+    let cues = cues::of(transcript, captions)?;
+    let cues = if captions.highlight_words { cues::highlighted(cues) } else { cues };
     writeln!(out, "WEBVTT\n")?;
-    for segment in &transcript.segments {
-        let (start, end) = time::span(segment)?;
-        writeln!(out, "{} --> {}", start.clock('.'), end.clock('.'))?;
-        writeln!(out, "{}\n", plain::cue(&segment.text).replace('&', "&amp;").replace('<', "&lt;"))?;
+    for cue in &cues {
+        writeln!(out, "{} --> {}", cue.start.clock('.'), cue.end.clock('.'))?;
+        let voice = cue.channel.map(|channel| format!("<v {}>", channels.name(channel))).unwrap_or_default();
+        writeln!(out, "{voice}{}\n", cues::underlined(cue, escaped))?;
     }
     Ok(())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }

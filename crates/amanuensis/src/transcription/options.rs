@@ -182,7 +182,7 @@ impl Options {
             ("hallucination_guard", self.guard.to_string()),
             ("hallucination_silence_threshold", maybe(&self.hallucination_silence_threshold)),
             ("clips", clips.join(",")),
-            ("vad", self.vad.as_ref().map_or_else(|| "none".to_owned(), |vad| format!("{vad:?}"))),
+            ("vad", maybe(&self.vad)),
             ("batch_size", maybe(&self.batch)),
             ("mel_convention", format!("{:?}", self.mel).to_lowercase()),
         ]

@@ -211,7 +211,7 @@ impl Rounds<'_> {
             let around = course.surroundings();
             course.strands[turn.strand].heed(heeded, around);
         }
-        work.receipt.lap(Stage::Words, &mut since);
+        work.receipt.lap(Stage::Search, &mut since);
         Ok(())
     }
 

@@ -13,26 +13,26 @@ use amanuensis::tokens::Token;
 use crate::common::open;
 
 /// A model on the CPU.
-pub struct Bare {
-    pub file: ModelFile,
-    pub model: Box<dyn Model>,
+pub(crate) struct Bare {
+    pub(crate) file: ModelFile,
+    pub(crate) model: Box<dyn Model>,
 }
 
 /// Work that nobody stops.
-pub fn work() -> Work<'static> {
+pub(crate) fn work() -> Work<'static> {
     static NEVER: AtomicBool = AtomicBool::new(false);
     Work::new(&NEVER)
 }
 
 impl Bare {
-    pub fn open(folder: &Path) -> Self {
+    pub(crate) fn open(folder: &Path) -> Self {
         let file = model::open(&Source::Path(folder.to_owned())).unwrap_or_else(|error| panic!("{error}"));
         let model = Cpu::new(None).load(&file).unwrap_or_else(|error| panic!("{error}"));
         Bare { file, model }
     }
 
     /// The first window of a sound, and how many frames of it are sound.
-    pub fn first_window(&self, path: &Path, convention: Convention) -> (Mel, u64) {
+    pub(crate) fn first_window(&self, path: &Path, convention: Convention) -> (Mel, u64) {
         let recording = open(path);
         let mut go_on = || Ok::<(), amanuensis::Error>(());
         let bins = self.file.dims.mel_bins;
@@ -42,18 +42,13 @@ impl Bare {
     }
 
     /// What is asked for: what was said in `language`.
-    pub fn request(&self, language: &str, timestamps: bool) -> Request {
+    pub(crate) fn request(&self, language: &str, timestamps: bool) -> Request {
         let special = self.file.tokenizer.special();
         Request { language: special.language_token(language), task: special.transcribe, timestamps }
     }
 
-    /// The prompt of a window without anything before it.
-    pub fn prompt(&self, language: &str, timestamps: bool) -> Vec<Token> {
-        self.request(language, timestamps).tokens(self.file.tokenizer.special())
-    }
-
     /// Decodes the only window of `decoding`, greedily.
-    pub fn decode(&self, decoding: &mut dyn Decoding, language: &str, timestamps: bool) -> Decoded {
+    pub(crate) fn decode(&self, decoding: &mut dyn Decoding, language: &str, timestamps: bool) -> Decoded {
         let (tokenizer, generation) = (&self.file.tokenizer, &self.file.generation);
         let special = tokenizer.special();
         let prompt = Prompt::new(special, self.request(language, timestamps), &[], &[], self.file.dims.text_context);
