@@ -8,7 +8,6 @@ use amanuensis::backend::{Backend, Decoding, Model, Work};
 use amanuensis::decoding::{self, Decoded, Item, Prompt, Request, Resort, Search, Thresholds};
 use amanuensis::mel::{Convention, Mel, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
-use amanuensis::tokens::Token;
 
 use crate::common::open;
 
