@@ -30,6 +30,10 @@ def draw_alignment(chance, count):
         word = chance.choice(WORDS[:3] + WORDS[15:18]) if chance.random() < 0.6 else chance.choice(WORDS)
         words.append(WordTiming(word, tokens, now / 50, (now + length) / 50, chance.random()))
         now += length
+    if chance.random() < 0.3:
+        # A mark behind a space is merged with nothing, so what happens to its times can be seen.
+        words.append(WordTiming("b ", [1], now / 50, (now + 10) / 50, 0.5))
+        words.append(WordTiming(".", [2], (now + 10) / 50, (now + 10 + chance.choice([5, 100, 200])) / 50, 0.5))
     return words
 
 
@@ -94,9 +98,9 @@ class Stop(Exception):
 
 
 def judge_case(chance):
-    start = chance.choice([1000, 1000, 2000])
+    start = chance.choice([100, 100, 1000, 2000])
     content = start + chance.choice([700, 1500, 3000, 3200, 5000])
-    last_speech = chance.choice([start - 600, start - 50, start]) / 100
+    last_speech = max(50, chance.choice([start - 600, start - 50, start])) / 100
     heard_to_end = chance.random() < 0.4
     threshold = chance.choice([None, 0.5, 1.0, 2.0, 2.0, 3.0, 12.0])
     frames = min(3000, content - start)
@@ -105,6 +109,8 @@ def judge_case(chance):
     pieces, tokens, now = [], [], start
     for index in range(chance.randrange(1, 5)):
         begin = now + 2 * chance.randrange(0, chance.choice([2, 40, 300]))
+        if chance.random() < 0.1:
+            begin = max(begin, start + frames - 2 * chance.randrange(1, 150))
         end = begin + 2 * chance.randrange(1, chance.choice([30, 100, 300]))
         begin, end = min(begin, start + frames - 2), min(end, start + frames)
         end = max(end, begin + 2) if begin + 2 <= start + frames else end
