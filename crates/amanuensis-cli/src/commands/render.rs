@@ -16,8 +16,9 @@ use crate::interrupt::{self, INTERRUPTED};
 use crate::outputs::{self, STANDARD_STREAM, Target};
 use crate::panics;
 
-/// Bytes of the largest transcript that is read: a thousand hours with words.
-const LARGEST: u64 = 1 << 30;
+/// Bytes of the largest transcript that is read: more than two hundred hours with words. Read, it takes some ten times
+/// as much memory.
+const LARGEST: u64 = 1 << 28;
 
 pub(super) fn run(asked: &Render) -> Result<u8, Stop> {
     let targets = outputs::plan(&asked.inputs, &asked.files).map_err(Stop::Usage)?;

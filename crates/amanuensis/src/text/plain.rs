@@ -72,9 +72,7 @@ pub(super) fn shorten_arrows<'a>(words: impl DoubleEndedIterator<Item = &'a mut 
 /// The lines of a subtitle cue: `-->` is the mark of a timing line, so it is shortened to `->` until none is left.
 pub(super) fn cue(text: &str) -> String {
     let mut text = lines(text);
-    while text.contains("-->") {
-        text = text.replace("-->", "->");
-    }
+    shorten_arrows([&mut text].into_iter());
     text
 }
 

@@ -13,10 +13,10 @@ use crate::segments::Transcript;
 pub(super) fn write(transcript: &Transcript, captions: &Captions, out: &mut dyn Write) -> io::Result<()> {
     let channels = Channels::of(transcript);
     let cues = cues::of(transcript, captions)?;
-    let cues = if captions.highlight_words { cues::highlighted(cues) } else { cues };
-    for (number, cue) in (1..).zip(&cues) {
-        writeln!(out, "{number}\n{} --> {}", cue.start.clock_with_hours(','), cue.end.clock_with_hours(','))?;
-        writeln!(out, "{}{}\n", channels.prefix(cue.channel), cues::underlined(cue, str::to_owned))?;
+    let all = cues::shown(&cues, captions.highlight_words);
+    for (number, shown) in (1..).zip(all) {
+        writeln!(out, "{number}\n{} --> {}", shown.start.clock_with_hours(','), shown.end.clock_with_hours(','))?;
+        writeln!(out, "{}{}\n", channels.prefix(shown.cue.channel), shown.text(str::to_owned))?;
     }
     Ok(())
 }

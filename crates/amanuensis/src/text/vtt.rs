@@ -13,12 +13,12 @@ use crate::segments::Transcript;
 pub(super) fn write(transcript: &Transcript, captions: &Captions, out: &mut dyn Write) -> io::Result<()> {
     let channels = Channels::of(transcript);
     let cues = cues::of(transcript, captions)?;
-    let cues = if captions.highlight_words { cues::highlighted(cues) } else { cues };
+    let all = cues::shown(&cues, captions.highlight_words);
     writeln!(out, "WEBVTT\n")?;
-    for cue in &cues {
-        writeln!(out, "{} --> {}", cue.start.clock('.'), cue.end.clock('.'))?;
-        let voice = cue.channel.map(|channel| format!("<v {}>", channels.name(channel))).unwrap_or_default();
-        writeln!(out, "{voice}{}\n", cues::underlined(cue, escaped))?;
+    for shown in all {
+        writeln!(out, "{} --> {}", shown.start.clock('.'), shown.end.clock('.'))?;
+        let voice = shown.cue.channel.map(|channel| format!("<v {}>", channels.name(channel))).unwrap_or_default();
+        writeln!(out, "{voice}{}\n", shown.text(escaped))?;
     }
     Ok(())
 }

@@ -224,13 +224,15 @@ impl Page {
         }
         let start = words.iter().map(|word| word.start).min().unwrap_or_default();
         let end = words.iter().map(|word| word.end).max().unwrap_or_default();
-        Cue { start, end, channel, words, timed: units.iter().all(|unit| unit.heard), marked: None }
+        Cue { start, end, channel, words, timed: units.iter().all(|unit| unit.heard) }
     }
 }
 
 fn break_cost(before: &str, after: &str) -> f64 {
     const MARKS: &str = ".,;:!?…、。，；：！？—–)）」』”\"";
-    if before.ends_with(|character| MARKS.contains(character)) {
+    let pauses = before.ends_with(|character| MARKS.contains(character));
+    // The stop of an abbreviation is none of the sentence.
+    if pauses && (!before.ends_with('.') || sentences::end_between(before, after, "")) {
         0.0
     } else if CONJUNCTIONS.contains(&after.to_lowercase().as_str()) {
         BREAK_BEFORE_CONJUNCTION

@@ -32,8 +32,6 @@ pub(super) struct Cue {
     pub(super) words: Vec<CueWord>,
     /// Whether the times of the words were heard, not shared out.
     pub(super) timed: bool,
-    /// The word that is underlined.
-    pub(super) marked: Option<usize>,
 }
 
 /// A word in its cue.
@@ -68,41 +66,59 @@ fn segments(transcript: &Transcript) -> io::Result<Vec<Cue>> {
     let cue = |segment| {
         let (start, end) = time::span(segment)?;
         let word = CueWord { text: plain::cue(&segment.text), start, end };
-        Ok(Cue { start, end, channel: segment.channel, words: vec![word], timed: false, marked: None })
+        Ok(Cue { start, end, channel: segment.channel, words: vec![word], timed: false })
     };
     transcript.segments.iter().map(cue).collect()
 }
 
-/// A cue for each word with the word marked, and cues without a mark for the pauses between words.
-pub(super) fn highlighted(cues: Vec<Cue>) -> Vec<Cue> {
+/// A cue, or a stretch of it in which one word is said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) start: Milliseconds,
+    pub(super) end: Milliseconds,
+    pub(super) cue: &'a Cue,
+    /// The word that is underlined.
+    marked: Option<usize>,
+}
+
+/// The cues as they are shown; with `highlight` each once for each of its words with the word marked, and once more for
+/// each pause between them.
+pub(super) fn shown(cues: &[Cue], highlight: bool) -> Vec<Shown<'_>> {
     let mut result = Vec::new();
     for cue in cues {
+        let whole = Shown { start: cue.start, end: cue.end, cue, marked: None };
+        if !highlight {
+            result.push(whole);
+            continue;
+        }
         let mut last = cue.start;
         for (index, word) in cue.words.iter().enumerate() {
             if last < word.start {
-                result.push(Cue { start: last, end: word.start, ..cue.clone() });
+                result.push(Shown { start: last, end: word.start, ..whole });
             }
-            result.push(Cue { start: word.start, end: word.end, marked: Some(index), ..cue.clone() });
+            result.push(Shown { start: word.start, end: word.end, cue, marked: Some(index) });
             last = word.end;
         }
         if last < cue.end {
-            result.push(Cue { start: last, ..cue });
+            result.push(Shown { start: last, ..whole });
         }
     }
     result
 }
 
-/// The text of a cue, each word passed through `escape`, and the marked one underlined but for the blanks before it.
-pub(super) fn underlined(cue: &Cue, escape: fn(&str) -> String) -> String {
-    let mut text = String::new();
-    for (index, word) in cue.words.iter().enumerate() {
-        if cue.marked == Some(index) {
-            let body = word.text.trim_start_matches(plain::is_blank);
-            let blanks = &word.text[..word.text.len() - body.len()];
-            text += &format!("{blanks}<u>{}</u>", escape(body));
-        } else {
-            text += &escape(&word.text);
+impl Shown<'_> {
+    /// The text, each word passed through `escape`, and the marked one underlined but for the blanks before it.
+    pub(super) fn text(&self, escape: fn(&str) -> String) -> String {
+        let mut text = String::new();
+        for (index, word) in self.cue.words.iter().enumerate() {
+            if self.marked == Some(index) {
+                let body = word.text.trim_start_matches(plain::is_blank);
+                let blanks = &word.text[..word.text.len() - body.len()];
+                text += &format!("{blanks}<u>{}</u>", escape(body));
+            } else {
+                text += &escape(&word.text);
+            }
         }
+        text
     }
-    text
 }

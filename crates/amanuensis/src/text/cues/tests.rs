@@ -13,7 +13,7 @@ fn transcript(pieces: &[(f64, f64, &str)]) -> Transcript {
     Transcript { segments: pieces.iter().map(segment).collect(), language: "en".to_owned(), ..Transcript::default() }
 }
 
-fn shown(transcript: &Transcript, captions: &Captions) -> Vec<String> {
+fn laid_out(transcript: &Transcript, captions: &Captions) -> Vec<String> {
     of(transcript, captions).unwrap().iter().map(text).collect()
 }
 
@@ -34,20 +34,20 @@ fn a_cue_is_a_sentence_across_segments_and_a_long_pause_ends_it() {
     ]);
     let captions = Captions { sentences: true, ..Captions::default() };
     let expected = ["Dr. Smith paid 3.5 dollars for it.", "Then he left", "again.", "Why?"];
-    assert_eq!(shown(&transcript, &captions), expected);
+    assert_eq!(laid_out(&transcript, &captions), expected);
 }
 
 #[test]
 fn ideographs_fill_lines_and_their_marks_end_sentences() {
     let transcript = transcript(&[(0.0, 4.0, "今日はとても良い天気ですね。散歩に行きましょう。")]);
     let captions = Captions { sentences: true, max_line_width: number(14), ..Captions::default() };
-    assert_eq!(shown(&transcript, &captions), ["今日はとても良\nい天気ですね。", "散歩に行きま\nしょう。"]);
+    assert_eq!(laid_out(&transcript, &captions), ["今日はとても良\nい天気ですね。", "散歩に行きま\nしょう。"]);
 }
 
 #[test]
 fn balanced_lines_break_where_the_sentence_pauses_and_leave_no_orphan() {
     let lines =
-        |text: &str| shown(&transcript(&[(0.0, 4.0, text)]), &Captions { balance: true, ..Captions::default() });
+        |text: &str| laid_out(&transcript(&[(0.0, 4.0, text)]), &Captions { balance: true, ..Captions::default() });
     assert_eq!(
         lines(" When the rain had stopped, we went for a long walk."),
         ["When the rain had stopped,\nwe went for a long walk."]
@@ -201,9 +201,9 @@ proptest! {
     #[test]
     fn every_moment_of_a_highlighted_cue_is_shown_once(transcript in any_transcript(), captions in any_captions()) {
         for cue in of(&transcript, &captions).unwrap() {
-            let (start, end) = (cue.start, cue.end);
-            let pieces = highlighted(vec![cue]);
-            prop_assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (start, end));
+            let pieces = shown(std::slice::from_ref(&cue), true);
+            prop_assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (cue.start, cue.end));
+            prop_assert!(pieces.windows(2).all(|pair| pair[0].end == pair[1].start));
             prop_assert!(pieces.iter().all(|piece| piece.start <= piece.end));
         }
     }

@@ -57,7 +57,6 @@ pub(super) fn cues(transcript: &Transcript, captions: &Captions) -> io::Result<V
                 channel: segment.channel,
                 words: Vec::new(),
                 timed: true,
-                marked: None,
             });
             cue.end = unit.end;
             cue.timed &= unit.heard;

@@ -1,13 +1,12 @@
 //! whisper.cpp's schema as `-oj` writes it: times as clocks and as milliseconds, indented with tabs.
 //!
-//! What a transcript does not hold (the shape of the model, the system's features) is left out, not made up. `-oj` lists
+//! The `speaker` is the channel, as it is with `-di`. What a transcript does not hold (the shape of the model, the system's features) is left out, not made up. `-oj` lists
 //! no tokens, and neither does this.
 
 use std::io;
 
 use serde::Serialize;
 
-use super::super::channel::Channels;
 use super::super::time;
 use crate::segments::{Provenance, Segment, Transcript};
 
@@ -58,10 +57,8 @@ struct Span<T> {
 }
 
 pub(super) fn document(transcript: &Transcript) -> io::Result<Document<'_>> {
-    let channels = Channels::of(transcript);
     let provenance = transcript.provenance.as_ref();
     let model = provenance.map(|provenance| provenance.model.as_str());
-    let piece = |segment| piece(segment, channels);
     Ok(Document {
         systeminfo: provenance.map(system),
         model: model.map(|kind| Model { kind }),
@@ -83,13 +80,13 @@ fn system(provenance: &Provenance) -> String {
     std::iter::once(provenance.program.as_str()).chain(devices).collect::<Vec<_>>().join(" | ")
 }
 
-fn piece(segment: &Segment, channels: Channels) -> io::Result<Piece<'_>> {
+fn piece(segment: &Segment) -> io::Result<Piece<'_>> {
     let (from, to) = time::span(segment)?;
     let clock = |time: time::Milliseconds| time.clock_with_hours(',').to_string();
     Ok(Piece {
         timestamps: Span { from: clock(from), to: clock(to) },
         offsets: Span { from: from.0, to: to.0 },
         text: &segment.text,
-        speaker: segment.channel.map(|channel| channels.name(channel)),
+        speaker: segment.channel.map(|channel| channel.to_string()),
     })
 }

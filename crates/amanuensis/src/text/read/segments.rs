@@ -63,13 +63,17 @@ fn read_words(objects: &[Object<'_>], text: &str, start: f64, end: f64) -> Resul
     let bare = objects.iter().all(|object| object.get("probability").is_none())
         && texts.iter().all(|word| !word.starts_with(plain::is_blank));
     let texts = if bare { with_blanks(&texts, text) } else { texts.into_iter().map(ToOwned::to_owned).collect() };
+    // Where the next word begins that has a time.
+    let mut next = vec![end; spans.len()];
+    for index in (1..spans.len()).rev() {
+        next[index - 1] = spans[index].0.unwrap_or(next[index]);
+    }
     let mut words = Vec::with_capacity(objects.len());
     let mut last = start;
     for (index, (object, word)) in objects.iter().zip(texts).enumerate() {
         // A word that WhisperX could not find lies between those that it found.
         let start = spans[index].0.unwrap_or(last);
-        let next = spans[index + 1..].iter().find_map(|(start, _)| *start).unwrap_or(end);
-        let end = spans[index].1.unwrap_or(next.max(start));
+        let end = spans[index].1.unwrap_or(next[index].max(start));
         field::in_order(object, start, end)?;
         let key = if object.get("score").is_some() { "score" } else { "probability" };
         words.push(Word { word, start, end, probability: object.measure(key)? });

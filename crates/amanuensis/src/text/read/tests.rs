@@ -93,11 +93,11 @@ fn segments_of_faster_whisper_are_numbered_from_0_again() {
 fn tokens_of_whisper_cpp_are_read_where_they_are_listed() {
     let transcript = read(
         "\u{feff}{\"result\": {\"language\": \"de\"}, \"transcription\": [{\"timestamps\": {\"from\": \"x\"}, \"offsets\": \
-         {\"from\": 40, \"to\": 1500}, \"text\": \" Tag\", \"tokens\": [{\"text\": \" Tag\", \"id\": 11, \"p\": 0.5}]}]}"
+         {\"from\": 40, \"to\": 1500}, \"text\": \" Tag\", \"tokens\": [{\"text\": \" Tag\", \"id\": 11, \"p\": 0.5}], \"speaker\": \"1\"}]}"
             .as_bytes(),
     )
     .unwrap();
     let segment = &transcript.segments[0];
     assert_eq!((segment.start, segment.end, segment.tokens.as_slice()), (0.04, 1.5, [11].as_slice()));
-    assert_eq!(transcript.language, "de");
+    assert_eq!((transcript.language.as_str(), segment.channel), ("de", Some(1)));
 }

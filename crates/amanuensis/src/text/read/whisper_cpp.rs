@@ -1,6 +1,5 @@
 //! whisper.cpp's dialect: `transcription` with offsets in milliseconds, and the tokens where `-ojf` listed them.
 
-use super::super::channel;
 use super::field::{self, Object};
 use super::{ReadError, joined};
 use crate::segments::{Segment, Transcript};
@@ -44,7 +43,8 @@ fn segment(object: &Object<'_>, index: usize) -> Result<Segment, ReadError> {
         avg_logprob: f32::NAN,
         compression_ratio: f32::NAN,
         no_speech_prob: f32::NAN,
-        channel: object.text("speaker")?.and_then(channel::find),
+        // Its speakers are the channels of a stereo recording, "?" where it could not tell.
+        channel: object.text("speaker")?.and_then(|speaker| speaker.parse().ok()),
         ..Segment::default()
     })
 }
