@@ -1,4 +1,4 @@
-//! Many channels to one, with the coefficients that ffmpeg's `-ac 1` uses.
+//! Many channels to one, with the coefficients that ffmpeg's `-ac 1` uses, or one alone.
 
 /// A loudspeaker, by its bit in the channel mask of `WAVEFORMATEXTENSIBLE` (which other containers share).
 pub(super) mod speaker {
@@ -15,6 +15,7 @@ pub(super) mod speaker {
     pub(in super::super) const SIDE_RIGHT: u64 = 1 << 10;
 }
 
+use super::options::Channels;
 use speaker::*;
 
 /// The loudspeakers of `count` channels whose layout nobody stated; zero where there is no convention.
@@ -61,6 +62,33 @@ impl Downmix {
         Downmix {
             float: weights.iter().map(|&weight| weight as f32).collect(),
             integer: weights.iter().map(|weight| (weight * 32768.0).round_ties_even() as i32).collect(),
+        }
+    }
+
+    /// The sums that become recordings, of `count` channels at the loudspeakers of `mask`; none if a channel is asked for
+    /// that is not there.
+    pub(super) fn wanted(channels: Channels, count: usize, mask: u64) -> Option<Vec<Downmix>> {
+        let alone = |channel| (channel < count).then(|| vec![Downmix::only(count, channel)]);
+        let mask = if mask.count_ones() as usize == count { mask } else { usual_speakers(count) };
+        // Channels lie in the order of the bits; where no loudspeaker has a name, left comes first.
+        let place = |speaker: u64, otherwise: usize| match mask & speaker {
+            0 => otherwise,
+            _ => (mask & (speaker - 1)).count_ones() as usize,
+        };
+        match channels {
+            Channels::Mix => Some(vec![Downmix::new(count, mask)]),
+            Channels::Left => alone(place(FRONT_LEFT, 0)),
+            Channels::Right => alone(place(FRONT_RIGHT, 1)),
+            Channels::Split => Some((0..count).map(|channel| Downmix::only(count, channel)).collect()),
+        }
+    }
+
+    /// One of `count` channels as it is.
+    fn only(count: usize, channel: usize) -> Downmix {
+        let weights = |of_channel| move |place| if place == channel { of_channel } else { 0 };
+        Downmix {
+            float: (0..count).map(weights(1)).map(|weight| weight as f32).collect(),
+            integer: (0..count).map(weights(32768)).collect(),
         }
     }
 
@@ -113,6 +141,30 @@ mod tests {
         mix.integers(&[1, 2, -1, -2, 32767, 32767, -32768, -32768], &mut out);
         assert_eq!(out, [2, -1, 32767, -32768]);
         assert_eq!(mix.float, [0.5, 0.5]);
+    }
+
+    #[test]
+    fn a_channel_alone_is_itself() {
+        let wanted = |channels, count, mask| Downmix::wanted(channels, count, mask);
+        let mut out = Vec::new();
+        for (channels, expected) in [(Channels::Left, [-32768, 7]), (Channels::Right, [32767, -9])] {
+            let [mix] = wanted(channels, 2, 0).unwrap().try_into().unwrap();
+            mix.integers(&[-32768, 32767, 7, -9], &mut out);
+            assert_eq!(out, expected);
+        }
+        let split = wanted(Channels::Split, 3, 0).unwrap();
+        let mut out = Vec::new();
+        for (channel, mix) in split.iter().enumerate() {
+            mix.floats(&[0.25, -0.5, 0.75, 0.1, 0.2, 0.3], &mut out);
+            assert_eq!(out, [[0.25, 0.1], [-0.5, 0.2], [0.75, 0.3]][channel]);
+        }
+        assert_eq!(wanted(Channels::Left, 1, 0), Some(vec![Downmix::new(1, 0)]));
+        assert_eq!(wanted(Channels::Right, 1, 0), None);
+        // A right channel without a left one: the mask says which it is.
+        let mask = FRONT_CENTER | FRONT_RIGHT;
+        assert_eq!(wanted(Channels::Right, 2, mask), Some(vec![Downmix::only(2, 0)]));
+        // More channels than any convention names.
+        assert_eq!(wanted(Channels::Right, 10, 0), Some(vec![Downmix::only(10, 1)]));
     }
 
     #[test]

@@ -74,6 +74,32 @@ pub enum AudioError {
         /// What is allowed.
         limit: String,
     },
+    /// A channel was asked for that the input does not have.
+    #[error("{name}: has {} and no right one; leave the choice of channels out, or ask for the left one", counted(*.channels))]
+    NoSuchChannel {
+        /// The input as a person would name it.
+        name: String,
+        /// How many it has.
+        channels: usize,
+    },
+    /// Channels cannot be told apart through the whole sound.
+    #[error("{name}: goes on with {} after {}, so it cannot be split; ask for the mix", counted(*.now), counted(*.before))]
+    ChannelsChange {
+        /// The input as a person would name it.
+        name: String,
+        /// How many it had.
+        before: usize,
+        /// How many it goes on with.
+        now: usize,
+    },
+    /// Each channel was to be a recording, where there is room for one.
+    #[error(
+        "{name}: split into its channels it is several recordings, which `open_channels` gives and `open` does not"
+    )]
+    Split {
+        /// The input as a person would name it.
+        name: String,
+    },
     /// The ffmpeg program was started and could not read the input.
     #[error("{name}: {program} could not read it: {message}")]
     Ffmpeg {
@@ -100,4 +126,8 @@ pub enum AudioError {
         /// The input as a person would name it.
         name: String,
     },
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "one channel".to_owned() } else { format!("{count} channels") }
 }

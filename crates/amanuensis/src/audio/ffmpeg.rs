@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 use super::error::AudioError;
 use super::input::Media;
 use super::intake::{Intake, Watch};
-use super::options::{Encoding, OpenOptions};
+use super::options::{Channels, Encoding, OpenOptions};
 use super::pcm;
 use super::recording::{Decoder, Recording, SAMPLE_RATE, Source};
+use super::wav;
 
 /// Containers that may be read. Playlists and lists of files are not among them: they name other files.
 const CONTAINERS: &str = "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,gsm,loas,matroska,\
@@ -37,7 +38,12 @@ impl From<AudioError> for Failure {
 }
 
 /// Decodes the input by running the program.
-pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Watch<'_>) -> Result<Recording, Failure> {
+pub(super) fn decode(
+    media: &Media,
+    name: &str,
+    options: &OpenOptions,
+    watch: Watch<'_>,
+) -> Result<Vec<Recording>, Failure> {
     let program = options.ffmpeg_program.clone().unwrap_or_else(|| PathBuf::from("ffmpeg"));
     let copy = match media.path() {
         Some(_) => None,
@@ -53,7 +59,7 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
         (None, None) => Path::new(""),
     };
     let spawned = Command::new(&program)
-        .args(arguments(path, options.limits.max_duration))
+        .args(arguments(path, options.limits.max_duration, options.channels))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -68,9 +74,18 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
         }
     };
     let complaint = child.0.stderr.take().map(listen);
-    let mut intake = Intake::new(name, &options.limits, watch);
+    let mut intake = Intake::new(name, options, watch);
     if let Some(mut stdout) = child.0.stdout.take() {
-        pcm::decode(&mut stdout, Encoding::S16Le, 1, u64::MAX, &mut intake).map_err(|error| error.named(name))?;
+        let shape = match options.channels {
+            Channels::Mix => Ok(Some((1, 0))),
+            _ => wav::streamed_channels(&mut stdout),
+        };
+        // Without a header it has no sound, and says why.
+        if let Some((channels, mask)) = shape.map_err(|reason| reading(name, reason))? {
+            intake.shape(SAMPLE_RATE, channels, mask, true)?;
+            pcm::decode(&mut stdout, Encoding::S16Le, channels, u64::MAX, &mut intake)
+                .map_err(|error| error.named(name))?;
+        }
     }
     let status = child.0.wait().map_err(|source| AudioError::Io {
         name: name.to_owned(),
@@ -95,8 +110,12 @@ pub(super) fn decode(media: &Media, name: &str, options: &OpenOptions, watch: Wa
     Ok(intake.finish(source)?)
 }
 
+fn reading(name: &str, reason: io::Error) -> AudioError {
+    AudioError::Io { name: name.to_owned(), action: "reading what ffmpeg gives", reason }
+}
+
 /// The argument list. The `file:` before the path keeps names that begin with `-` or hold a colon what they are.
-fn arguments(path: &Path, max_duration: f64) -> Vec<OsString> {
+fn arguments(path: &Path, max_duration: f64, channels: Channels) -> Vec<OsString> {
     let mut url = OsString::from("file:");
     url.push(path);
     // A second more than allowed, so that too long a sound is seen to be too long.
@@ -115,8 +134,13 @@ fn arguments(path: &Path, max_duration: f64) -> Vec<OsString> {
     .to_vec();
     list.extend(["-i".into(), url]);
     let rate = SAMPLE_RATE.to_string();
-    list.extend(["-vn", "-sn", "-dn", "-t", &duration, "-ac", "1", "-ar", &rate].map(OsString::from));
-    list.extend(["-f", "s16le", "-acodec", "pcm_s16le", "pipe:1"].map(OsString::from));
+    list.extend(["-vn", "-sn", "-dn", "-t", &duration, "-ar", &rate, "-acodec", "pcm_s16le"].map(OsString::from));
+    // Mixed it is samples and nothing else; else a header says how many channels there are.
+    let format: &[&str] = match channels {
+        Channels::Mix => &["-ac", "1", "-f", "s16le"],
+        _ => &["-f", "wav"],
+    };
+    list.extend(format.iter().chain(&["pipe:1"]).map(OsString::from));
     list
 }
 

@@ -1,10 +1,10 @@
-//! The way of decoded frames into a recording: cut, mix down, resample, round, store, within the limits.
+//! The way of decoded frames into recordings: cut, mix down, resample, round, store, within the limits.
 
 use std::ops::ControlFlow;
 
 use super::downmix::Downmix;
 use super::error::AudioError;
-use super::options::Limits;
+use super::options::{Channels, Limits, OpenOptions};
 use super::recording::{Recording, SAMPLE_RATE, Source, Writer, round_sample};
 use super::resample::Resampler;
 
@@ -34,22 +34,29 @@ enum Path {
     /// One resampler for every channel, none at 16 kHz: ffmpeg resamples before it mixes, and integers are rounded
     /// both times.
     Integer(Vec<Resampler<i16>>),
-    /// One resampler after mixing, none at 16 kHz: for floats the order makes no difference.
-    Float(Option<Resampler<f32>>),
+    /// One resampler for every recording, none at 16 kHz: for floats mixing may as well come first.
+    Float(Vec<Resampler<f32>>),
 }
 
-/// Takes decoded frames and makes a recording of them.
+/// A recording in the making, and what of the frames it is made of.
+struct Output {
+    mix: Downmix,
+    writer: Writer,
+}
+
+/// Takes decoded frames and makes recordings of them.
 pub(super) struct Intake<'a> {
     name: String,
     limits: &'a Limits,
     watch: Watch<'a>,
-    writer: Writer,
+    wanted: Channels,
+    /// One for each recording, equally long; none before the first frames.
+    outputs: Vec<Output>,
     total: Option<f64>,
     reported: u64,
     warnings: Vec<String>,
     rate: u32,
     channels: usize,
-    mix: Downmix,
     path: Path,
     /// Frames still to drop, at the rate of the input.
     skip: u64,
@@ -60,18 +67,18 @@ pub(super) struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(name: &str, limits: &'a Limits, watch: Watch<'a>) -> Intake<'a> {
+    pub(super) fn new(name: &str, options: &'a OpenOptions, watch: Watch<'a>) -> Intake<'a> {
         Intake {
             name: name.to_owned(),
-            limits,
+            limits: &options.limits,
             watch,
-            writer: Writer::new(name),
+            wanted: options.channels,
+            outputs: Vec::new(),
             total: None,
             reported: 0,
             warnings: Vec::new(),
             rate: SAMPLE_RATE,
             channels: 1,
-            mix: Downmix::new(1, 0),
             path: Path::Integer(Vec::new()),
             skip: 0,
             integers: Vec::new(),
@@ -83,20 +90,32 @@ impl<'a> Intake<'a> {
 
     /// States the shape of the frames that follow. A change of shape ends the old sound cleanly first.
     pub(super) fn shape(&mut self, rate: u32, channels: usize, mask: u64, integer: bool) -> Result<(), AudioError> {
-        let mix = Downmix::new(channels.max(1), mask);
+        self.check_shape(rate, channels)?;
+        let Some(mixes) = Downmix::wanted(self.wanted, channels, mask) else {
+            return Err(AudioError::NoSuchChannel { name: self.name.clone(), channels });
+        };
         let same_path = matches!(self.path, Path::Integer(_)) == integer;
-        if (rate, channels, &mix) == (self.rate, self.channels, &self.mix) && same_path {
+        let same_mixes = self.outputs.iter().map(|output| &output.mix).eq(&mixes);
+        if (rate, channels) == (self.rate, self.channels) && same_path && same_mixes {
             return Ok(());
         }
-        self.check_shape(rate, channels)?;
         self.flush()?;
+        if self.outputs.is_empty() {
+            let shares = mixes.len();
+            let output = |mix| Output { mix, writer: Writer::new(&self.name, shares) };
+            self.outputs = mixes.into_iter().map(output).collect();
+        } else if self.outputs.len() == mixes.len() {
+            self.outputs.iter_mut().zip(mixes).for_each(|(output, mix)| output.mix = mix);
+        } else {
+            return Err(AudioError::ChannelsChange { name: self.name.clone(), before: self.channels, now: channels });
+        }
         self.rate = rate;
         self.channels = channels;
-        self.mix = mix;
         self.path = if integer {
             Path::Integer(Resampler::new(rate).map_or_else(Vec::new, |resampler| vec![resampler; channels]))
         } else {
-            Path::Float(Resampler::new(rate))
+            let count = self.outputs.len();
+            Path::Float(Resampler::new(rate).map_or_else(Vec::new, |resampler| vec![resampler; count]))
         };
         Ok(())
     }
@@ -136,26 +155,30 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Samples in the recording so far.
+    /// Samples in each recording so far.
     pub(super) fn len(&self) -> u64 {
-        self.writer.len()
+        self.outputs.first().map_or(0, |output| output.writer.len())
     }
 
     /// Interleaved 16-bit frames.
     pub(super) fn integers(&mut self, samples: &[i16]) -> Result<(), AudioError> {
         let kept = self.kept(samples.len());
+        let samples = &samples[kept];
         match &mut self.path {
             Path::Integer(resamplers) if !resamplers.is_empty() => {
-                let samples = &samples[kept];
                 resample_channels(resamplers, &mut self.integers, |channel, resampler, out| {
                     let plane: Vec<i16> = samples.iter().skip(channel).step_by(self.channels).copied().collect();
                     resampler.push(&plane, out);
                 });
-                self.mix.integers(&self.integers, &mut self.resampled);
+                let Intake { outputs, integers, resampled, .. } = self;
+                outputs.iter_mut().try_for_each(|output| output.integers(integers, resampled))?;
             }
-            _ => self.mix.integers(&samples[kept], &mut self.resampled),
+            _ => {
+                let Intake { outputs, resampled, .. } = self;
+                outputs.iter_mut().try_for_each(|output| output.integers(samples, resampled))?;
+            }
         }
-        self.store()
+        self.stored()
     }
 
     /// Interleaved float frames; what is not a number is silence.
@@ -167,14 +190,23 @@ impl<'a> Intake<'a> {
                 *sample = 0.0;
             }
         }
-        self.mix.floats(samples, &mut self.floats);
-        self.resampled_floats.clear();
-        match &mut self.path {
-            Path::Float(Some(resampler)) => resampler.push(&self.floats, &mut self.resampled_floats),
-            _ => self.resampled_floats.extend_from_slice(&self.floats),
+        for (place, output) in self.outputs.iter_mut().enumerate() {
+            output.mix.floats(samples, &mut self.floats);
+            let resampler = match &mut self.path {
+                Path::Float(resamplers) => resamplers.get_mut(place),
+                Path::Integer(_) => None,
+            };
+            let floats = match resampler {
+                Some(resampler) => {
+                    self.resampled_floats.clear();
+                    resampler.push(&self.floats, &mut self.resampled_floats);
+                    &self.resampled_floats
+                }
+                None => &self.floats,
+            };
+            output.floats(floats, &mut self.resampled)?;
         }
-        self.round();
-        self.store()
+        self.stored()
     }
 
     /// `frames` of silence, in place of sound that could not be decoded.
@@ -191,13 +223,22 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self, source: Source) -> Result<Recording, AudioError> {
+    /// The recordings, at least one.
+    pub(super) fn finish(mut self, source: Source) -> Result<Vec<Recording>, AudioError> {
         self.flush()?;
-        let decoded = self.writer.len() as f64 / f64::from(SAMPLE_RATE);
+        let decoded = self.len() as f64 / f64::from(SAMPLE_RATE);
         if (self.watch)(Progress { decoded, total: Some(decoded) }).is_break() {
             return Err(AudioError::Cancelled { name: self.name });
         }
-        self.writer.finish(source, self.warnings)
+        let writers = self.outputs.into_iter().map(|output| output.writer);
+        let mut recordings = writers
+            .map(|writer| writer.finish(source.clone(), self.warnings.clone()))
+            .collect::<Result<Vec<_>, _>>()?;
+        if recordings.is_empty() {
+            // Not one frame came, so nobody knows how many channels there are.
+            recordings.push(Writer::new(&self.name, 1).finish(source, self.warnings)?);
+        }
+        Ok(recordings)
     }
 
     pub(super) fn damaged(&self, container: &str, reason: String) -> AudioError {
@@ -211,7 +252,7 @@ impl<'a> Intake<'a> {
 
     /// Reports progress even when nothing was decoded, so that a caller can stop.
     pub(super) fn report(&mut self) -> Result<(), AudioError> {
-        let decoded = self.writer.len() as f64 / f64::from(SAMPLE_RATE);
+        let decoded = self.len() as f64 / f64::from(SAMPLE_RATE);
         match (self.watch)(Progress { decoded, total: self.total.map(|total| total.max(decoded)) }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(AudioError::Cancelled { name: self.name.clone() }),
@@ -227,31 +268,28 @@ impl<'a> Intake<'a> {
     }
 
     fn flush(&mut self) -> Result<(), AudioError> {
-        self.resampled.clear();
-        self.resampled_floats.clear();
+        let Intake { outputs, integers, resampled, resampled_floats, .. } = self;
         match &mut self.path {
             Path::Integer(resamplers) if !resamplers.is_empty() => {
-                resample_channels(resamplers, &mut self.integers, |_, resampler, out| resampler.finish(out));
-                self.mix.integers(&self.integers, &mut self.resampled);
+                resample_channels(resamplers, integers, |_, resampler, out| resampler.finish(out));
+                outputs.iter_mut().try_for_each(|output| output.integers(integers, resampled))?;
             }
-            Path::Float(Some(resampler)) => resampler.finish(&mut self.resampled_floats),
-            _ => {}
-        }
-        if let Path::Float(_) = self.path {
-            self.round();
+            Path::Integer(_) => {}
+            Path::Float(resamplers) => {
+                for (output, resampler) in outputs.iter_mut().zip(resamplers) {
+                    resampled_floats.clear();
+                    resampler.finish(resampled_floats);
+                    output.floats(resampled_floats, resampled)?;
+                }
+            }
         }
         self.path = Path::Integer(Vec::new());
-        self.store()
+        self.stored()
     }
 
-    fn round(&mut self) {
-        self.resampled.clear();
-        self.resampled.extend(self.resampled_floats.iter().map(|&sample| round_sample(sample)));
-    }
-
-    fn store(&mut self) -> Result<(), AudioError> {
-        self.writer.push(&self.resampled)?;
-        let len = self.writer.len();
+    /// Looks at the limit and reports, after frames were stored.
+    fn stored(&mut self) -> Result<(), AudioError> {
+        let len = self.len();
         if len as f64 > self.limits.max_duration * f64::from(SAMPLE_RATE) {
             return Err(AudioError::LimitExceeded {
                 name: self.name.clone(),
@@ -265,6 +303,21 @@ impl<'a> Intake<'a> {
             self.report()?;
         }
         Ok(())
+    }
+}
+
+impl Output {
+    /// Stores interleaved frames at 16 kHz, mixed in `room`.
+    fn integers(&mut self, frames: &[i16], room: &mut Vec<i16>) -> Result<(), AudioError> {
+        self.mix.integers(frames, room);
+        self.writer.push(room)
+    }
+
+    /// Stores samples at 16 kHz, rounded in `room`.
+    fn floats(&mut self, samples: &[f32], room: &mut Vec<i16>) -> Result<(), AudioError> {
+        room.clear();
+        room.extend(samples.iter().map(|&sample| round_sample(sample)));
+        self.writer.push(room)
     }
 }
 

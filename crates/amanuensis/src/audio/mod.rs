@@ -1,4 +1,4 @@
-//! Sound in: any file becomes a [`Recording`] of 16 kHz mono.
+//! Sound in: any file becomes a [`Recording`] of 16 kHz mono, or one of each channel.
 
 mod aac;
 mod codec;
@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 pub use error::AudioError;
 pub use input::Input;
 pub use intake::Progress;
-pub use options::{Encoding, FfmpegPolicy, Limits, OpenOptions, RawFormat};
+pub use options::{Channels, Encoding, FfmpegPolicy, Limits, OpenOptions, RawFormat};
 pub use recording::{Decoder, Recording, SAMPLE_RATE, Sound, Source};
 
 use ffmpeg::Failure;
@@ -42,9 +42,25 @@ pub fn open(
     options: &OpenOptions,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Recording, AudioError> {
+    let split = || AudioError::Split { name: input.name() };
+    if options.channels == Channels::Split {
+        return Err(split());
+    }
+    open_channels(input, options, progress)?.pop().ok_or_else(split)
+}
+
+/// Decodes a sound once into a recording of each channel that `options` asks for: all of them where they are to be split,
+/// else one.
+///
+/// The recordings are equally long and have the same source and warnings. Otherwise as [`open`].
+pub fn open_channels(
+    input: &Input,
+    options: &OpenOptions,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Vec<Recording>, AudioError> {
     let name = input.name();
     if let Some(raw) = options.raw {
-        let mut intake = Intake::new(&name, &options.limits, progress);
+        let mut intake = Intake::new(&name, options, progress);
         intake.check_shape(raw.sample_rate, raw.channels as usize)?;
         // Samples without a header need no seeking: a pipe is read as it comes.
         let source = match input {
@@ -72,7 +88,7 @@ pub fn open(
         return Err(advise(error, "ffmpeg may read it, but running ffmpeg is not allowed".into()));
     }
     match ffmpeg::decode(&media, &name, options, progress) {
-        Ok(recording) => Ok(recording),
+        Ok(recordings) => Ok(recordings),
         Err(Failure::Audio(error)) => Err(error),
         Err(Failure::NotInstalled(program)) => {
             Err(advise(error, format!("ffmpeg may read it, but `{program}` is not installed")))
@@ -105,7 +121,7 @@ fn native(
     name: &str,
     options: &OpenOptions,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Recording, AudioError> {
+) -> Result<Vec<Recording>, AudioError> {
     let mut panic = None;
     let mut watch = |heard| {
         catch_unwind(AssertUnwindSafe(|| progress(heard))).unwrap_or_else(|payload| {
@@ -114,7 +130,7 @@ fn native(
         })
     };
     let work = AssertUnwindSafe(|| {
-        let mut intake = Intake::new(name, &options.limits, &mut watch);
+        let mut intake = Intake::new(name, options, &mut watch);
         let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", reason: source };
         let media = &media.after_tags().map_err(io)?;
         let head = media.peek(0, 16).map_err(io)?;

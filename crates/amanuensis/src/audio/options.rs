@@ -7,12 +7,28 @@ use std::path::PathBuf;
 pub struct OpenOptions {
     /// The input has no header: its bytes are samples of this shape.
     pub raw: Option<RawFormat>,
+    /// Which of its channels become recordings.
+    pub channels: Channels,
     /// Where reading stops.
     pub limits: Limits,
     /// When the ffmpeg program may be run.
     pub ffmpeg: FfmpegPolicy,
     /// The ffmpeg program; `ffmpeg` on the search path when absent.
     pub ffmpeg_program: Option<PathBuf>,
+}
+
+/// Which channels of a sound become recordings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Channels {
+    /// All of them, mixed as ffmpeg's `-ac 1` mixes them.
+    #[default]
+    Mix,
+    /// The front left one alone; of a sound with one channel that one.
+    Left,
+    /// The front right one alone; a sound with one channel has none.
+    Right,
+    /// Each one alone. This makes several recordings: [`open_channels`](super::open_channels).
+    Split,
 }
 
 /// When the ffmpeg program may be run.

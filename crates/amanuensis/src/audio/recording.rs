@@ -8,7 +8,8 @@ use super::error::AudioError;
 /// Samples a second of every recording.
 pub const SAMPLE_RATE: u32 = 16_000;
 
-/// Samples kept in memory before a recording moves to a temporary file: 16 MiB, nearly nine minutes.
+/// Samples kept in memory before a recording moves to a temporary file: 16 MiB, nearly nine minutes. The recordings of
+/// one input share it.
 const MEMORY_SAMPLES: usize = 8 << 20;
 
 /// Samples converted at a time between memory and file.
@@ -170,14 +171,23 @@ pub(super) fn round_sample(sample: f32) -> i16 {
 pub(super) struct Writer {
     name: String,
     memory: Vec<i16>,
+    /// Samples that may lie in memory.
+    most: usize,
     file: Option<File>,
     /// Samples already in the file.
     spooled: u64,
 }
 
 impl Writer {
-    pub(super) fn new(name: &str) -> Writer {
-        Writer { name: name.to_owned(), memory: Vec::new(), file: None, spooled: 0 }
+    /// A writer that takes one of so many equal shares of the memory.
+    pub(super) fn new(name: &str, shares: usize) -> Writer {
+        Writer {
+            name: name.to_owned(),
+            memory: Vec::new(),
+            most: MEMORY_SAMPLES / shares.max(1),
+            file: None,
+            spooled: 0,
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -186,7 +196,7 @@ impl Writer {
 
     pub(super) fn push(&mut self, samples: &[i16]) -> Result<(), AudioError> {
         self.memory.extend_from_slice(samples);
-        let bound = if self.file.is_some() { BLOCK_SAMPLES } else { MEMORY_SAMPLES };
+        let bound = if self.file.is_some() { BLOCK_SAMPLES } else { self.most };
         if self.memory.len() >= bound { self.spool() } else { Ok(()) }
     }
 
@@ -285,7 +295,7 @@ mod tests {
     #[test]
     fn a_long_recording_moves_to_a_file_and_reads_the_same() {
         let sample = |index: u64| (index.wrapping_mul(40503) >> 3) as i16;
-        let mut writer = Writer::new("test");
+        let mut writer = Writer::new("test", 1);
         let total = MEMORY_SAMPLES as u64 + 3 * BLOCK_SAMPLES as u64 + 17;
         let mut next = 0;
         while next < total {

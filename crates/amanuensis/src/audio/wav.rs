@@ -123,6 +123,35 @@ fn samples(
     })
 }
 
+/// Reads the header of a wave file that comes through a pipe, up to its samples: how many channels, and their mask. None
+/// when it ends before.
+pub(super) fn streamed_channels(reader: &mut impl Read) -> std::io::Result<Option<(usize, u64)>> {
+    let mut sound = None;
+    let mut head = Vec::new();
+    reader.by_ref().take(12).read_to_end(&mut head)?;
+    for _ in 0..MAX_CHUNKS {
+        let mut header = Vec::new();
+        reader.by_ref().take(8).read_to_end(&mut header)?;
+        if header.len() < 8 {
+            break;
+        }
+        let size = u64::from(Bytes { bytes: &header, big: false }.u32(4));
+        match &header[..4] {
+            b"data" => return Ok(sound),
+            b"fmt " if (16..=64).contains(&size) => {
+                let mut bytes = Vec::new();
+                reader.by_ref().take(size).read_to_end(&mut bytes)?;
+                if bytes.len() as u64 == size {
+                    let Sound { channels, mask, .. } = format(Bytes { bytes: &bytes, big: false });
+                    sound = Some((usize::from(channels), mask));
+                }
+            }
+            _ => drop(std::io::copy(&mut reader.by_ref().take(size + size % 2), &mut std::io::sink())?),
+        }
+    }
+    Ok(None)
+}
+
 /// Whether nothing but well-formed chunks follows `place`: then a length of zero means no sound.
 fn only_chunks(media: &Media, mut place: u64) -> std::io::Result<bool> {
     for _ in 0..MAX_CHUNKS {
