@@ -4,6 +4,7 @@
 //! `--flag=false`) or is negated (`--no-flag`); `_` and `-` in a name are the same: see `spelling`.
 
 mod decoding;
+mod eval;
 mod output;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use decoding::Decoding;
+pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::Output;
 
 use crate::values::{self, Threads};
@@ -39,6 +41,8 @@ pub(crate) enum Verb {
     Devices(Devices),
     /// Measure how long a model takes here for a fixed piece of work
     Bench(Bench),
+    /// Measure how well a model transcribes recordings whose text is known
+    Eval(Eval),
 }
 
 #[derive(Debug, Args)]

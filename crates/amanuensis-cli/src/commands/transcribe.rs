@@ -78,7 +78,7 @@ fn summarise(count: usize, succeeded: usize, failures: &[(String, String)]) {
 }
 
 /// What the engine is asked to do.
-fn options(verb: Task, asked: &Decoding) -> Result<Options, Stop> {
+pub(super) fn options(verb: Task, asked: &Decoding) -> Result<Options, Stop> {
     let task = match (verb, asked.task) {
         (Task::Translate, Some(Task::Transcribe)) => {
             return Err(Stop::Usage("`translate` and `--task transcribe` contradict each other".to_owned()));
