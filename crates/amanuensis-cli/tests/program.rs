@@ -42,7 +42,7 @@ fn version_and_help_go_to_standard_output() {
 
 #[test]
 fn help_says_what_it_always_said() {
-    for verb in ["", "transcribe", "translate", "detect-language", "inspect", "devices", "bench"] {
+    for verb in ["", "transcribe", "translate", "detect-language", "inspect", "devices", "bench", "eval"] {
         let words: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(&words);
         assert_eq!(output.status.code(), Some(0), "{verb}");
@@ -63,6 +63,9 @@ fn wrong_command_lines_exit_with_2() {
     assert_usage(&["a.wav", "-f", "srt,vtt", "-o", "-"], "one format");
     assert_usage(&["translate", "a.wav", "--task", "transcribe"], "contradict");
     assert_usage(&["a.wav", "--raw", "s12"], "s16le");
+    assert_usage(&["eval"], "MANIFEST");
+    assert_usage(&["eval", "m.jsonl", "--detect-language", "--language", "de"], "cannot be used with");
+    assert_usage(&["eval", "m.jsonl", "--normalizer", "german"], "english, basic");
 }
 
 #[test]

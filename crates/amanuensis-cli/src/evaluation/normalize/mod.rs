@@ -3,6 +3,7 @@
 //! The rules are those of its normalisers for English and for everything else, so that error rates can be set beside
 //! published ones. Its table of British and American spellings is not part of this program: see [`spelling`].
 
+mod american;
 mod characters;
 mod english;
 mod number_words;
