@@ -6,8 +6,8 @@
 PEER is openai (the openai-whisper package), faster-whisper or transformers. The configurations and their recordings
 stand in parity.json beside this file, in the flags of openai-whisper's command line. A result is a JSON file in
 CACHE_DIR, named by everything it depends on; what is there is not made again. On standard output `run` prints one
-object a line for each result: configuration, file, and the path of the result (null with --cached where there is
-none). Messages go to standard error.
+object a line for each result: configuration, flags, file, language, and the path of the result (null with --cached
+where there is none). Messages go to standard error.
 
 `score` reads lines of {"name", "file", "text"} and prints {"name": {"words", "errors"}}, judged by the normalisers of
 openai-whisper, so that no program is measured by its own idea of a word.
@@ -246,6 +246,8 @@ def run(asked):
     entries = read_manifest(os.path.join(asked.audio, "manifest.jsonl"))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES[asked.peer]}
     model_hash = hash_of_file(os.path.join(asked.model, "model.safetensors"))
+    with open(os.path.join(asked.model, "config.json"), encoding="utf8") as file:
+        end_of_text = json.load(file)["eos_token_id"]
     hashes, samples, peer = {}, {}, None
     os.makedirs(asked.cache, exist_ok=True)
     for configuration, entry in work(plan, asked.peer, entries):
@@ -280,7 +282,7 @@ def run(asked):
                 json.dump(result, out, ensure_ascii=False, default=float)
             os.replace(path + ".part", path)
         result = path if os.path.exists(path) else None
-        about = {"versions": versions, "language": language, "text": entry["text"], "duration": entry["duration"]}
+        about = {"versions": versions, "flags": flags, "language": language, "end_of_text": end_of_text}
         print(json.dumps({"configuration": name, "file": file, "result": result, **about}), flush=True)
 
 
