@@ -192,9 +192,10 @@ impl Report {
         if !notes.is_empty() {
             let _ = writeln!(text, "\n* {}", notes.join("\n* "));
         }
-        if let Some((equal, all)) = self.transformers {
-            let _ =
-                writeln!(text, "\nText tokens equal to those of transformers, greedy: {equal} of {all} recordings.");
+        if let Some((others, all)) = &self.transformers {
+            let equal = all - others.len();
+            let names = if others.is_empty() { String::new() } else { format!(", not {}", others.join(", ")) };
+            let _ = writeln!(text, "\nText tokens equal to those of transformers, greedy: {equal} of {all}{names}.");
         }
         if !self.standings.is_empty() {
             text.push_str("\n| program | words | errors | word error rate |\n|---|---|---|---|\n");
