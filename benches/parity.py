@@ -28,7 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "training"))
 
 # What else the results depend on: to be raised when this file or make_golden.py computes something else.
-REVISION = 1
+REVISION = 2
 PACKAGES = {
     "openai": ("openai-whisper", "torch"),
     "faster-whisper": ("faster-whisper", "ctranslate2"),
@@ -56,11 +56,7 @@ def hash_of_file(path):
 
 def work(plan, peer, entries):
     """Pairs of a configuration and a recording's entry, in the order of the plan."""
-    configurations = plan["configurations"]
-    if peer != "openai":
-        # One run over everything: its defaults (faster-whisper), or windows decoded greedily (transformers).
-        configurations = [{"name": peer, "recordings": "all", "flags": {}}]
-    for configuration in configurations:
+    for configuration in plan["configurations"] if peer == "openai" else plan["other_peers"][peer]:
         globs = plan["recordings"][configuration["recordings"]]
         for entry in entries:
             if any(fnmatch.fnmatch(entry["file"], glob) for glob in globs):
@@ -125,10 +121,12 @@ class Openai:
         if arguments.get("word_timestamps"):
             for kept, segment in zip(segments, result["segments"]):
                 kept["words"] = segment["words"]
-        if arguments.get("beam_size"):
-            # The leads that were seen are those of one beam over its own next token: not what decides here.
-            for window in windows:
+        for window in windows:
+            if window["temperature"] == 0 and arguments.get("beam_size"):
+                # The leads that were seen are those of one beam over its own next token: not what decides here.
                 del window["margins"]
+            else:
+                del window["rank_margin"]
         return {"text": result["text"], "segments": segments, "windows": windows}
 
 
@@ -168,12 +166,30 @@ def recorder(golden, model, timestamp_begin):
                     "no_speech_prob": result.no_speech_prob,
                     "compression_ratio": result.compression_ratio,
                     "margins": self.margins.steps,
+                    "rank_margin": ranker.lead,
                 }
             )
             return result
 
-    windows = Windows(model, timestamp_begin)
     decoding = sys.modules["whisper.decoding"]
+
+    class Ranker(decoding.MaximumLikelihoodRanker):
+        """Remembers by how much the best finished beam led the next."""
+
+        def rank(self, tokens, sum_logprobs):
+            lengths = [[len(sequence) for sequence in group] for group in tokens]
+            penalty = self.length_penalty
+
+            def score(logprob, length):
+                return logprob / (length if penalty is None else ((5 + length) / 6) ** penalty)
+
+            best = sorted(map(score, sum_logprobs[0], lengths[0]), reverse=True)
+            ranker.lead = round(float(best[0] - best[1]), 6) if len(best) > 1 else None
+            return super().rank(tokens, sum_logprobs)
+
+    ranker = Ranker
+    decoding.MaximumLikelihoodRanker = Ranker
+    windows = Windows(model, timestamp_begin)
     functional = decoding.F.functional
     windows.margins = decoding.F = Margins(functional, timestamp_begin)
     return windows
@@ -257,7 +273,9 @@ def run(asked):
         sound = os.path.join(asked.audio, file)
         if file not in hashes:
             hashes[file] = hash_of_file(sound)
-        flags = {**plan["flags_of_every_run"], **configuration["flags"]} if asked.peer == "openai" else {}
+        flags = configuration["flags"]
+        if flags:
+            flags = {**plan["flags_of_every_run"], **flags}
         language = entry["language"] or "en"
         key = {
             "revision": REVISION,
@@ -266,7 +284,8 @@ def run(asked):
             "model": model_hash,
             "sound": hashes[file],
             "language": language,
-            "flags": flags,
+            # The other peers do one thing each; there the flags are those that this program needs to do the same.
+            "flags": flags if asked.peer == "openai" else {},
         }
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
         path = os.path.join(asked.cache, f"{asked.peer}-{digest}.json")

@@ -42,7 +42,7 @@ pub(super) struct Parting {
     pub(super) position: usize,
     pub(super) expected: Option<u32>,
     pub(super) found: Option<u32>,
-    /// The peer's lead of its token there, where the peer could say.
+    /// The peer's lead of its token there, or of its whole beam.
     pub(super) margin: Option<f64>,
 }
 
@@ -194,7 +194,8 @@ fn parting(expected: &Document, theirs: Option<&Segment>, our: Option<&Segment>)
         if their_tokens.is_empty() { Some(window.tokens.len()) } else { starts.position(|part| part == their_tokens) }
     });
     let position = begins.unwrap_or(0) + within;
-    let margin = window.and_then(|window| window.margins.get(position).copied().flatten());
+    // Beams are not chosen token by token: there, the lead of the whole text tells.
+    let margin = window.and_then(|window| window.margins.get(position).copied().flatten().or(window.rank_margin));
     Parting {
         seek,
         position,

@@ -59,6 +59,9 @@ pub(super) struct Window {
     /// The lead of each token over the next best, and of the end behind them; unknown for beams.
     #[serde(default)]
     pub(super) margins: Vec<Option<f64>>,
+    /// The lead of the best beam over the next best, in what they are ranked by.
+    #[serde(default)]
+    pub(super) rank_margin: Option<f64>,
 }
 
 impl Document {

@@ -7,7 +7,6 @@ mod ours;
 mod peer;
 mod report;
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,7 +16,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::USAGE;
 use compare::Comparison;
-use document::Document;
 use ours::{Made, Program};
 use peer::{Peer, Task};
 use report::{Report, Row, Standing, Verdict};
@@ -82,16 +80,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         eprintln!("parity: {name}");
         let made = program.transcribe(&asked.model(), &asked.audio(), &tasks, &asked.cache.join("ours"))?;
         report.rows.push(row(&name, &tasks, &made)?);
-        if let (true, Made::Documents(ours)) = (name == GREEDY, &made) {
+        if let (true, Made::Documents(ours)) = (SCORED.contains(&name.as_str()), &made) {
             for task in &tasks {
-                texts.push(Standing::text("openai-whisper, greedy", &task.file, &task.document()?.text));
-                texts.push(Standing::text("amanuensis, greedy", &task.file, &ours[&task.file].text));
+                texts.push(Standing::text(&format!("openai-whisper, {name}"), &task.file, &task.document()?.text));
+                texts.push(Standing::text(&format!("amanuensis, {name}"), &task.file, &ours[&task.file].text));
             }
-            report.transformers = Some(beside_transformers(&asked, ours, &mut texts)?);
         }
     }
     report.versions(&tasks);
     if asked.only.is_empty() {
+        beside_transformers(&asked, &program, &mut texts, &mut report)?;
         beside_faster_whisper(&asked, &program, &mut texts, &mut report)?;
     }
     report.standings = peer::score(&asked, &texts)?;
@@ -101,12 +99,12 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     match report.failures() {
         0 => Ok(()),
-        count => bail!("{count} configurations are not as the peer's; see the table"),
+        count => bail!("{count} configurations or recordings are not as the peer's; see the table"),
     }
 }
 
-/// The configuration that other peers are compared with too.
-const GREEDY: &str = "greedy";
+/// Configurations over all recordings, whose word error rates can be set beside each other.
+const SCORED: [&str; 3] = ["greedy", "greedy, conditioned", "beam 5"];
 
 /// Results in the order of their configurations.
 fn by_configuration(tasks: &[Task]) -> Vec<(String, Vec<Task>)> {
@@ -140,23 +138,24 @@ fn row(name: &str, tasks: &[Task], made: &Made) -> Result<Row> {
     Ok(row)
 }
 
-/// The recordings whose text tokens are not those of transformers, and how many there are.
-fn beside_transformers(
-    asked: &Asked,
-    ours: &BTreeMap<String, Document>,
-    texts: &mut Vec<Standing>,
-) -> Result<(Vec<String>, usize)> {
+/// Text tokens beside those of transformers, which tells no more than them.
+fn beside_transformers(asked: &Asked, program: &Program, texts: &mut Vec<Standing>, report: &mut Report) -> Result<()> {
     let tasks = peer::results(asked, Peer::Transformers)?;
-    let mut others = Vec::new();
-    for task in &tasks {
-        let theirs = task.document()?;
-        let ours = ours.get(&task.file).with_context(|| format!("{} was not transcribed", task.file))?;
-        texts.push(Standing::text("transformers, greedy", &task.file, &theirs.text));
-        if theirs.text_tokens(task.end_of_text) != ours.text_tokens(task.end_of_text) {
-            others.push(task.file.clone());
+    report.versions(&tasks);
+    for (name, tasks) in by_configuration(&tasks) {
+        let made = program.transcribe(&asked.model(), &asked.audio(), &tasks, &asked.cache.join("ours"))?;
+        let Made::Documents(ours) = made else { bail!("the program refuses the flags for transformers, {name}") };
+        let mut others = Vec::new();
+        for task in &tasks {
+            let theirs = task.document()?;
+            texts.push(Standing::text("transformers, greedy", &task.file, &theirs.text));
+            if theirs.text_tokens(task.end_of_text) != ours[&task.file].text_tokens(task.end_of_text) {
+                others.push(task.file.clone());
+            }
         }
+        report.transformers.push((name, tasks.len(), others));
     }
-    Ok((others, tasks.len()))
+    Ok(())
 }
 
 /// Both programs with their own defaults, by the words they get right.

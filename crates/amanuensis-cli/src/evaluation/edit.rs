@@ -22,13 +22,20 @@ pub(crate) struct Edits {
 }
 
 impl Edits {
-    /// Counts them, in time of the product of both lengths and memory of the shorter.
+    /// Counts them, in memory of the shorter length and time of the longer one multiplied by the errors: texts that are
+    /// nearly the same are compared fast, however long they are.
     pub(crate) fn between<T: PartialEq>(reference: &[T], heard: &[T]) -> Edits {
         let (long, short) = if reference.len() < heard.len() { (heard, reference) } else { (reference, heard) };
-        let score = last_row(long.iter(), short.iter()).last().copied().unwrap_or_default();
-        let errors = score.div_euclid(ERROR) + i64::from(score.rem_euclid(ERROR) != 0);
-        let hits = (errors * ERROR - score) as usize;
-        let errors = errors as usize;
+        let mut band = (long.len() - short.len()).max(1);
+        let (errors, hits) = loop {
+            let score = score_within(long, short, band);
+            let errors = score.div_euclid(ERROR) + i64::from(score.rem_euclid(ERROR) != 0);
+            // A path with so many errors leaves the diagonal by no more, so all the best ones lie in the band.
+            if errors as usize <= band || band >= long.len() {
+                break (errors as usize, (errors * ERROR - score) as usize);
+            }
+            band *= 2;
+        };
         // Every element of the reference is hit, substituted or deleted, every one heard hit, substituted or inserted.
         let insertions = errors - (reference.len() - hits);
         let deletions = errors - (heard.len() - hits);
@@ -88,6 +95,26 @@ fn divide<T: PartialEq>(reference: &[T], heard: &[T], at: (usize, usize), pairs:
             divide(behind, &heard[split..], (at.0 + before.len(), at.1 + split), pairs);
         }
     }
+}
+
+/// The least score of a path from corner to corner that leaves the diagonal by `band` at most.
+fn score_within<T: PartialEq>(rows: &[T], columns: &[T], band: usize) -> i64 {
+    const OUTSIDE: i64 = i64::MAX / 2;
+    let start = |column: usize| if column <= band { column as i64 * ERROR } else { OUTSIDE };
+    let mut scores: Vec<i64> = (0..=columns.len()).map(start).collect();
+    for (row, element) in (1_usize..).zip(rows) {
+        let first = row.saturating_sub(band).max(1);
+        let last = (row + band).min(columns.len());
+        let mut above_left = scores[first - 1];
+        scores[first - 1] = if first == 1 { start(row) } else { OUTSIDE };
+        for column in first..=last {
+            let above = scores[column];
+            let answered = above_left + if *element == columns[column - 1] { -1 } else { ERROR };
+            scores[column] = answered.min(above + ERROR).min(scores[column - 1] + ERROR);
+            above_left = above;
+        }
+    }
+    scores[columns.len()]
 }
 
 /// The least score between all of `rows` and every beginning of `columns`: an error costs [`ERROR`], a hit gives 1.

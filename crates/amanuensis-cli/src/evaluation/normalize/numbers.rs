@@ -315,7 +315,7 @@ impl Reading {
 /// `twenty` and `one` make 21; `twenty one` and `two` make 212.
 fn joined(number: &Number, value: u128, room: u128, said: u32) -> Number {
     match value.checked_add(said.into()) {
-        Some(sum) if value % room == 0 => Number::Whole(sum),
+        Some(sum) if value.is_multiple_of(room) => Number::Whole(sum),
         _ => Number::Digits(format!("{}{said}", number.text())),
     }
 }
