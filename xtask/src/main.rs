@@ -1,57 +1,29 @@
-//! Project chores: `cargo xtask check` runs everything a change must pass.
+//! Project chores: `cargo xtask check` runs everything a change must pass, `cargo xtask parity` compares transcripts with
+//! those of other programs.
+
+mod check;
+mod parity;
 
 use std::env;
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: cargo xtask check [--fast]
+       cargo xtask parity [--shared DIR] [--python PROGRAM] [--cache DIR] [--only NAME] [--write FILE]
 
 check    formatting, clippy, documentation, licences and duplicate crates, tests
-  --fast leaves the tests out";
-
-/// One command of the check: `cargo` with these arguments and environment.
-struct Step {
-    title: &'static str,
-    arguments: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
-    /// Said when the command fails.
-    remedy: &'static str,
-}
-
-const STEPS: &[Step] = &[
-    Step {
-        title: "formatting",
-        arguments: &["fmt", "--all", "--check"],
-        environment: &[],
-        remedy: "`cargo fmt --all` rewrites the files",
-    },
-    Step {
-        title: "clippy",
-        arguments: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
-        environment: &[],
-        remedy: "every warning counts as an error; an `allow` needs its reason beside it",
-    },
-    Step {
-        title: "documentation",
-        arguments: &["doc", "--workspace", "--no-deps", "--locked"],
-        environment: &[("RUSTDOCFLAGS", "-D warnings")],
-        remedy: "a broken link or a missing sentence in a doc comment",
-    },
-    Step {
-        title: "licences, duplicate crates, sources",
-        arguments: &["deny", "check", "licenses", "bans", "sources"],
-        environment: &[],
-        remedy: "see deny.toml; the tool comes by `cargo install --locked cargo-deny`",
-    },
-];
-
-const TESTS: Step =
-    Step { title: "tests", arguments: &["test", "--workspace", "--locked"], environment: &[], remedy: "" };
+  --fast            leaves the tests out
+parity   transcripts beside those of openai-whisper, faster-whisper and transformers with the same weights
+  --shared DIR      folder with models/espeak-whisper-std and audio [default: AMANUENSIS_SHARED, or ../shared]
+  --python PROGRAM  a Python that has benches/requirements.txt [default: python3]
+  --cache DIR       where the peers' results are kept [default: PARITY_CACHE, or target/parity]
+  --only NAME       configurations whose name contains this
+  --write FILE      writes the tables to a file too, docs/parity.md for one";
 
 fn main() -> ExitCode {
-    match run(env::args().skip(1)) {
+    let given: Vec<String> = env::args().skip(1).collect();
+    match run(&given.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -60,62 +32,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: impl Iterator<Item = String>) -> Result<()> {
-    let given: Vec<String> = arguments.collect();
-    let given: Vec<&str> = given.iter().map(String::as_str).collect();
-    for step in plan(&given)? {
-        perform(step)?;
-    }
-    Ok(())
-}
-
-/// The steps that the arguments ask for.
-fn plan(arguments: &[&str]) -> Result<Vec<&'static Step>> {
-    match arguments {
-        ["check"] => Ok(STEPS.iter().chain([&TESTS]).collect()),
-        ["check", "--fast"] => Ok(STEPS.iter().collect()),
+fn run(given: &[&str]) -> Result<()> {
+    match given {
+        ["check", rest @ ..] => check::run(rest),
+        ["parity", rest @ ..] => parity::run(rest),
         _ => bail!("{USAGE}"),
     }
-}
-
-fn perform(step: &Step) -> Result<()> {
-    eprintln!("\n== {}: cargo {}", step.title, step.arguments.join(" "));
-    let started = Instant::now();
-    // Cargo names itself in CARGO, so the same toolchain runs that started xtask.
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(step.arguments)
-        .envs(step.environment.iter().copied())
-        .status()
-        .context("cargo could not be started")?;
-    if !status.success() {
-        let remedy = if step.remedy.is_empty() { String::new() } else { format!(": {}", step.remedy) };
-        bail!("{} failed ({status}){remedy}", step.title);
-    }
-    eprintln!("== {}: passed in {:.1} s", step.title, started.elapsed().as_secs_f64());
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn titles(arguments: &[&str]) -> Vec<&'static str> {
-        plan(arguments).unwrap().into_iter().map(|step| step.title).collect()
-    }
-
-    #[test]
-    fn tests_run_last_and_fast_leaves_them_out() {
-        let all = titles(&["check"]);
-        assert_eq!(all.last(), Some(&"tests"));
-        assert_eq!(titles(&["check", "--fast"]), all[..all.len() - 1]);
-    }
-
     #[test]
     fn anything_else_is_refused_with_the_usage() {
-        for arguments in [&[][..], &["chekc"], &["check", "--slow"], &["check", "--fast", "more"]] {
-            let error = plan(arguments).err().unwrap().to_string();
-            assert!(error.starts_with("usage:"), "{error}");
+        for arguments in [&[][..], &["chekc"], &["parity", "--no-such-flag"], &["parity", "--only"]] {
+            let error = run(arguments).err().unwrap().to_string();
+            assert!(error.contains("usage:"), "{error}");
         }
     }
 }

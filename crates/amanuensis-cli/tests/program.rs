@@ -42,7 +42,7 @@ fn version_and_help_go_to_standard_output() {
 
 #[test]
 fn help_says_what_it_always_said() {
-    for verb in ["", "transcribe", "translate", "render", "detect-language", "inspect", "devices", "bench"] {
+    for verb in ["", "transcribe", "translate", "render", "detect-language", "inspect", "devices", "bench", "eval"] {
         let words: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = run(&words);
         assert_eq!(output.status.code(), Some(0), "{verb}");
@@ -67,6 +67,9 @@ fn wrong_command_lines_exit_with_2() {
     assert_usage(&["a.wav", "-f", "srt", "--highlight_words", "True"], "--word-timestamps");
     assert_usage(&["render", "a.json", "-f", "json", "--json-dialect", "vosk"], "whisper-cpp");
     assert_usage(&["render"], "RESULT.json");
+    assert_usage(&["eval"], "MANIFEST");
+    assert_usage(&["eval", "m.jsonl", "--detect-language", "--language", "de"], "cannot be used with");
+    assert_usage(&["eval", "m.jsonl", "--normalizer", "german"], "english, basic");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! `--flag=false`) or is negated (`--no-flag`); `_` and `-` in a name are the same: see `spelling`.
 
 mod decoding;
+mod eval;
 mod output;
 mod render;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use decoding::{Batch, Decoding, LastResort, PenaltyKind, Search, Words};
+pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
 
@@ -43,6 +45,8 @@ pub(crate) enum Verb {
     Devices(Devices),
     /// Measure how long a model takes here for a fixed piece of work
     Bench(Bench),
+    /// Measure how well a model transcribes recordings whose text is known
+    Eval(Eval),
 }
 
 #[derive(Debug, Args)]

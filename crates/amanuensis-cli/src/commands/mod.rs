@@ -3,6 +3,7 @@
 mod bench;
 mod detect_language;
 mod devices;
+mod eval;
 mod inspect;
 mod load;
 mod render;
@@ -59,6 +60,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Inspect(asked) => inspect::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
         Verb::Bench(asked) => bench::run(&asked),
+        Verb::Eval(asked) => eval::run(&asked),
     };
     ExitCode::from(match ended {
         Ok(code) => code,

@@ -1,0 +1,102 @@
+//! An evaluation as a table.
+
+use super::measure::{Cost, Errors, Evaluation};
+use super::times::WordTimes;
+use crate::console::visible;
+
+const HEADINGS: [&str; 14] = [
+    "file", "words", "WER", "CER", "sub", "del", "ins", "segments", "start", "end", "sound", "wall", "realtime", "peak",
+];
+
+/// The table of all files, their sum, and what has to be said beside it.
+pub(crate) fn table(evaluation: &Evaluation) -> String {
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
+    for file in &evaluation.files {
+        let segments = match file.segments.reference {
+            Some(reference) => format!("{}/{reference}", file.segments.heard),
+            None => file.segments.heard.to_string(),
+        };
+        let errors = (&file.words, &file.characters, file.word_times.as_ref());
+        rows.push(row(&visible(&file.file), errors, &segments, &file.cost, file.peak_resident_bytes));
+    }
+    let total = &evaluation.total;
+    let errors = (&total.words, &total.characters, total.word_times.as_ref());
+    rows.push(row("all", errors, "", &total.cost, total.peak_resident_bytes));
+    let mut lines =
+        vec![format!("{} with {}, spelling: {}", evaluation.program, evaluation.model, evaluation.spelling)];
+    lines.extend(aligned(&rows));
+    if total.word_times.is_some() {
+        lines.push("start, end: median and 90th percentile of the error, in ms, of the words that match".to_owned());
+    }
+    for invented in &evaluation.invented {
+        lines.push(format!("invented: {}: {}", visible(&invented.file), visible(&invented.text)));
+    }
+    for file in &evaluation.files {
+        lines.extend(
+            file.warnings.iter().map(|warning| format!("warning: {}: {}", visible(&file.file), visible(warning))),
+        );
+    }
+    for failed in &evaluation.failed {
+        lines.push(format!("failed: {}: {}", visible(&failed.file), visible(&failed.error)));
+    }
+    lines.join("\n")
+}
+
+fn row(
+    name: &str,
+    (words, characters, times): (&Errors, &Errors, Option<&WordTimes>),
+    segments: &str,
+    cost: &Cost,
+    peak: Option<u64>,
+) -> Vec<String> {
+    let percent = |errors: &Errors| errors.rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate));
+    let milliseconds = |spread: Option<super::times::Spread>| {
+        spread.map_or(String::new(), |spread| {
+            format!("{:.0}/{:.0}", 1000.0 * spread.median, 1000.0 * spread.percentile_90)
+        })
+    };
+    vec![
+        name.to_owned(),
+        words.reference.to_string(),
+        percent(words),
+        percent(characters),
+        words.edits.substitutions.to_string(),
+        words.edits.deletions.to_string(),
+        words.edits.insertions.to_string(),
+        segments.to_owned(),
+        milliseconds(times.map(|times| times.start)),
+        milliseconds(times.map(|times| times.end)),
+        format!("{:.2} s", cost.sound_seconds),
+        format!("{:.2} s", cost.wall_seconds),
+        cost.realtime_factor.map_or(String::new(), |factor| format!("{factor:.1}x")),
+        peak.map_or(String::new(), |bytes| format!("{} MiB", bytes >> 20)),
+    ]
+}
+
+/// Rows with the first column to the left, the others to the right; columns without a value are left out.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let used = (0..columns).filter(|&column| rows.iter().skip(1).any(|row| !row[column].is_empty()));
+    let used: Vec<(usize, usize)> =
+        used.map(|column| (column, rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))).collect();
+    let line = |row: &Vec<String>| {
+        let cells = used.iter().map(|&(column, width)| match column {
+            0 => format!("{:width$}", row[column]),
+            _ => format!("{:>width$}", row[column]),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_without_values_are_left_out() {
+        let rows = [["file", "a", "b"], ["x.wav", "1", ""], ["all", "22", ""]];
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect();
+        assert_eq!(aligned(&rows), ["file    a", "x.wav   1", "all    22"]);
+    }
+}
