@@ -29,7 +29,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
 pub use segments::{Segment, Transcript, Word};
-pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, Task};
+pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, Task, merge_channels};
 
 use audio::Recording;
 use backend::cpu::Cpu;

@@ -130,6 +130,11 @@ pub(crate) struct Sound {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) raw_channels: u32,
 
+    /// Channels to listen to: all of them mixed (mix), one alone (left, right), or each alone, with transcripts that
+    /// are put together in order of time (split)
+    #[arg(long, value_name = "WHICH", default_value = "mix", hide_possible_values = true)]
+    pub(crate) channels: Channels,
+
     /// When to run the ffmpeg program: never, if-needed (no built-in decoder reads the file), always
     #[arg(long, value_name = "WHEN", default_value = "if-needed", hide_possible_values = true)]
     pub(crate) ffmpeg: Ffmpeg,
@@ -218,6 +223,14 @@ pub(crate) enum MelConvention {
 pub(crate) enum Device {
     Auto,
     Cpu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Channels {
+    Mix,
+    Left,
+    Right,
+    Split,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

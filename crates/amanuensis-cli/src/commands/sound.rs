@@ -6,7 +6,7 @@ use std::path::Path;
 use amanuensis::audio::{self, AudioError, Encoding, Input, Limits, OpenOptions, RawFormat, Recording};
 
 use super::Stop;
-use crate::args::{Ffmpeg, Sound};
+use crate::args::{self, Ffmpeg, Sound};
 use crate::interrupt;
 use crate::outputs::STANDARD_STREAM;
 use crate::progress::{Progress, Stage};
@@ -34,6 +34,12 @@ pub(super) fn options(asked: &Sound) -> Result<OpenOptions, Stop> {
             Ffmpeg::IfNeeded => audio::FfmpegPolicy::IfNeeded,
             Ffmpeg::Always => audio::FfmpegPolicy::Always,
         },
+        channels: match asked.channels {
+            args::Channels::Mix => audio::Channels::Mix,
+            args::Channels::Left => audio::Channels::Left,
+            args::Channels::Right => audio::Channels::Right,
+            args::Channels::Split => audio::Channels::Split,
+        },
         ..OpenOptions::default()
     })
 }
@@ -43,15 +49,32 @@ fn unknown_encoding(name: &str) -> Stop {
     Stop::Usage(format!("`{name}` is not an encoding of raw sound; there are {}", known.join(", ")))
 }
 
-/// Reads the sound of an input to its end, or until Ctrl-C.
+/// Reads the sound of an input to its end, or until Ctrl-C: a recording of each channel that was asked for.
+pub(super) fn open_channels(
+    input: &Path,
+    options: &OpenOptions,
+    progress: &mut Progress,
+) -> Result<Vec<Recording>, AudioError> {
+    read(input, progress, |source, on_progress| audio::open_channels(source, options, on_progress))
+}
+
+/// Reads the sound of an input to its end, or until Ctrl-C, as one recording.
 pub(super) fn open(input: &Path, options: &OpenOptions, progress: &mut Progress) -> Result<Recording, AudioError> {
+    read(input, progress, |source, on_progress| audio::open(source, options, on_progress))
+}
+
+fn read<T>(
+    input: &Path,
+    progress: &mut Progress,
+    open: impl FnOnce(&Input, &mut dyn FnMut(audio::Progress) -> ControlFlow<()>) -> Result<T, AudioError>,
+) -> Result<T, AudioError> {
     progress.begin(&name(input), Stage::Read);
     let source = if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) };
     let mut on_progress = |state: audio::Progress| {
         progress.update(state.decoded, state.total);
         if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let recording = interrupt::while_reading(|| audio::open(&source, options, &mut on_progress));
+    let read = interrupt::while_reading(|| open(&source, &mut on_progress));
     progress.end();
-    recording
+    read
 }

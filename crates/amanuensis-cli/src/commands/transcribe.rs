@@ -1,14 +1,16 @@
 //! `transcribe` and `translate`: sound files in, text out, one after another; one that fails does not stop the rest.
 
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use amanuensis::audio::OpenOptions;
-use amanuensis::backend::{self, StageTime};
+use amanuensis::audio::{OpenOptions, Recording};
+use amanuensis::backend;
 use amanuensis::text::Writing;
 use amanuensis::tokens::languages;
-use amanuensis::{Control, Engine, Event, Options, Outcome, text};
+use amanuensis::{Control, Engine, Event, Job, Options, Outcome, Segment, merge_channels, text};
 use anyhow::Context;
 
 use super::{CLOSED_PIPE, FAILED, Stop, load, sound, wish};
@@ -46,14 +48,19 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     let mut run = Run { asked, options, open, writing, verbose, engine, cancel, progress, closed: false };
     let mut failures: Vec<(String, String)> = Vec::new();
     let mut succeeded = 0;
-    for (input, target) in asked.inputs.iter().zip(&targets) {
+    // What is decoded together is read together; otherwise one input after the other.
+    let together = if asked.wish.batch.batched { asked.wish.batch.batch_size.get() } else { 1 };
+    let inputs: Vec<(&Path, &Target)> = asked.inputs.iter().map(PathBuf::as_path).zip(&targets).collect();
+    for group in inputs.chunks(together) {
         if interrupt::asked() {
             break;
         }
-        match run.file_or_panic(input, target) {
-            Ok(()) => succeeded += 1,
-            Err(_) if interrupt::asked() => {}
-            Err(error) => failures.push((sound::name(input), format!("{error:#}"))),
+        for ((input, _), result) in group.iter().zip(run.group(group)) {
+            match result {
+                Ok(()) => succeeded += 1,
+                Err(_) if interrupt::asked() => {}
+                Err(error) => failures.push((sound::name(input), format!("{error:#}"))),
+            }
         }
     }
     summarise(asked.inputs.len(), succeeded, &failures);
@@ -93,99 +100,154 @@ struct Run<'a> {
     closed: bool,
 }
 
+/// An input whose sound was read: one recording, or one for each channel.
+struct Opened {
+    name: String,
+    recordings: Vec<Recording>,
+    reading: Duration,
+}
+
 impl Run<'_> {
-    /// One input from sound to files; a failure is told at once, a panic becomes one.
-    fn file_or_panic(&mut self, input: &Path, target: &Target) -> anyhow::Result<()> {
-        let name = sound::name(input);
-        if self.asked.inputs.len() > 1 && self.verbose {
-            say!("{name}:");
+    /// Inputs that are decoded together, from sound to files; a failure is told at once, a panic becomes one.
+    fn group(&mut self, inputs: &[(&Path, &Target)]) -> Vec<anyhow::Result<()>> {
+        let begun = Instant::now();
+        let opened: Vec<anyhow::Result<Opened>> =
+            inputs.iter().map(|(input, target)| self.open(input, target)).collect();
+        let targets = inputs.iter().map(|(_, target)| *target);
+        let readable: Vec<(&Opened, &Target)> =
+            opened.iter().zip(targets).filter_map(|(opened, target)| Some((opened.as_ref().ok()?, target))).collect();
+        let mut outcomes = self.transcribe(&readable).into_iter();
+        if let Some(style) = self.asked.report.timings {
+            let reading = readable.iter().map(|(opened, _)| opened.reading).sum();
+            if let Some(timings) = timings_of(&readable, outcomes.as_slice(), reading, begun.elapsed()) {
+                timings::report(style, &timings);
+            }
         }
-        let result = panics::caught(&name, || self.file(&name, input, target));
-        let error = result.as_ref().err().map(|error| format!("{error:#}"));
-        self.progress.file_done(&name, error.as_deref());
-        if let Some(error) = error
-            && !interrupt::asked()
-        {
-            say!("error: {error}");
+        let mut results = Vec::with_capacity(inputs.len());
+        for (opened, (input, target)) in opened.into_iter().zip(inputs) {
+            let name = sound::name(input);
+            let result = opened.and_then(|_| match outcomes.next() {
+                Some(outcome) => panics::caught(&name, || self.finish(&name, target, &outcome?)),
+                None => Err(anyhow::anyhow!("{name}: there is no transcript of it")),
+            });
+            let error = result.as_ref().err().map(|error| format!("{error:#}"));
+            self.progress.file_done(&name, error.as_deref());
+            if let Some(error) = error
+                && !interrupt::asked()
+            {
+                say!("error: {error}");
+            }
+            results.push(result);
         }
-        result
+        results
     }
 
-    fn file(&mut self, name: &str, input: &Path, target: &Target) -> anyhow::Result<()> {
+    fn open(&mut self, input: &Path, target: &Target) -> anyhow::Result<Opened> {
+        let name = sound::name(input);
         let begun = Instant::now();
-        let recording = match sound::open(input, &self.open, &mut self.progress) {
+        let recordings = panics::caught(&name, || match sound::open_channels(input, &self.open, &mut self.progress) {
             Err(error) if interrupt::asked() => {
                 say!("{name}: stopped while reading{}", unwritten(target));
-                return Err(error.into());
+                Err(error.into())
             }
-            opened => opened?,
-        };
-        for warning in recording.warnings() {
+            opened => Ok(opened?),
+        })?;
+        for warning in recordings.first().map_or(&[][..], Recording::warnings) {
             say!("warning: {name}: {warning}");
         }
-        let reading = begun.elapsed();
-        let mut processed = 0.0;
-        let outcome = self.transcribe(name, &recording, target, &mut processed);
+        Ok(Opened { name, recordings, reading: begun.elapsed() })
+    }
+
+    /// Transcribes what was opened, all of it together.
+    fn transcribe(&mut self, opened: &[(&Opened, &Target)]) -> Vec<anyhow::Result<Outcome>> {
+        let Some((first, _)) = opened.first() else { return Vec::new() };
+        let several = self.asked.inputs.len() > 1;
+        let name = if let [(only, _)] = opened { only.name.clone() } else { format!("{} files", opened.len()) };
+        if several && self.verbose && opened.len() == 1 {
+            say!("{}:", first.name);
+        }
+        self.progress.begin(&name, Stage::Transcribe);
+        let count = opened.iter().map(|(opened, _)| opened.recordings.len()).sum();
+        let watcher = RefCell::new(Watcher {
+            progress: &mut self.progress,
+            verbose: self.verbose,
+            closed: self.closed,
+            labelled: opened.len() > 1,
+            processed: vec![0.0; count],
+            total: opened.iter().flat_map(|(opened, _)| &opened.recordings).map(Recording::duration).sum(),
+            unwritten: None,
+        });
+        let places = opened.iter().enumerate().flat_map(|(file, (opened, target))| {
+            opened
+                .recordings
+                .iter()
+                .enumerate()
+                .map(move |(channel, recording)| (file, *opened, *target, channel, recording))
+        });
+        let mut listeners: Vec<_> = places
+            .enumerate()
+            .map(|(job, (file, opened, target, channel, recording))| {
+                let split = (opened.recordings.len() > 1).then_some(channel);
+                let watcher = &watcher;
+                let listen = move |event: Event<'_>| watcher.borrow_mut().hear(job, &opened.name, target, split, event);
+                (file, recording, listen)
+            })
+            .collect();
+        let mut jobs: Vec<Job<'_>> = listeners
+            .iter_mut()
+            .map(|(_, recording, listen)| Job {
+                recording,
+                options: &self.options,
+                control: Control::with(self.cancel, listen),
+            })
+            .collect();
+        let together = self.options.batch.unwrap_or(NonZeroUsize::MIN);
+        let results = panics::caught(&name, || Ok(self.engine.transcribe_many(&mut jobs, together, self.cancel)));
+        drop(jobs);
+        let files: Vec<usize> = listeners.iter().map(|(file, ..)| *file).collect();
+        drop(listeners);
+        let watcher = watcher.into_inner();
+        let (unwritten, closed, processed) = (watcher.unwritten, watcher.closed, watcher.processed);
+        self.closed = closed;
         self.progress.end();
-        let outcome = match outcome {
-            Err(_) if interrupt::asked() && !self.closed => {
-                let (done, all) = (processed, recording.duration());
-                say!("{name}: stopped after {done:.1} of {all:.1} seconds{}", unwritten(target));
-                return outcome.map(drop);
-            }
-            outcome => outcome.with_context(|| name.to_owned())?,
+        let results = match (results, unwritten) {
+            (_, Some(error)) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
+            (results, None) => results,
         };
+        let results = match results {
+            Ok(results) => results,
+            Err(error) => {
+                let error = format!("{error:#}");
+                return opened.iter().map(|_| Err(anyhow::anyhow!(error.clone()))).collect();
+            }
+        };
+        let mut of_files: Vec<Vec<Result<Outcome, amanuensis::Error>>> = opened.iter().map(|_| Vec::new()).collect();
+        for (file, result) in files.iter().zip(results) {
+            of_files[*file].push(result);
+        }
+        let done =
+            |file: usize| files.iter().zip(&processed).filter(|(of, _)| **of == file).map(|(_, done)| done).sum();
+        let outcome =
+            |(file, (channels, (opened, target))): (usize, (Vec<Result<Outcome, _>>, &(&Opened, &Target)))| {
+                let channels: Result<Vec<Outcome>, _> = channels.into_iter().collect();
+                if channels.is_err() && interrupt::asked() && !self.closed {
+                    let all: f64 = opened.recordings.iter().map(Recording::duration).sum();
+                    let done: f64 = done(file);
+                    say!("{}: stopped after {done:.1} of {all:.1} seconds{}", opened.name, self::unwritten(target));
+                }
+                let mut channels = channels.with_context(|| opened.name.clone())?;
+                let whole = if channels.len() == 1 { channels.pop() } else { merge_channels(channels) };
+                whole.with_context(|| format!("{}: it has no channels", opened.name))
+            };
+        of_files.into_iter().zip(opened).enumerate().map(outcome).collect()
+    }
+
+    /// Tells what could not be done as asked, and writes.
+    fn finish(&mut self, name: &str, target: &Target, outcome: &Outcome) -> anyhow::Result<()> {
         for warning in &outcome.warnings {
             say!("warning: {name}: {warning}");
         }
-        let begun_writing = Instant::now();
-        self.write(name, target, &outcome)?;
-        if let Some(style) = self.asked.report.timings {
-            let writing = begun_writing.elapsed();
-            timings::report(style, &timings_of(name, &outcome, reading, writing, begun.elapsed()));
-        }
-        Ok(())
-    }
-
-    fn transcribe(
-        &mut self,
-        name: &str,
-        recording: &amanuensis::audio::Recording,
-        target: &Target,
-        processed: &mut f64,
-    ) -> anyhow::Result<Outcome> {
-        self.progress.begin(name, Stage::Transcribe);
-        let Run { progress, verbose, closed, options, .. } = self;
-        let mut unwritten = None;
-        let mut on_event = |event: Event<'_>| match event {
-            Event::Progress { processed: seconds, total } => {
-                *processed = seconds;
-                progress.update(seconds, Some(total));
-            }
-            Event::Segment(segment) if *verbose && !*closed && !segment.text.trim().is_empty() => {
-                let printed = text::line(segment).and_then(|line| console::print(format_args!("{line}")));
-                match printed {
-                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                        *closed = true;
-                        if *target == Target::Nothing {
-                            interrupt::ask(); // nobody reads and nothing is kept
-                        }
-                    }
-                    Err(error) => unwritten = Some(error),
-                    Ok(()) => {}
-                }
-            }
-            Event::Language([(code, probability), ..]) if *verbose => {
-                let percent = 100.0 * probability;
-                say!("{name}: language {code} ({}), {percent:.1}% sure", languages::name_of(code).unwrap_or("no name"));
-            }
-            _ => {}
-        };
-        let outcome = self.engine.transcribe(recording, options, &mut Control::with(self.cancel, &mut on_event));
-        match unwritten {
-            Some(error) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
-            None => Ok(outcome?),
-        }
+        self.write(name, target, outcome)
     }
 
     fn write(&mut self, name: &str, target: &Target, outcome: &Outcome) -> anyhow::Result<()> {
@@ -220,20 +282,72 @@ fn unwritten(target: &Target) -> &'static str {
     }
 }
 
-/// The engine's receipt with the reading before it and the writing after it.
-fn timings_of(name: &str, outcome: &Outcome, reading: Duration, writing: Duration, all: Duration) -> Timings {
-    let mut receipt = outcome.receipt.clone();
+/// Who hears what happens to all that is decoded together.
+struct Watcher<'a> {
+    progress: &'a mut Progress,
+    verbose: bool,
+    closed: bool,
+    /// Whether segments are printed with the name of their file.
+    labelled: bool,
+    /// Seconds that are done of each recording, and of all there are.
+    processed: Vec<f64>,
+    total: f64,
+    /// Why a segment could not be printed.
+    unwritten: Option<std::io::Error>,
+}
+
+impl Watcher<'_> {
+    fn hear(&mut self, job: usize, name: &str, target: &Target, channel: Option<usize>, event: Event<'_>) {
+        match event {
+            Event::Progress { processed, .. } => {
+                self.processed[job] = processed;
+                self.progress.update(self.processed.iter().sum(), Some(self.total));
+            }
+            Event::Segment(segment) if self.verbose && !self.closed => self.print(name, target, channel, segment),
+            Event::Language([(code, probability), ..]) if self.verbose => {
+                let (percent, known) = (100.0 * probability, languages::name_of(code).unwrap_or("no name"));
+                let channel = channel.map_or_else(String::new, |channel| format!(", channel {channel}"));
+                say!("{name}{channel}: language {code} ({known}), {percent:.1}% sure");
+            }
+            _ => {}
+        }
+    }
+
+    fn print(&mut self, name: &str, target: &Target, channel: Option<usize>, segment: &Segment) {
+        let segment = &Segment { channel, ..segment.clone() };
+        let label = if self.labelled { format!("{}: ", console::visible(name)) } else { String::new() };
+        let printed = text::line(segment).and_then(|line| console::print(format_args!("{label}{line}")));
+        match printed {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                if *target == Target::Nothing {
+                    interrupt::ask(); // nobody reads and nothing is kept
+                }
+            }
+            Err(error) => self.unwritten = Some(error),
+            Ok(()) => {}
+        }
+    }
+}
+
+/// The engine's receipt with the reading before it: of all that was decoded together.
+fn timings_of(
+    opened: &[(&Opened, &Target)],
+    outcomes: &[anyhow::Result<Outcome>],
+    reading: Duration,
+    all: Duration,
+) -> Option<Timings> {
+    let mut receipt = outcomes.iter().flatten().next()?.receipt.clone();
     receipt.add(backend::Stage::Decode, reading);
-    let mut stages = receipt.stages();
-    stages.push(StageTime { stage: "write text".to_owned(), seconds: writing.as_secs_f64(), count: 1 });
-    Timings {
+    let names: Vec<&str> = opened.iter().map(|(opened, _)| opened.name.as_str()).collect();
+    Some(Timings {
         event: "timings",
-        file: name.to_owned(),
+        file: names.join(", "),
         devices: receipt.devices().to_vec(),
-        audio_seconds: outcome.transcript.duration,
+        audio_seconds: outcomes.iter().flatten().map(|outcome| outcome.transcript.duration).sum(),
         seconds: all.as_secs_f64(),
         windows: receipt.windows,
         tokens: receipt.tokens,
-        stages,
-    }
+        stages: receipt.stages(),
+    })
 }

@@ -4,6 +4,7 @@
 //! the next windows of several strands are encoded, decoded and aligned in one batch, and each strand takes what its
 //! window came to. One recording window by window is a batch of one.
 
+mod channels;
 mod control;
 mod course;
 mod error;
@@ -17,6 +18,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+pub use channels::merge_channels;
 pub use control::{Control, Event};
 pub use error::Error;
 pub use options::{Detection, Options, Task};
