@@ -10,8 +10,10 @@ use std::f64::consts::TAU;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use amanuensis::audio::Recording;
-use amanuensis::speech::{Detector, FRAME_SAMPLES, Silero, Voicing};
+use amanuensis::audio::{Recording, Sound};
+use amanuensis::speech::{
+    Detector, FRAME_SAMPLES, Heard, Silero, Spliced, TimeMap, VadOptions, Voicing, chunks, spans,
+};
 use serde_json::Value;
 
 const RATE: f64 = 16000.0;
@@ -315,6 +317,35 @@ fn speech_is_found_in_quiet_and_in_noise() {
         println!("| {name} |{}", cells.collect::<String>());
         for [(found, wrong), _] in scores {
             assert!(found >= least && wrong <= 5.0, "{name}: {found:.1} % found, {wrong:.1} % wrong");
+        }
+    }
+}
+
+#[test]
+fn chunks_of_long_recordings_are_never_cut_in_a_word() {
+    let Some(shared) = common::shared() else { return };
+    let manifest = std::fs::read_to_string(shared.join("audio/manifest.jsonl")).unwrap();
+    let entries = manifest.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    for entry in entries.filter(|entry| entry["file"].as_str().unwrap().starts_with("long")) {
+        let name = entry["file"].as_str().unwrap();
+        let recording = common::open(&shared.join("audio").join(name));
+        let probabilities = Voicing.probabilities(&recording, &mut |_| ControlFlow::Continue(())).unwrap();
+        let found = spans(&probabilities, recording.len(), &VadOptions::batched(30.0));
+        for (map, kind) in [(TimeMap::identity(), "whole"), (TimeMap::new(&found), "only speech")] {
+            let heard = Spliced::new(&recording, map);
+            let cuts = chunks(heard.map(), heard.samples(), &probabilities, 30.0);
+            let lengths = cuts.iter().map(|(start, end)| (end - start) as f64 / 100.0);
+            let mean = lengths.clone().sum::<f64>() / cuts.len() as f64;
+            println!("{name}, {kind}: {} chunks of {mean:.1} s", cuts.len());
+            // A chunk less than the next whole number cannot be had; every third more is a waste.
+            assert!(mean > 20.0, "{name}, {kind}: {:?}", lengths.collect::<Vec<_>>());
+            for (start, _) in &cuts[1..] {
+                let cut = heard.map().start(Heard::from_frames(*start)).seconds();
+                let inside = entry["words"].as_array().unwrap().iter().find(|word| {
+                    word["start"].as_f64().unwrap() + 0.02 < cut && cut < word["end"].as_f64().unwrap() - 0.02
+                });
+                assert!(inside.is_none(), "{name}, {kind}: cut at {cut} s, in {inside:?}");
+            }
         }
     }
 }
