@@ -8,8 +8,8 @@ use crate::values;
 
 /// What the help of a verb says about them.
 pub(crate) const HELP: &str = "\
-openai-whisper's flags for sampling, beam search, fallback, word times and voice activity are recognised and refused \
-with exit code 2 while they are not available, unless they ask for what happens anyway (--beam_size 1).";
+Flags of openai-whisper, whisper-ctranslate2 and WhisperX that this program cannot serve (--diarize, --compute_type int8, \
+...) are recognised and refused with exit code 2, unless they ask for what happens anyway (--fp16 False).";
 
 /// A flag that cannot be served.
 struct Flag {
@@ -37,19 +37,13 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 14] = [
+const FLAGS: [Flag; 8] = [
     // openai-whisper
     value("model-dir", NONE),
     boolean("fp16", OFF),
     // whisper-ctranslate2 and WhisperX
     value("compute-type", &["float32", "default", "auto"]),
     value("device-index", &["0"]),
-    boolean("vad-filter", OFF),
-    value("vad-method", &[]),
-    value("vad-threshold", &[]),
-    value("vad-min-speech-duration-ms", &[]),
-    value("vad-max-speech-duration-s", &[]),
-    value("vad-min-silence-duration-ms", &[]),
     value("chunk-size", &["30"]),
     boolean("diarize", OFF),
     value("min-speakers", NONE),

@@ -43,7 +43,7 @@ pub(crate) struct Decoding {
     pub(crate) initial_prompt: Option<String>,
 
     /// Give every window the initial prompt, not only the first
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+    #[arg(long, requires = "initial_prompt", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
           value_parser = values::boolean())]
     pub(crate) carry_initial_prompt: bool,
@@ -103,7 +103,7 @@ pub(crate) struct Search {
     pub(crate) beam_size: Maybe<usize>,
 
     /// The beam search ends when beam size times this many hypotheses are complete; None is 1
-    #[arg(long, value_name = "FACTOR", default_value = "None")]
+    #[arg(long, requires = "beam_size", value_name = "FACTOR", default_value = "None")]
     pub(crate) patience: Maybe<f32>,
 
     /// How much long hypotheses are favoured; None compares the mean of their tokens
@@ -112,7 +112,7 @@ pub(crate) struct Search {
 
     /// What the sum is divided by: ((5 + length) / 6)^alpha (gnmt, as openai-whisper) or length^alpha (power, as
     /// faster-whisper)
-    #[arg(long, value_name = "KIND", default_value = "gnmt", hide_possible_values = true)]
+    #[arg(long, requires = "length_penalty", value_name = "KIND", default_value = "gnmt", hide_possible_values = true)]
     pub(crate) length_penalty_kind: PenaltyKind,
 
     /// Temperature to begin with; 0 does not sample
@@ -229,7 +229,7 @@ pub(crate) struct Batch {
     pub(crate) batched: bool,
 
     /// Windows decoded together with --batched
-    #[arg(long, value_name = "COUNT", default_value = "8")]
+    #[arg(long, requires = "batched", value_name = "COUNT", default_value = "8")]
     pub(crate) batch_size: NonZeroUsize,
 }
 

@@ -7,6 +7,7 @@ mod decoding;
 mod eval;
 mod output;
 mod render;
+mod speech;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub(crate) use decoding::{Batch, Decoding, LastResort, PenaltyKind, Search, Word
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
+pub(crate) use speech::Speech;
 
 use crate::values::{self, Threads};
 
@@ -83,6 +85,9 @@ pub(crate) struct Wish {
 
     #[command(flatten)]
     pub(crate) words: Words,
+
+    #[command(flatten)]
+    pub(crate) speech: Speech,
 
     #[command(flatten)]
     pub(crate) batch: Batch,

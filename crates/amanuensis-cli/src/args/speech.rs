@@ -18,36 +18,42 @@ pub(crate) struct Speech {
 
     /// How to find it: voicing, which needs no file, or silero, a small model in the file of --vad_model [default:
     /// silero with --vad_model, else voicing]
-    #[arg(long, value_name = "METHOD", hide_possible_values = true, requires_if("silero", "vad_model"))]
+    #[arg(
+        long,
+        requires = "vad_filter",
+        value_name = "METHOD",
+        hide_possible_values = true,
+        requires_if("silero", "vad_model")
+    )]
     pub(crate) vad_method: Option<VadMethod>,
 
     /// File with Silero's weights: whisper.cpp's (ggml-silero-v6.2.0.bin) or Silero's own (silero_vad_16k.safetensors)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, requires = "vad_filter", value_name = "FILE")]
     pub(crate) vad_model: Option<PathBuf>,
 
     /// Probability from which on sound is speech
-    #[arg(long, value_name = "PROBABILITY", default_value = "0.5", value_parser = share)]
+    #[arg(long, requires = "vad_filter", value_name = "PROBABILITY", default_value = "0.5", value_parser = share)]
     pub(crate) vad_threshold: f32,
 
     /// Probability below which speech may end; None takes 0.15 less than --vad_threshold
-    #[arg(long, value_name = "PROBABILITY", default_value = "None", hide_default_value = true,
+    #[arg(long, requires = "vad_filter", value_name = "PROBABILITY", default_value = "None", hide_default_value = true,
           value_parser = values::probability)]
     pub(crate) vad_neg_threshold: Maybe<f32>,
 
     /// Shorter speech is left out, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "0")]
+    #[arg(long, requires = "vad_filter", value_name = "MS", default_value = "0")]
     pub(crate) vad_min_speech_duration_ms: u32,
 
     /// Longer speech is cut, in seconds [default: the length of a chunk in batches, else no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = values::positive)]
+    #[arg(long, requires = "vad_filter", value_name = "SECONDS", value_parser = values::positive)]
     pub(crate) vad_max_speech_duration_s: Option<f64>,
 
     /// Silence that ends speech, in milliseconds [default: 160 in batches, else 2000]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, requires = "vad_filter", value_name = "MS")]
     pub(crate) vad_min_silence_duration_ms: Option<u32>,
 
     /// What is kept before and behind speech, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "400")]
+    #[arg(long, requires = "vad_filter", value_name = "MS", default_value = "400")]
     pub(crate) vad_speech_pad_ms: u32,
 }
 

@@ -3,6 +3,7 @@
 use amanuensis::decoding::{LengthPenalty, Resort, Search, Thresholds};
 use amanuensis::mel::Convention;
 use amanuensis::segments::Punctuation;
+use amanuensis::speech::Vad;
 use amanuensis::{Detection, Options};
 
 use super::Stop;
@@ -11,7 +12,7 @@ use crate::values::Language;
 
 /// What the engine is asked to do.
 pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
-    let Wish { decoding, search, words, batch } = asked;
+    let Wish { decoding, search, words, speech, batch } = asked;
     let task = match (verb, decoding.task) {
         (Task::Translate, Some(Task::Transcribe)) => {
             return Err(Stop::Usage("`translate` and `--task transcribe` contradict each other".to_owned()));
@@ -71,7 +72,7 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
         guard: search.hallucination_guard,
         hallucination_silence_threshold: words.hallucination_silence_threshold.0.map(f64::from),
         clips: clips(decoding),
-        vad: None,
+        vad: vad(speech, batch.batched)?,
         batch: batch.batched.then_some(batch.batch_size),
         mel: match decoding.mel_convention {
             MelConvention::Openai => Convention::OpenAi,
@@ -79,6 +80,16 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
         },
     })
 }
+
+/// What finds speech, if it is to be looked for.
+fn vad(asked: &args::Speech, batched: bool) -> Result<Option<Vad>, Stop> {
+    let options = asked.options(batched.then_some(WINDOW_SECONDS));
+    let detector = asked.detector().map_err(anyhow::Error::from)?;
+    Ok(detector.map(|detector| Vad { detector: detector.into(), options }))
+}
+
+/// Seconds of a window.
+const WINDOW_SECONDS: f64 = 30.0;
 
 /// Which marks belong to which words, if words are to have times.
 fn punctuation(asked: &args::Words) -> Result<Option<Punctuation>, Stop> {

@@ -19,4 +19,4 @@ pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;
 pub use time::{Heard, Recorded, Span, TimeMap};
-pub use vad::{DetectorChoice, Vad};
+pub use vad::Vad;

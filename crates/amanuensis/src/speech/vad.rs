@@ -2,28 +2,25 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{Detector, Silero, SpeechError, VadOptions, Voicing};
+use super::{Detector, SpeechError, VadOptions, Voicing};
 use crate::audio::Sound;
 
 /// What finds speech, and which stretches count as such.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone)]
 pub struct Vad {
-    /// Which detector.
-    pub detector: DetectorChoice,
+    /// What finds it.
+    pub detector: Arc<dyn Detector>,
     /// Which stretches count.
     pub options: VadOptions,
 }
 
-/// Which detector is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum DetectorChoice {
-    /// The one that needs no weights: [`Voicing`].
-    #[default]
-    BuiltIn,
-    /// [`Silero`], with the weights of a file.
-    Silero(PathBuf),
+impl Default for Vad {
+    /// The detector that needs no weights, with the options of one window after the other.
+    fn default() -> Self {
+        Vad { detector: Arc::new(Voicing), options: VadOptions::default() }
+    }
 }
 
 impl Vad {
@@ -42,16 +39,24 @@ impl Vad {
                 ControlFlow::Break(())
             }
         };
-        let probabilities = match &self.detector {
-            DetectorChoice::BuiltIn => Voicing.probabilities(sound, &mut watch),
-            DetectorChoice::Silero(path) => {
-                Silero::open(path).and_then(|silero| silero.probabilities(sound, &mut watch))
-            }
-        };
+        let probabilities = self.detector.probabilities(sound, &mut watch);
         match (probabilities, stopped) {
             (_, Some(error)) => Err(error),
             (probabilities, None) => Ok(probabilities?),
         }
+    }
+}
+
+/// Equal are detectors of one name, and equal options.
+impl PartialEq for Vad {
+    fn eq(&self, other: &Self) -> bool {
+        (self.detector.name(), &self.options) == (other.detector.name(), &other.options)
+    }
+}
+
+impl fmt::Debug for Vad {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Vad({self})")
     }
 }
 
@@ -66,15 +71,12 @@ impl fmt::Display for Vad {
             speech_pad_ms,
         } = self.options;
         let neg = neg_threshold.map_or_else(|| "none".to_owned(), |threshold| threshold.to_string());
-        let detector = match &self.detector {
-            DetectorChoice::BuiltIn => "built in",
-            DetectorChoice::Silero(_) => "silero",
-        };
         write!(
             formatter,
-            "{detector}, threshold {threshold}, neg_threshold {neg}, min_speech_duration_ms {min_speech_duration_ms}, \
+            "{}, threshold {threshold}, neg_threshold {neg}, min_speech_duration_ms {min_speech_duration_ms}, \
              max_speech_duration_s {max_speech_duration_s}, min_silence_duration_ms {min_silence_duration_ms}, \
-             speech_pad_ms {speech_pad_ms}"
+             speech_pad_ms {speech_pad_ms}",
+            self.detector.name()
         )
     }
 }
