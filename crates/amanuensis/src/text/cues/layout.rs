@@ -117,8 +117,8 @@ struct Setting {
 }
 
 impl Setting {
-    fn add(&mut self, unit: &Unit, page: &Page) {
-        let (gap, body) = (width::columns(&unit.gap), width::columns(&unit.body));
+    /// Sets a word of `body` columns with `gap` columns before it.
+    fn add(&mut self, (gap, body): (usize, usize), page: &Page) {
         let joined = self.columns.saturating_add(gap).saturating_add(body);
         if self.words == 0 {
             (self.columns, self.words, self.all) = (self.columns + body, 1, self.all + body);
@@ -157,12 +157,12 @@ impl Page {
         let mut setting = self.begin(first, part);
         for (index, unit) in units.iter().enumerate() {
             let before = setting;
-            setting.add(unit, self);
+            setting.add(columns_of(unit), self);
             if setting.lines > self.lines_of(part) && before.words > 0 {
                 parts.push(first..index);
                 first = index;
                 setting = self.begin(first, part);
-                setting.add(unit, self);
+                setting.add(columns_of(unit), self);
             }
         }
         parts.push(first..units.len());
@@ -171,7 +171,8 @@ impl Page {
 
     /// The fewest parts, and among those the ones that cost least.
     fn balanced(&self, units: &[Unit], part: Part) -> Vec<Range<usize>> {
-        let whole: usize = units.iter().map(|unit| width::columns(&unit.gap) + width::columns(&unit.body)).sum();
+        let columns: Vec<(usize, usize)> = units.iter().map(columns_of).collect();
+        let whole: usize = columns.iter().map(|(gap, body)| gap + body).sum();
         let room = self.columns.saturating_mul(self.lines_of(part)).min(whole.max(1)) as f64;
         // For each place: parts before it, their cost, and where the last of them begins.
         let mut best = vec![(usize::MAX, f64::INFINITY, 0); units.len() + 1];
@@ -180,7 +181,7 @@ impl Page {
             let (parts, cost, _) = best[first];
             let mut setting = self.begin(first, part);
             for behind in first + 1..=units.len() {
-                setting.add(&units[behind - 1], self);
+                setting.add(columns[behind - 1], self);
                 if setting.lines > self.lines_of(part) && behind - first > 1 {
                     break;
                 }
@@ -226,6 +227,11 @@ impl Page {
         let end = words.iter().map(|word| word.end).max().unwrap_or_default();
         Cue { start, end, channel, words, timed: units.iter().all(|unit| unit.heard) }
     }
+}
+
+/// Columns of the blanks before a word, and of itself.
+fn columns_of(unit: &Unit) -> (usize, usize) {
+    (width::columns(&unit.gap), width::columns(&unit.body))
 }
 
 fn break_cost(before: &str, after: &str) -> f64 {

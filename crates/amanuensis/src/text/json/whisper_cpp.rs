@@ -1,7 +1,7 @@
 //! whisper.cpp's schema as `-oj` writes it: times as clocks and as milliseconds, indented with tabs.
 //!
-//! The `speaker` is the channel, as it is with `-di`. What a transcript does not hold (the shape of the model, the system's features) is left out, not made up. `-oj` lists
-//! no tokens, and neither does this.
+//! The `speaker` is the channel, as it is with `-di`. What a transcript does not hold (the shape of the model, the
+//! system's features) is left out, not made up. `-oj` lists no tokens, and neither does this.
 
 use std::io;
 
