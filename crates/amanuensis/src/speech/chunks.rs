@@ -82,8 +82,8 @@ impl Places<'_> {
             let frame = (heard + HOP / 2) / HOP;
             if (first..=last).contains(&frame) {
                 let pause = if silence >= PAUSE { 1.0 } else { 0.0 };
-                // Half a second more of silence is worth a quarter of a window.
-                let length = silence.min(LONG_PAUSE) as f64 / LONG_PAUSE as f64 / 2.0;
+                // Half a second more of silence is worth an eighth of a window.
+                let length = silence.min(LONG_PAUSE) as f64 / LONG_PAUSE as f64 / 4.0;
                 let merit = 2.0 * pause + length + pause * late(frame);
                 if best.is_none_or(|best| (merit, frame) > (best.merit, best.frame)) {
                     best = Some(Place { frame, merit });
