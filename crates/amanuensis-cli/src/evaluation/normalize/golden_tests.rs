@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::{Spelling, basic, english};
@@ -72,5 +73,25 @@ fn rules_cover_most_of_the_table() {
 fn basic_equals_openai_whisper() {
     for (text, split_letters, expected) in golden().basic {
         assert_eq!(basic(&text, split_letters), expected, "{text:?}");
+    }
+}
+
+/// Pieces that meet each other in every way: number words, digits, signs, letters of several scripts.
+fn pieces() -> impl Strategy<Value = String> {
+    let words = "one nineteen eighty hundred thousand decillion first nineties millionth oh double point and half a per \
+                 cent percent dollars ¢7 $2 $0 minus 1 007 3.50 . , % ' 's n't ( ) [ ] é ① 東 1s 22 nd can't mr half";
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    let piece = prop_oneof![prop::sample::select(words), "[0-9.,$%]{1,40}", "\\PC{0,4}"];
+    let space = prop_oneof![Just(""), Just(" "), Just("\t ")];
+    prop::collection::vec((piece, space), 0..24)
+        .prop_map(|parts| parts.into_iter().map(|(piece, space)| piece + space).collect())
+}
+
+proptest! {
+    #[test]
+    fn any_text_comes_out_with_single_spaces(text in pieces()) {
+        for normal in [english::normalize(&text, &Spelling::rules()), basic(&text, false), basic(&text, true)] {
+            prop_assert!(!normal.contains("  "), "{:?} gives {:?}", text, normal);
+        }
     }
 }
