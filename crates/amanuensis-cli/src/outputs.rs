@@ -40,6 +40,11 @@ impl Target {
         }
     }
 
+    /// Whether JSON is written, which says how the transcript came about.
+    pub(crate) fn has_json(&self) -> bool {
+        self.formats().contains(&Format::Json)
+    }
+
     /// Whether a format is written that is laid out in cues.
     pub(crate) fn has_subtitles(&self) -> bool {
         self.formats().iter().any(|format| matches!(format, Format::Srt | Format::Vtt | Format::Ass))
@@ -67,7 +72,7 @@ pub(crate) fn writing(looks: &Looks, targets: &[Target]) -> Writing {
             say!("warning: {warning}");
         }
     }
-    let has_json = targets.iter().any(|target| target.formats().contains(&Format::Json));
+    let has_json = targets.iter().any(Target::has_json);
     if writing.dialect != Writing::default().dialect && !has_json {
         say!("warning: no JSON is written, so that --json-dialect has no effect");
     }

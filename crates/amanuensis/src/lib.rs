@@ -26,9 +26,10 @@ pub mod tokens;
 pub mod transcription;
 
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-pub use segments::{Segment, Transcript, Word};
+pub use segments::{Provenance, Segment, Transcript, Word};
 pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, Task, merge_channels};
 
 use audio::Recording;
@@ -36,7 +37,7 @@ use backend::cpu::Cpu;
 use backend::{Backend, Model};
 use decoding::Languages;
 use mel::WINDOW_FRAMES;
-use model::{Generation, ModelFile, Source};
+use model::{Fingerprint, Generation, ModelFile, Source};
 use tokens::Tokenizer;
 use transcription::Means;
 
@@ -54,6 +55,8 @@ pub struct Engine {
     tokenizer: Tokenizer,
     generation: Generation,
     warnings: Vec<String>,
+    fingerprint: Fingerprint,
+    sha256: OnceLock<Option<String>>,
 }
 
 impl Engine {
@@ -68,8 +71,9 @@ impl Engine {
             return Err(Error::OtherWindow { positions: file.dims.audio_context, expected: WINDOW_FRAMES / 2 });
         }
         let model = backend.load(&file)?;
+        let fingerprint = file.weights.fingerprint().clone();
         let ModelFile { name, tokenizer, generation, warnings, .. } = file;
-        Ok(Engine { name, model, tokenizer, generation, warnings })
+        Ok(Engine { name, model, tokenizer, generation, warnings, fingerprint, sha256: OnceLock::new() })
     }
 
     /// What is odd about the model's files, in words.
@@ -132,6 +136,21 @@ impl Engine {
             return Ok(vec![("en".to_owned(), 1.0)]);
         }
         transcription::detect_language(self.means(), recording, options, control.cancel)
+    }
+
+    /// How an outcome came about, to be kept with its transcript.
+    ///
+    /// The first call reads the model's weights to hash them; later ones know the hash.
+    pub fn provenance(&self, outcome: &Outcome, options: &Options) -> Provenance {
+        let hash = || self.fingerprint.sha256().ok().flatten();
+        Provenance {
+            program: concat!("amanuensis ", env!("CARGO_PKG_VERSION")).to_owned(),
+            model: self.name.clone(),
+            model_sha256: self.sha256.get_or_init(hash).clone(),
+            devices: outcome.receipt.devices().to_vec(),
+            options: options.described(),
+            warnings: outcome.warnings.clone(),
+        }
     }
 
     fn means(&self) -> Means<'_> {

@@ -56,8 +56,9 @@ pub(crate) struct Decoding {
     #[arg(long, value_name = "TEXT")]
     pub(crate) prefix: Option<String>,
 
-    /// Give each window the text before it as context, unless there is something wrong with that text
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",
+    /// Give each window the text before it as context, unless there is something wrong with that text: names keep one
+    /// spelling, but a mistake can go on from window to window (openai-whisper does so by default)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
           value_parser = values::boolean())]
     pub(crate) condition_on_previous_text: bool,

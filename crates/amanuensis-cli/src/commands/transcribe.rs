@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use amanuensis::audio::{OpenOptions, Recording};
 use amanuensis::backend;
-use amanuensis::text::Writing;
+use amanuensis::text::{JsonDialect, Writing};
 use amanuensis::tokens::languages;
 use amanuensis::{Control, Engine, Event, Job, Options, Outcome, Segment, merge_channels, text};
 use anyhow::Context;
@@ -127,7 +127,7 @@ impl Run<'_> {
         for (opened, (input, target)) in opened.into_iter().zip(inputs) {
             let name = sound::name(input);
             let result = opened.and_then(|_| match outcomes.next() {
-                Some(outcome) => panics::caught(&name, || self.finish(&name, target, &outcome?)),
+                Some(outcome) => panics::caught(&name, || self.finish(&name, target, outcome?)),
                 None => Err(anyhow::anyhow!("{name}: there is no transcript of it")),
             });
             let error = result.as_ref().err().map(|error| format!("{error:#}"));
@@ -243,11 +243,14 @@ impl Run<'_> {
     }
 
     /// Tells what could not be done as asked, and writes.
-    fn finish(&mut self, name: &str, target: &Target, outcome: &Outcome) -> anyhow::Result<()> {
+    fn finish(&mut self, name: &str, target: &Target, mut outcome: Outcome) -> anyhow::Result<()> {
         for warning in &outcome.warnings {
             say!("warning: {name}: {warning}");
         }
-        self.write(name, target, outcome)
+        if target.has_json() && self.writing.dialect == JsonDialect::Native {
+            outcome.transcript.provenance = Some(self.engine.provenance(&outcome, &self.options));
+        }
+        self.write(name, target, &outcome)
     }
 
     fn write(&mut self, name: &str, target: &Target, outcome: &Outcome) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::bytes::Bytes;
+use super::fingerprint::{Fingerprint, Place};
 use super::{Dtype, ModelError, Tensor};
 
 /// Named tensors over the bytes of one or several files.
@@ -16,6 +17,7 @@ pub struct Weights {
     origin: String,
     files: Vec<File>,
     entries: BTreeMap<String, Entry>,
+    fingerprint: Fingerprint,
 }
 
 #[derive(Debug)]
@@ -36,13 +38,14 @@ pub(super) struct Entry {
 
 impl Weights {
     pub(super) fn new(origin: String) -> Self {
-        Self { origin, files: Vec::new(), entries: BTreeMap::new() }
+        Self { origin, files: Vec::new(), entries: BTreeMap::new(), fingerprint: Fingerprint::default() }
     }
 
     /// Adds a file and the tensors in it. Every range must lie inside `bytes`.
     pub(super) fn add_file(
         &mut self,
         name: &str,
+        place: Place,
         bytes: Bytes,
         tensors: impl IntoIterator<Item = (String, Entry)>,
     ) -> Result<(), ModelError> {
@@ -57,6 +60,7 @@ impl Weights {
             }
             self.entries.insert(tensor, Entry { file, ..entry });
         }
+        self.fingerprint.add(place);
         self.files.push(File { name: name.to_owned(), bytes });
         Ok(())
     }
@@ -103,6 +107,11 @@ impl Weights {
     /// All tensors, in alphabetical order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = Tensor<'_>> {
         self.names().filter_map(|name| self.get(name))
+    }
+
+    /// What tells these weights from others.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
     }
 
     /// Bytes of all files together.

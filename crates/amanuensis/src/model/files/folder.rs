@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::ModelError;
 use crate::model::bytes::Bytes;
+use crate::model::fingerprint::Place;
 
 /// The largest file of settings that is read. The largest real one, a tokenizer.json, has 4 MB.
 const LARGEST_SETTINGS: u64 = 64 << 20;
@@ -70,6 +71,18 @@ impl Folder {
     }
 
     /// A file of weights.
+    /// Where a file of weights is.
+    pub(in crate::model) fn place_of(&self, name: &str) -> Result<Place, ModelError> {
+        match self {
+            Self::Disk(folder) => Ok(Place::Disk(folder.join(name))),
+            Self::Embedded(files) => {
+                let found = files.iter().find(|(known, _)| *known == name);
+                let absent = || ModelError::Read { file: self.path_of(name), reason: io::ErrorKind::NotFound.into() };
+                found.map(|(_, bytes)| Place::Embedded(bytes)).ok_or_else(absent)
+            }
+        }
+    }
+
     pub(in crate::model) fn weights(&self, name: &str) -> Result<Bytes, ModelError> {
         let refused = |reason| ModelError::Read { file: self.path_of(name), reason };
         match self {

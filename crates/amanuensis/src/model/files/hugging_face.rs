@@ -112,7 +112,7 @@ fn read_shards(folder: &Folder, origin: &str, shards: &BTreeSet<String>) -> Resu
         let Table { tensors, gap } = safetensors::read(&file, &bytes)?;
         first_gap = first_gap.or(gap);
         let tensors = tensors.into_iter().map(|(name, entry)| (canonical(&name).to_owned(), entry));
-        weights.add_file(&file, bytes, tensors)?;
+        weights.add_file(&file, folder.place_of(shard)?, bytes, tensors)?;
     }
     Ok((weights, first_gap))
 }
