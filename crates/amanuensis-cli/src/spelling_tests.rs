@@ -150,24 +150,19 @@ fn the_defaults_are_the_engines() {
 #[test]
 fn what_is_not_available_is_refused_unless_it_asks_for_what_happens_anyway() {
     for line in [
-        ["--beam_size", "5"],
-        ["--best_of", "5"],
-        ["--word_timestamps", "True"],
-        ["--temperature", "0.2"],
-        ["--vad_filter", "true"],
+        ["--diarize", "True"],
         ["--fp16", "True"],
-        ["--hotwords", "Ada"],
-        ["--temperature_increment_on_fallback", "0.2"],
-        ["--compression_ratio_threshold", "2.4"],
-        ["--prepend_punctuations", "-"],
+        ["--compute_type", "int8"],
+        ["--min_speakers", "2"],
+        ["--chunk_size", "20"],
         ["--model_dir", "/models"],
     ] {
         let message = refused(&[&["a.wav"], line.as_slice()].concat());
         assert!(message.contains(line[0]) && message.contains("not available yet"), "{message}");
         refused(&[&["translate", "a.wav"], line.as_slice()].concat());
     }
-    refused(&["a.wav", "--word_timestamps"]);
-    refused(&["a.wav", "--beam-size", "1", "--beam-size", "5"]);
+    refused(&["a.wav", "--diarize"]);
+    refused(&["a.wav", "--compute-type", "float32", "--compute-type", "int8"]);
     transcribe(&[
         "a.wav",
         "--beam_size",

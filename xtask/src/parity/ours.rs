@@ -20,7 +20,7 @@ pub(super) struct Program {
 }
 
 /// Guards of this program that change a text where openai-whisper would let it pass.
-const OWN_GUARDS: [&str; 1] = ["--loop-guard"];
+const OWN_GUARDS: [&str; 1] = ["--hallucination-guard"];
 
 /// The exit code for a command line that is refused.
 const REFUSED: i32 = 2;

@@ -104,7 +104,7 @@ pub(crate) struct Search {
     pub(crate) beam_size: Maybe<usize>,
 
     /// The beam search ends when beam size times this many hypotheses are complete; None is 1
-    #[arg(long, requires = "beam_size", value_name = "FACTOR", default_value = "None")]
+    #[arg(long, value_name = "FACTOR", default_value = "None")]
     pub(crate) patience: Maybe<f32>,
 
     /// How much long hypotheses are favoured; None compares the mean of their tokens
@@ -163,7 +163,7 @@ pub(crate) struct Search {
     pub(crate) no_repeat_ngram_size: usize,
 
     /// Most tokens for one window [default: half of the model's positions]
-    #[arg(long, value_name = "COUNT", default_value = "None")]
+    #[arg(long, value_name = "COUNT", default_value = "None", hide_default_value = true)]
     pub(crate) max_new_tokens: Maybe<usize>,
 
     /// Tokens that are never chosen, ids with commas between; -1 stands for everything that is not speech, an empty

@@ -146,8 +146,10 @@ mod tests {
             min_silence_duration_ms: 100,
             speech_pad_ms: 30,
         };
-        assert_eq!(parse(&[given, more].concat()).unwrap().options(Some(30.0)), expected);
-        assert!(parse(&["--vad-threshold", "None"]).is_err());
-        assert!(parse(&["--vad-threshold", "1.5"]).is_err());
+        let asked = [&["--vad-filter"][..], &given, &more].concat();
+        assert_eq!(parse(&asked).unwrap().options(Some(30.0)), expected);
+        assert!(parse(&given).is_err(), "speech is not looked for");
+        assert!(parse(&["--vad-filter", "--vad-threshold", "None"]).is_err());
+        assert!(parse(&["--vad-filter", "--vad-threshold", "1.5"]).is_err());
     }
 }

@@ -20,6 +20,9 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
         (Task::Translate, _) | (_, Some(Task::Translate)) => amanuensis::Task::Translate,
         _ => amanuensis::Task::Transcribe,
     };
+    if search.beam_size.0.is_none() && search.patience.0.is_some_and(|patience| patience != 1.0) {
+        return Err(Stop::Usage("--patience says something of the beam search; add --beam-size".to_owned()));
+    }
     let code = |Language(code): &Language| code.clone();
     Ok(Options {
         task,
