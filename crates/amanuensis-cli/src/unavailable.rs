@@ -37,7 +37,7 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 8] = [
+const FLAGS: [Flag; 9] = [
     // openai-whisper
     value("model-dir", NONE),
     boolean("fp16", OFF),
@@ -45,6 +45,8 @@ const FLAGS: [Flag; 8] = [
     value("compute-type", &["float32", "default", "auto"]),
     value("device-index", &["0"]),
     value("chunk-size", &["30"]),
+    // whisper.cpp: where speech was cut out, a moment is heard once
+    value("vad-samples-overlap", &["0", "0.0"]),
     boolean("diarize", OFF),
     value("min-speakers", NONE),
     value("max-speakers", NONE),

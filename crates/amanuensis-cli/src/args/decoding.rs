@@ -19,17 +19,8 @@ pub(crate) struct Decoding {
     #[arg(long, value_name = "LANGUAGE", default_value = "None", hide_default_value = true)]
     pub(crate) language: Maybe<Language>,
 
-    /// Languages that detection may choose from, with commas between [default: all of the model's]
-    #[arg(long, value_name = "LANGUAGES", value_delimiter = ',')]
-    pub(crate) languages: Vec<Language>,
-
-    /// Windows to listen to at most until a language is more probable than the threshold
-    #[arg(long, value_name = "COUNT", default_value = "1")]
-    pub(crate) language_detection_segments: NonZeroUsize,
-
-    /// Probability from which on a language counts as recognised
-    #[arg(long, value_name = "PROBABILITY", default_value = "0.5", value_parser = values::share)]
-    pub(crate) language_detection_threshold: f32,
+    #[command(flatten)]
+    pub(crate) detection: Detection,
 
     /// Detect the language of every window anew; it changes only where another is twice as probable and above the
     /// threshold
@@ -92,6 +83,23 @@ pub(crate) struct Decoding {
     /// How quiet sound is treated: by the loudest of the whole file (openai) or of each window (huggingface)
     #[arg(long, value_name = "WHOSE", default_value = "openai", hide_possible_values = true)]
     pub(crate) mel_convention: MelConvention,
+}
+
+/// How the language is found out.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is said")]
+pub(crate) struct Detection {
+    /// Languages that detection may choose from, with commas between [default: all of the model's]
+    #[arg(long, value_name = "LANGUAGES", value_delimiter = ',')]
+    pub(crate) languages: Vec<Language>,
+
+    /// Windows to listen to at most until a language is more probable than the threshold
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    pub(crate) language_detection_segments: NonZeroUsize,
+
+    /// Probability from which on a language counts as recognised
+    #[arg(long, value_name = "PROBABILITY", default_value = "0.5", value_parser = values::share)]
+    pub(crate) language_detection_threshold: f32,
 }
 
 /// How the words are searched for.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use decoding::{Batch, Decoding, LastResort, PenaltyKind, Search, Words};
+pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, Words};
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
@@ -172,6 +172,9 @@ pub(crate) struct DetectLanguage {
     /// Print one JSON object a file, with the probability of every language
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) detection: Detection,
 
     #[command(flatten)]
     pub(crate) model: Model,

@@ -11,7 +11,7 @@ use crate::values::{self, Maybe};
 #[command(next_help_heading = "What is speech")]
 pub(crate) struct Speech {
     /// Listen only where there is speech: quicker, and nothing is made up where nobody speaks
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+    #[arg(long, visible_alias = "vad", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
           value_parser = values::boolean())]
     pub(crate) vad_filter: bool,

@@ -9,7 +9,7 @@ use amanuensis::{Control, Engine, Event, Options};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{FAILED, Stop, load, sound};
+use super::{FAILED, Stop, load, sound, wish};
 use crate::args::{DetectLanguage, ProgressStyle};
 use crate::console::{self, say};
 use crate::interrupt::{self, INTERRUPTED};
@@ -39,6 +39,7 @@ struct Candidate<'a> {
 
 pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
     let open = sound::options(&asked.sound)?;
+    let options = Options { detection: wish::detection(&asked.detection), ..Options::default() };
     let cancel = interrupt::listen();
     let engine = load::engine(&asked.model)?;
     let mut failed = false;
@@ -47,7 +48,7 @@ pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
             return Ok(INTERRUPTED);
         }
         let name = sound::name(input);
-        match panics::caught(&name, || detect(&engine, input, &open, cancel)) {
+        match panics::caught(&name, || detect(&engine, input, &open, &options, cancel)) {
             Ok(found) => print(&name, &found, asked.json)?,
             Err(_) if interrupt::asked() => return Ok(INTERRUPTED),
             Err(error) => {
@@ -63,6 +64,7 @@ fn detect(
     engine: &Engine,
     input: &Path,
     open: &OpenOptions,
+    options: &Options,
     cancel: &AtomicBool,
 ) -> anyhow::Result<Vec<(String, f32)>> {
     let recording = sound::open(input, open, &mut Progress::new(ProgressStyle::Off))?;
@@ -71,7 +73,7 @@ fn detect(
     }
     let mut unwatched = |_: Event<'_>| {};
     let mut control = Control::with(cancel, &mut unwatched);
-    engine.detect_language(&recording, &Options::default(), &mut control).with_context(|| sound::name(input))
+    engine.detect_language(&recording, options, &mut control).with_context(|| sound::name(input))
 }
 
 fn print(file: &str, found: &[(String, f32)], json: bool) -> Result<(), Stop> {

@@ -27,12 +27,7 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
     Ok(Options {
         task,
         language: decoding.language.0.as_ref().map(code),
-        detection: Detection {
-            allowed: decoding.languages.iter().map(code).collect(),
-            windows: decoding.language_detection_segments,
-            threshold: decoding.language_detection_threshold,
-            every_window: decoding.multilingual,
-        },
+        detection: Detection { every_window: decoding.multilingual, ..detection(&decoding.detection) },
         timestamps: !decoding.without_timestamps,
         max_initial_timestamp: decoding.max_initial_timestamp.0.map(f64::from),
         words: punctuation(words)?,
@@ -82,6 +77,16 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
             MelConvention::Huggingface => Convention::HuggingFace,
         },
     })
+}
+
+/// How the language is to be found out.
+pub(super) fn detection(asked: &args::Detection) -> Detection {
+    Detection {
+        allowed: asked.languages.iter().map(|Language(code)| code.clone()).collect(),
+        windows: asked.language_detection_segments,
+        threshold: asked.language_detection_threshold,
+        every_window: false,
+    }
 }
 
 /// What finds speech, if it is to be looked for.

@@ -106,7 +106,7 @@ fn prepare<'a>(
     work: &mut Work<'_>,
 ) -> Result<(Asked, Audible<'a>), Error> {
     let mut since = Instant::now();
-    let asked = Asked::new(options, means.tokenizer, means.generation)?;
+    let asked = Asked::new(options, means.tokenizer, means.generation, means.model.dims())?;
     let audible = Audible::new(recording, options, &mut || work.proceed().map_err(Error::from))?;
     work.receipt.lap(Stage::Speech, &mut since);
     Ok((asked, audible))

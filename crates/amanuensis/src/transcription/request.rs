@@ -5,7 +5,7 @@ use regex_lite::Regex;
 use super::error::Error;
 use super::options::{Options, Task};
 use crate::decoding::{Request, Rules, text_prompt};
-use crate::model::Generation;
+use crate::model::{Dims, Generation};
 use crate::segments::Story;
 use crate::tokens::{Special, Token, Tokenizer, languages};
 
@@ -31,7 +31,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(options: &Options, tokenizer: &Tokenizer, generation: &Generation) -> Result<Self, Error> {
+    pub(super) fn new(
+        options: &Options,
+        tokenizer: &Tokenizer,
+        generation: &Generation,
+        dims: &Dims,
+    ) -> Result<Self, Error> {
         let special = tokenizer.special();
         let mut warnings = Vec::new();
         check(options)?;
@@ -41,7 +46,7 @@ impl Asked {
             None => ("en".to_owned(), None),
         };
         let task = task(special, options.task)?;
-        warn(options, special, &mut warnings);
+        warn(options, special, dims, &mut warnings);
         let tokens = |text: &Option<String>| text.as_deref().map_or_else(Vec::new, |text| text_prompt(tokenizer, text));
         let story = Story::new(&tokens(&options.initial_prompt), options.condition_on_previous_text)
             .carrying_prompt(options.carry_initial_prompt)
@@ -107,11 +112,18 @@ fn check(options: &Options) -> Result<(), Error> {
 const MOST_LANES: usize = 64;
 
 /// What the model cannot do, in words.
-fn warn(options: &Options, special: &Special, warnings: &mut Vec<String>) {
+fn warn(options: &Options, special: &Special, dims: &Dims, warnings: &mut Vec<String>) {
     let told = options.initial_prompt.is_some() || options.hotwords.is_some();
     if (told || options.condition_on_previous_text) && special.start_of_previous.is_none() {
         let what = "the model's vocabulary has no token for text that came before";
         warnings.push(format!("{what}; the initial prompt, hotwords and earlier windows are not told to it"));
+    }
+    if let (Task::Translate, Some(name)) = (options.task, dims.size_name())
+        && (name.ends_with("turbo") || name.starts_with("distil"))
+    {
+        warnings.push(format!(
+            "models of the sizes of {name} were not taught to translate; the text may be in any language"
+        ));
     }
     if options.task == Task::Translate && options.words.is_some() {
         warnings.push(
