@@ -28,10 +28,24 @@ END, START, ENGLISH, TRANSCRIBE, NO_TIMESTAMPS = 50257, 50258, 50259, 50359, 503
 PROMPT = [START, ENGLISH, TRANSCRIBE, NO_TIMESTAMPS]
 NEW_TOKENS = 100
 SEED = 20250101
-WORK = ("encoder", "greedy", "mel")
+WORK = ("encoder", "greedy", "beam", "batch", "mel")
+BEAMS, WINDOWS = 5, 4
 # `amanuensis bench --json` names what the rows of the table are made of.
-OUR_NAMES = {"encoder": "encoder_seconds", "greedy": "greedy_100_tokens_seconds", "mel": "mel_30s_seconds"}
-HEADINGS = {"load": "load", "encoder": "encoder, 30 s", "greedy": "100 tokens, greedy", "mel": "log-mel, 30 s"}
+OUR_NAMES = {
+    "encoder": "encoder_seconds",
+    "greedy": "greedy_100_tokens_seconds",
+    "beam": "beam_5_100_tokens_seconds",
+    "batch": "batch_4_100_tokens_seconds",
+    "mel": "mel_30s_seconds",
+}
+HEADINGS = {
+    "load": "load",
+    "encoder": "encoder, 30 s",
+    "greedy": "100 tokens, greedy",
+    "beam": "100 tokens, beam 5",
+    "batch": "4 windows together, 100 tokens each",
+    "mel": "log-mel, 30 s",
+}
 # Idle time between two turns: the thread pools of most engines spin for a while before they sleep.
 PAUSE_SECONDS = 0.4
 
@@ -100,15 +114,26 @@ class CTranslate2:
         assert self.model.compute_type == "float32", self.model.compute_type
         self.input = ctranslate2.StorageView.from_array(random_mel())
         self.encoded = self.model.encode(self.input)
+        several = random_mel().repeat(WINDOWS, axis=0)
+        self.several = self.model.encode(ctranslate2.StorageView.from_array(several))
 
     def encoder(self):
         self.model.encode(self.input)
 
-    def greedy(self):
+    def generate(self, encoded, windows, beams):
         # A window may generate half of max_length.
-        settings = {"beam_size": 1, "max_length": 2 * NEW_TOKENS, "suppress_blank": False, "suppress_tokens": [END]}
-        made = self.model.generate(self.encoded, [PROMPT], **settings)
-        assert len(made[0].sequences_ids[0]) == NEW_TOKENS, len(made[0].sequences_ids[0])
+        settings = {"beam_size": beams, "max_length": 2 * NEW_TOKENS, "suppress_blank": False, "suppress_tokens": [END]}
+        made = self.model.generate(encoded, [PROMPT] * windows, **settings)
+        assert all(len(each.sequences_ids[0]) == NEW_TOKENS for each in made) and len(made) == windows
+
+    def greedy(self):
+        self.generate(self.encoded, 1, 1)
+
+    def beam(self):
+        self.generate(self.encoded, 1, BEAMS)
+
+    def batch(self):
+        self.generate(self.several, WINDOWS, 1)
 
 
 class OpenAiWhisper:
@@ -123,16 +148,26 @@ class OpenAiWhisper:
         self.whisper, self.version = whisper, whisper.__version__
         self.model = whisper.load_model(f"{models}/openai.pt", device="cpu")
         self.input, self.sound = torch.from_numpy(random_mel()), torch.from_numpy(random_sound())
-        self.encoded = self.model.encoder(self.input)[0]
+        self.encoded = self.model.encoder(self.input)
+        self.several = self.encoded.repeat(WINDOWS, 1, 1)
 
     def encoder(self):
         self.model.encoder(self.input)
 
-    def greedy(self):
+    def decode(self, encoded, **search):
         settings = {"without_timestamps": True, "suppress_blank": False, "suppress_tokens": [END], "fp16": False}
-        options = self.whisper.DecodingOptions(language="en", sample_len=NEW_TOKENS, **settings)
-        made = len(self.whisper.decode(self.model, self.encoded, options).tokens)
-        assert made == NEW_TOKENS, made
+        options = self.whisper.DecodingOptions(language="en", sample_len=NEW_TOKENS, **settings, **search)
+        made = [len(each.tokens) for each in self.whisper.decode(self.model, encoded, options)]
+        assert made == [NEW_TOKENS] * len(encoded), made
+
+    def greedy(self):
+        self.decode(self.encoded)
+
+    def beam(self):
+        self.decode(self.encoded, beam_size=BEAMS)
+
+    def batch(self):
+        self.decode(self.several)
 
     def mel(self):
         self.whisper.log_mel_spectrogram(self.sound, MEL_BINS)
@@ -156,6 +191,7 @@ class Transformers:
         self.model = model.eval()
         self.extractor = transformers.WhisperFeatureExtractor.from_pretrained(folder)
         self.input, self.sound = torch.from_numpy(random_mel()), random_sound()
+        self.outputs = BaseModelOutput
         self.encoded = BaseModelOutput(last_hidden_state=self.model.model.encoder(self.input).last_hidden_state)
         # Whisper's own generate() adds windows and fallback around this.
         self.generate = GenerationMixin.generate
@@ -163,11 +199,23 @@ class Transformers:
     def encoder(self):
         self.model.model.encoder(self.input)
 
+    def decode(self, windows, beams):
+        settings = {"min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS, "num_beams": beams, "do_sample": False}
+        prompt = self.torch.tensor([PROMPT] * windows)
+        encoded = self.encoded.last_hidden_state.repeat(windows, 1, 1)
+        made = self.generate(
+            self.model, encoder_outputs=self.outputs(last_hidden_state=encoded), decoder_input_ids=prompt, **settings
+        )
+        assert made.shape == (windows, len(PROMPT) + NEW_TOKENS), made.shape
+
     def greedy(self):
-        settings = {"min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS, "num_beams": 1, "do_sample": False}
-        prompt = self.torch.tensor([PROMPT])
-        made = self.generate(self.model, encoder_outputs=self.encoded, decoder_input_ids=prompt, **settings)
-        assert made.shape[-1] == len(PROMPT) + NEW_TOKENS, made.shape
+        self.decode(1, 1)
+
+    def beam(self):
+        self.decode(1, BEAMS)
+
+    def batch(self):
+        self.decode(WINDOWS, 1)
 
     def mel(self):
         self.extractor(self.sound, sampling_rate=16000, return_tensors="np")

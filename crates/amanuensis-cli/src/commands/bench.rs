@@ -1,17 +1,17 @@
 //! `bench`: how long a model takes here for a fixed piece of work.
 //!
 //! The work does not depend on what is said, so that a model of random weights serves: one window through the encoder,
-//! and a hundred tokens, the most probable each time but never the end.
+//! and a hundred tokens, the most probable each time but never the end; with a beam; and for four windows together.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use amanuensis::audio::{Recording, SAMPLE_RATE};
 use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Availability, Backend, BackendError, Encoded, Feed, Logits, Model, Work};
+use amanuensis::backend::{Availability, Backend, BackendError, Encoded, Model, Work};
+use amanuensis::decoding::{self, Item, Prompt, Request, Resort, Rules, Search, Thresholds};
 use amanuensis::mel::{Convention, Mel, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
-use amanuensis::tokens::{Special, Token};
 use anyhow::Context;
 use serde::Serialize;
 
@@ -21,6 +21,10 @@ use crate::console;
 
 /// Tokens behind the prompt.
 const TOKENS: usize = 100;
+/// Hypotheses of the beam.
+const BEAMS: usize = 5;
+/// Windows of the batch.
+const WINDOWS: usize = 4;
 
 /// Seconds for each piece of work, the median of the rounds.
 #[derive(Serialize)]
@@ -36,6 +40,10 @@ struct Report {
     encoder_seconds: f64,
     /// The window's keys and values, the prompt, and a hundred tokens one after another.
     greedy_100_tokens_seconds: f64,
+    /// The same with a beam of five.
+    beam_5_100_tokens_seconds: f64,
+    /// The same, greedily, for four windows together: a hundred tokens for each.
+    batch_4_100_tokens_seconds: f64,
 }
 
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -68,25 +76,31 @@ fn measure(
     let recording = sound();
     let mut go_on = || Ok::<(), amanuensis::Error>(());
     let mut spectrogram = Spectrogram::new(&recording, file.dims.mel_bins, Convention::OpenAi, &mut go_on)?;
-    let mut times = [const { Vec::new() }; 3];
+    let mut times = [const { Vec::new() }; 5];
     // One round more than are counted: the first one warms caches and wakes threads.
     for round in 0..=rounds {
-        let mut since = Instant::now();
-        let mut lap = |index: usize| {
+        let mut lap = |index: usize, since: Instant| {
             if round > 0 {
                 times[index].push(since.elapsed().as_secs_f64());
             }
-            since = Instant::now();
+            Instant::now()
         };
+        let since = Instant::now();
         let mel: Mel = spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES)?;
-        lap(0);
+        let since = lap(0, since);
         let mut work = Work::new(&NEVER);
         let encoded = model.encode(&[mel], &mut work)?;
-        lap(1);
-        decode(model, &encoded, file.tokenizer.special(), &mut work)?;
-        lap(2);
+        let since = lap(1, since);
+        decode(model, file, &encoded, None, &mut work)?;
+        let since = lap(2, since);
+        decode(model, file, &encoded, Some(BEAMS), &mut work)?;
+        lap(3, since);
+        let windows = Encoded { windows: WINDOWS, values: encoded.values.repeat(WINDOWS) };
+        let since = Instant::now();
+        decode(model, file, &windows, None, &mut work)?;
+        lap(4, since);
     }
-    let [mel, encoder, greedy] = times.map(median);
+    let [mel, encoder, greedy, beam, batch] = times.map(median);
     let (Availability::Ready(device) | Availability::Absent(device)) = backend.probe();
     Ok(Report {
         model: file.name.clone(),
@@ -96,25 +110,45 @@ fn measure(
         mel_30s_seconds: mel,
         encoder_seconds: encoder,
         greedy_100_tokens_seconds: greedy,
+        beam_5_100_tokens_seconds: beam,
+        batch_4_100_tokens_seconds: batch,
     })
 }
 
-fn decode(model: &dyn Model, encoded: &Encoded, special: &Special, work: &mut Work<'_>) -> Result<(), BackendError> {
-    let start = [Some(special.start_of_transcript), special.languages.first().map(|language| language.1)];
-    let prompt: Vec<Token> =
-        start.into_iter().chain([special.transcribe, Some(special.no_timestamps)]).flatten().collect();
+/// The keys and values of the encoded windows, their prompts, and a hundred tokens for each.
+fn decode(
+    model: &dyn Model,
+    file: &ModelFile,
+    encoded: &Encoded,
+    beam_size: Option<usize>,
+    work: &mut Work<'_>,
+) -> Result<(), BackendError> {
+    let special = file.tokenizer.special();
+    let language = special.languages.first().map(|language| language.1);
+    let request = Request { language, task: special.transcribe, timestamps: false };
+    let prompt = Prompt::new(special, request, &[], &[], file.dims.text_context);
+    // No window ends early, none is tried again.
+    let rules = Rules::new(vec![special.end_of_text], Vec::new());
+    let search = Search {
+        temperatures: vec![0.0],
+        beam_size,
+        max_new_tokens: Some(TOKENS),
+        stop_loops: false,
+        ..Search::default()
+    };
+    let thresholds = Thresholds { compression_ratio: None, logprob: None, no_speech: None, entropy: None };
+    let item = |window: usize| Item {
+        window,
+        prompt: &prompt,
+        rules: &rules,
+        search: &search,
+        thresholds: &thresholds,
+        resort: Resort::Last,
+        place: 0,
+    };
+    let items: Vec<Item<'_>> = (0..encoded.windows).map(item).collect();
     let mut decoding = model.begin(encoded, work)?;
-    let mut logits = Logits::default();
-    decoding.start(&[0]);
-    decoding.step(&[Feed { tokens: &prompt, read: &[prompt.len() - 1] }], &mut logits, work)?;
-    for said in 1..=TOKENS {
-        let row = logits.row(0);
-        row[special.end_of_text as usize] = f32::NEG_INFINITY;
-        let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(token, _)| token as Token);
-        if said < TOKENS {
-            decoding.step(&[Feed { tokens: &[best], read: &[0] }], &mut logits, work)?;
-        }
-    }
+    decoding::decode(&mut *decoding, &items, &file.tokenizer, work)?;
     Ok(())
 }
 
@@ -142,6 +176,8 @@ fn text(report: &Report) -> String {
         line("log-mel, 30 s", report.mel_30s_seconds),
         line("encoder, 30 s", report.encoder_seconds),
         line("100 tokens, greedy", report.greedy_100_tokens_seconds),
+        line("100 tokens, beam 5", report.beam_5_100_tokens_seconds),
+        line("4 x 100 tokens together", report.batch_4_100_tokens_seconds),
     ]
     .join("\n")
 }
