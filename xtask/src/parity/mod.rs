@@ -158,7 +158,15 @@ fn beside_transformers(asked: &Asked, program: &Program, texts: &mut Vec<Standin
     Ok(())
 }
 
-/// Both programs with their own defaults, by the words they get right.
+/// Ways of the program that no peer has exactly.
+const OWN_WAYS: [(&str, &[(&str, &str)]); 4] = [
+    ("its defaults", &[]),
+    ("batched", &[("batched", "True")]),
+    ("batched, beam 5", &[("batched", "True"), ("beam_size", "5")]),
+    ("batched, speech only", &[("batched", "True"), ("vad_filter", "True")]),
+];
+
+/// Both programs with their own defaults, and this one in its other ways, by the words they get right.
 fn beside_faster_whisper(
     asked: &Asked,
     program: &Program,
@@ -167,14 +175,17 @@ fn beside_faster_whisper(
 ) -> Result<()> {
     let tasks = peer::results(asked, Peer::FasterWhisper)?;
     report.versions(&tasks);
-    let Made::Documents(ours) =
-        program.transcribe(&asked.model(), &asked.audio(), &tasks, &asked.cache.join("ours"))?
-    else {
-        bail!("the program refuses its own defaults")
-    };
     for task in &tasks {
         texts.push(Standing::text("faster-whisper, its defaults", &task.file, &task.document()?.text));
-        texts.push(Standing::text("amanuensis, its defaults", &task.file, &ours[&task.file].text));
+    }
+    for (name, flags) in OWN_WAYS {
+        let flags = flags.iter().map(|(flag, value)| ((*flag).to_owned(), (*value).to_owned())).collect();
+        let tasks: Vec<Task> = tasks.iter().map(|task| task.with_flags(&flags)).collect();
+        let made = program.transcribe(&asked.model(), &asked.audio(), &tasks, &asked.cache.join("ours"))?;
+        let Made::Documents(ours) = made else { bail!("the program refuses its own flags, {name}") };
+        for task in &tasks {
+            texts.push(Standing::text(&format!("amanuensis, {name}"), &task.file, &ours[&task.file].text));
+        }
     }
     Ok(())
 }

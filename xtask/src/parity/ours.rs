@@ -66,8 +66,9 @@ impl Program {
         }
         for (language, tasks) in by_language {
             let flags = tasks.first().map(|task| flags(&task.flags)).unwrap_or_default();
-            // The program's own guards are part of its defaults, and stay on where no flags are asked for.
-            let alike = if flags.is_empty() { &[][..] } else { &self.alike };
+            // The program's own guards are part of its own ways; where a peer's search is asked for they are not.
+            let alike =
+                if tasks.iter().any(|task| task.flags.contains_key("temperature")) { &self.alike[..] } else { &[] };
             let output = Command::new(&self.path)
                 .arg("transcribe")
                 .args(tasks.iter().map(|task| audio.join(&task.file)))

@@ -53,6 +53,11 @@ impl Task {
         Document::read(&self.result)
     }
 
+    /// The same recording with other flags.
+    pub(super) fn with_flags(&self, flags: &BTreeMap<String, String>) -> Task {
+        Task { flags: flags.clone(), ..self.clone() }
+    }
+
     /// The stretches that were asked for, from second to second; none for the whole recording.
     pub(super) fn clips(&self) -> Vec<(f64, f64)> {
         let times = self.flags.get("clip_timestamps").map_or("", String::as_str);
