@@ -41,7 +41,7 @@ impl Rules {
             end_of_text: special.end_of_text as usize,
             no_timestamps: special.no_timestamps as usize,
             begin,
-            behind_initial: begin + initial + 1,
+            behind_initial: begin.saturating_add(initial).saturating_add(1),
         });
         self
     }

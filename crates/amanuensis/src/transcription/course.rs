@@ -1,6 +1,7 @@
 //! One recording's way through its windows.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use super::Outcome;
 use super::control::{Control, Event};
@@ -227,7 +228,14 @@ impl<'a, 'c> Course<'a, 'c> {
         self.control.tell(Event::Progress { processed: share * all, total: all });
     }
 
-    /// Gives up: its sound cannot be read any more.
+    /// Gives up if it alone was cancelled.
+    pub(super) fn heed_cancelling(&mut self) {
+        if self.control.cancel.load(Ordering::Relaxed) && !self.strands.is_empty() {
+            self.fail(Error::Cancelled);
+        }
+    }
+
+    /// Gives up: its sound cannot be read any more, or nobody wants it.
     pub(super) fn fail(&mut self, error: Error) {
         self.failure = Some(error);
         self.strands.clear();

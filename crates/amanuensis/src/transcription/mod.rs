@@ -40,7 +40,7 @@ pub struct Job<'a> {
     pub recording: &'a Recording,
     /// What is asked for.
     pub options: &'a Options,
-    /// How it is watched.
+    /// How it is watched, and stopped alone: when its next window would begin.
     pub control: Control<'a>,
 }
 
@@ -65,8 +65,8 @@ pub(crate) struct Means<'a> {
     pub(crate) generation: &'a Generation,
 }
 
-/// Transcribes recordings, `together` windows at a time. What is wrong with one job does not touch the others; the
-/// cancelling of one, like a failure of the device, ends all.
+/// Transcribes recordings, `together` windows at a time. What is wrong with one job does not touch the others, nor does
+/// its own cancelling, which is looked at between rounds; `cancel`, like a failure of the device, ends all.
 pub(crate) fn transcribe(
     means: Means<'_>,
     jobs: &mut [Job<'_>],

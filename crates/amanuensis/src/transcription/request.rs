@@ -4,7 +4,7 @@ use regex_lite::Regex;
 
 use super::error::Error;
 use super::options::{Options, Task};
-use crate::decoding::{Request, Rules, text_prompt};
+use crate::decoding::{Request, Rules, Search, text_prompt};
 use crate::model::{Dims, Generation};
 use crate::segments::Story;
 use crate::tokens::{Special, Token, Tokenizer, languages};
@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub(super) request: Request,
     /// What may follow what.
     pub(super) rules: Rules,
+    /// How to search.
+    pub(super) search: Search,
     /// What every part of the recording that is transcribed on its own begins with.
     pub(super) story: Story,
     /// The tokens that the transcript begins with.
@@ -55,6 +57,7 @@ impl Asked {
         Ok(Asked {
             request: Request { language: language_token, task, timestamps: options.timestamps },
             rules: rules(options, tokenizer, generation)?,
+            search: Search { stop_loops: options.search.stop_loops && options.guard, ..options.search.clone() },
             story,
             prefix: prefix(options, tokenizer),
             prompt_text: prompts.into_iter().flatten().fold(String::new(), |all, text| all + " " + text),

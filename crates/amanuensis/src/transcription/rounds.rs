@@ -46,11 +46,15 @@ impl Rounds<'_> {
     /// Goes round until every window of every course was heard.
     pub(super) fn run(self, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
         loop {
+            courses.iter_mut().for_each(|course| course.heed_cancelling());
             let mut turns = self.turns(courses);
             if turns.is_empty() {
                 return Ok(());
             }
             let mels = mels(&mut turns, courses, work);
+            if mels.is_empty() {
+                continue;
+            }
             let encoded = self.means.model.encode(&mels, work)?;
             let mut decoding = self.means.model.begin(&encoded, work)?;
             for (window, turn) in turns.iter().enumerate() {
@@ -73,7 +77,7 @@ impl Rounds<'_> {
 
     /// Whose turn it is: the first strands of the first courses, so that what is begun is finished first.
     fn turns(self, courses: Courses<'_, '_, '_, '_>) -> Vec<Turn> {
-        let mut turns = Vec::with_capacity(self.together);
+        let mut turns = Vec::new();
         for (course, open) in courses.iter_mut().enumerate() {
             let next = open.turns(self.together - turns.len());
             turns.extend(next.into_iter().map(|(strand, window)| Turn { course, strand, window }));
@@ -123,7 +127,8 @@ impl Rounds<'_> {
             if certain || start >= course.spectrogram.content_frames() {
                 break;
             }
-            let mel = course.spectrogram.window(start, WINDOW_FRAMES, WINDOW_FRAMES)?;
+            // What cannot be read fails when its own turn comes, and then alone.
+            let Ok(mel) = course.spectrogram.window(start, WINDOW_FRAMES, WINDOW_FRAMES) else { break };
             let encoded = self.means.model.encode(&[mel], work)?;
             let mut decoding = self.means.model.begin(&encoded, work)?;
             let special = self.means.tokenizer.special();
@@ -149,12 +154,15 @@ impl Rounds<'_> {
             turns.iter().map(|turn| self.prompt(courses[turn.course], turn, told)).collect()
         };
         let all: Vec<usize> = (0..turns.len()).collect();
+        let told = prompts(true);
         let mut said: Vec<Said> =
-            decode(&prompts(true), &all)?.into_iter().map(|decoded| Said { decoded, leaked: false }).collect();
+            decode(&told, &all)?.into_iter().map(|decoded| Said { decoded, leaked: false }).collect();
 
         // What comes back from a window without speech though it was only told is decoded again without being told.
         let leaks = |index: &usize, said: &Decoded| courses[turns[*index].course].leaks(said);
-        let leaking: Vec<usize> = all.into_iter().filter(|index| leaks(index, &said[*index].decoded)).collect();
+        let is_told = |index: &usize| told[*index].start > 0;
+        let leaking = all.into_iter().filter(|index| is_told(index) && leaks(index, &said[*index].decoded));
+        let leaking: Vec<usize> = leaking.collect();
         if !leaking.is_empty() {
             for (index, mut decoded) in leaking.iter().zip(decode(&prompts(false), &leaking)?) {
                 decoded.tries += said[*index].decoded.tries;
@@ -288,7 +296,7 @@ fn item<'a>(window: usize, turn: &Turn, course: &'a Course<'_, '_>, prompt: &'a 
         window,
         prompt,
         rules: &course.asked.rules,
-        search: &course.options.search,
+        search: &course.asked.search,
         thresholds: &course.options.thresholds,
         resort: course.options.resort,
         place: turn.window.start,
