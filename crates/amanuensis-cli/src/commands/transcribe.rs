@@ -187,9 +187,11 @@ impl Run<'_> {
         let mut listeners: Vec<_> = places
             .enumerate()
             .map(|(job, (file, opened, target, channel, recording))| {
-                let split = (opened.recordings.len() > 1).then_some(channel);
+                let split = (opened.recordings.len() > 1).then(|| channel_name(channel, opened.recordings.len()));
                 let watcher = &watcher;
-                let listen = move |event: Event<'_>| watcher.borrow_mut().hear(job, &opened.name, target, split, event);
+                let listen = move |event: Event<'_>| {
+                    watcher.borrow_mut().hear(job, &opened.name, target, split.as_deref(), event);
+                };
                 (file, recording, listen)
             })
             .collect();
@@ -285,6 +287,15 @@ fn unwritten(target: &Target) -> &'static str {
     }
 }
 
+/// A channel as the writers of text call it.
+fn channel_name(channel: usize, count: usize) -> String {
+    match (channel, count) {
+        (0, 2) => "left".to_owned(),
+        (1, 2) => "right".to_owned(),
+        _ => format!("channel {}", channel + 1),
+    }
+}
+
 /// Who hears what happens to all that is decoded together.
 struct Watcher<'a> {
     progress: &'a mut Progress,
@@ -300,7 +311,7 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    fn hear(&mut self, job: usize, name: &str, target: &Target, channel: Option<usize>, event: Event<'_>) {
+    fn hear(&mut self, job: usize, name: &str, target: &Target, channel: Option<&str>, event: Event<'_>) {
         match event {
             Event::Progress { processed, .. } => {
                 self.processed[job] = processed;
@@ -309,16 +320,16 @@ impl Watcher<'_> {
             Event::Segment(segment) if self.verbose && !self.closed => self.print(name, target, channel, segment),
             Event::Language([(code, probability), ..]) if self.verbose => {
                 let (percent, known) = (100.0 * probability, languages::name_of(code).unwrap_or("no name"));
-                let channel = channel.map_or_else(String::new, |channel| format!(", channel {channel}"));
+                let channel = channel.map_or_else(String::new, |channel| format!(", {channel}"));
                 say!("{name}{channel}: language {code} ({known}), {percent:.1}% sure");
             }
             _ => {}
         }
     }
 
-    fn print(&mut self, name: &str, target: &Target, channel: Option<usize>, segment: &Segment) {
-        let segment = &Segment { channel, ..segment.clone() };
-        let label = if self.labelled { format!("{}: ", console::visible(name)) } else { String::new() };
+    fn print(&mut self, name: &str, target: &Target, channel: Option<&str>, segment: &Segment) {
+        let file = if self.labelled { format!("{}: ", console::visible(name)) } else { String::new() };
+        let label = channel.map_or_else(|| file.clone(), |channel| format!("{file}[{channel}] "));
         let printed = text::line(segment).and_then(|line| console::print(format_args!("{label}{line}")));
         match printed {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
