@@ -28,6 +28,12 @@ pub struct Piece {
     pub tokens: Vec<Token>,
 }
 
+/// All of a window in which no times were asked for: one piece, from its first frame to its last.
+pub fn uncut(window: Window, tokens: &[Token]) -> Cut {
+    let end = window.start + window.frames;
+    Cut { pieces: vec![Piece { start: window.start, end, tokens: tokens.to_vec() }], next: end, heard_to_end: false }
+}
+
 /// Cuts the tokens of `window` where two timestamps follow each other.
 ///
 /// A window whose last timestamp stands alone was heard to its end. Otherwise what follows the last

@@ -7,7 +7,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub use cut::{Cut, Piece, cut};
+pub use cut::{Cut, Piece, cut, uncut};
 pub use seek::{Clips, Seek, Window};
 pub use story::Story;
 pub use words::{

@@ -10,7 +10,7 @@ use crate::backend::{Decoding, Stage, Work};
 use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, room_for_previous};
 use crate::mel::{Mel, WINDOW_FRAMES};
 use crate::model::Generation;
-use crate::segments::{AlignedWord, Alignment, Cut, Window, align, cut};
+use crate::segments::{AlignedWord, Alignment, Cut, Window, align, cut, uncut};
 use crate::tokens::Token;
 
 /// A language takes over from another only if it is so many times as probable.
@@ -202,7 +202,11 @@ impl Rounds<'_> {
             if silent {
                 strand.seek.advance(turn.window, turn.window.start + turn.window.frames);
             }
-            cuts.push((!silent).then(|| cut(turn.window, &decoded.tokens, special)));
+            // Without times asked for, those that the model says all the same obey no rule.
+            cuts.push((!silent).then(|| match course.options.timestamps {
+                true => cut(turn.window, &decoded.tokens, special),
+                false => uncut(turn.window, &decoded.tokens),
+            }));
         }
         let mut words = self.words(turns, courses, &cuts, decoding, work)?;
         let mut since = Instant::now();

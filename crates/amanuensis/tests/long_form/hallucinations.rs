@@ -3,8 +3,10 @@
 use amanuensis::Options;
 use amanuensis::segments::{Flag, Punctuation};
 
-use crate::scripted::{Script, hardly, next, second, special, stairs, surely};
-use crate::{outcome, plain, said};
+use crate::scripted::{Script, hardly, next, second, special, stairs, surely, text};
+use crate::{outcome, plain, said, word};
+
+const SENTENCE: &str = "Thanks for your patience";
 
 /// Words behind the prompt of the reading, which has four tokens: where the decoder looks for each.
 fn position(first: f64, row: usize) -> usize {
@@ -20,12 +22,13 @@ fn listening(threshold: Option<f64>) -> Options {
 /// given seconds.
 fn improbable(seconds: std::ops::Range<i32>, first: impl Fn(usize) -> f64 + Send + Sync + 'static) -> Script {
     Script::saying(move |lane| {
-        let all = said("Thanks for your patience", 29.0);
-        // The text is read again without its times.
-        let reading =
-            lane.prompt.last() == Some(&special().no_timestamps) || lane.prompt.contains(&special().no_timestamps);
-        let invented = seconds.contains(&second(lane.level));
-        if reading && invented { hardly(special().end_of_text - 1) } else { surely(next(&all, lane.said)) }
+        // For its words the text is read once more, without its times.
+        let mut parts = lane.prompt.split(|token| *token == special().no_timestamps);
+        match (parts.next(), parts.next()) {
+            (_, Some(_)) if seconds.contains(&second(lane.level)) => hardly(word(60)),
+            (_, Some(read)) => surely(next(&text(SENTENCE), read)),
+            _ => surely(next(&said(SENTENCE, 29.0), lane.said)),
+        }
     })
     .looking(move |window, row| position(first(window), row))
 }
@@ -41,7 +44,7 @@ fn an_improbable_sentence_behind_a_silence_is_heard_again_from_there() {
     let (heard, log) = outcome(script(()), &stairs(40.0), &listening(Some(2.0)));
     let begins: Vec<i32> = log.levels.iter().map(|level| second(*level)).collect();
     assert!((11..=12).contains(&begins[1]), "{begins:?}");
-    assert!(heard.transcript.segments.iter().all(|segment| segment.start >= 11.9), "{:?}", heard.transcript.segments);
+    assert!(heard.transcript.segments.iter().all(|segment| segment.start >= 11.0), "{:?}", heard.transcript.segments);
     assert!(heard.transcript.segments.iter().all(|segment| segment.flags.is_empty()));
     let (_, log) = outcome(script(()), &stairs(40.0), &listening(Some(13.0)));
     assert_eq!(log.levels.len(), 2, "the silence is shorter than that");

@@ -74,7 +74,7 @@ fn check(transcript: &Transcript, ordered: bool) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(2500) })]
 
     #[test]
     fn whatever_the_model_says_each_window_lies_behind_the_one_before(

@@ -333,8 +333,9 @@ impl Decoding for StubDecoding<'_> {
             for row in 0..if heads.is_empty() { 0 } else { feed.tokens.len() } {
                 let mut scores = vec![0.0; positions];
                 let at = (self.model.stub.script.looks)(lane.window.0, before + row);
-                // Wider than the median filter, which takes narrower ones for noise.
-                scores[at.saturating_sub(5).min(positions - 1)..(at + 6).min(positions)].fill(20.0);
+                // Falling off slowly: noise around a narrow peak would count as much as the peak.
+                let from = |place: usize| place.abs_diff(at.min(positions - 1)) as f32;
+                scores.iter_mut().enumerate().for_each(|(place, score)| *score = -0.1 * from(place));
                 (0..heads.len()).for_each(|head| attention.push(index, head, &scores));
             }
             self.lanes[index] = lane;
