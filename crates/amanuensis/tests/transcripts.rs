@@ -134,8 +134,7 @@ fn equals_transformers(name: &str, model: &Path, folder: &Path, golden: &Value) 
             let encoded = bare.model.encode(&[mel], &mut work()).expect("an encoded window");
             let mut decoding = bare.model.begin(&encoded, &mut work()).expect("a decoding");
             let special = bare.file.tokenizer.special();
-            let languages =
-                decoding::detect(&mut *decoding, &[0], &[], special, &mut work()).expect("languages").remove(0);
+            let languages = decoding::detect(&mut *decoding, &[0], special, &mut work()).expect("languages").remove(0);
             let decoded = bare.decode(&mut *decoding, language, timestamps);
             assert_eq!(decoded.tokens, numbers::<u32>(&expected[tokens]), "{name} {file} {tokens}: {:?}", decoded.text);
             let no_speech = expected["no_speech_prob"].as_f64().expect("a probability");

@@ -34,7 +34,7 @@ pub(crate) struct Decoding {
     pub(crate) initial_prompt: Option<String>,
 
     /// Give every window the initial prompt, not only the first
-    #[arg(long, requires = "initial_prompt", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
           value_parser = values::boolean())]
     pub(crate) carry_initial_prompt: bool,
@@ -162,7 +162,7 @@ pub(crate) struct Search {
     #[arg(long, value_name = "WHICH", default_value = "last", hide_possible_values = true)]
     pub(crate) last_resort: LastResort,
 
-    /// Make tokens less probable that were said in the window before; 1 does not
+    /// Make tokens less probable that were said earlier in their window; 1 does not
     #[arg(long, value_name = "FACTOR", default_value = "1")]
     pub(crate) repetition_penalty: f32,
 

@@ -17,7 +17,7 @@ pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, S
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
-pub(crate) use speech::Speech;
+pub(crate) use speech::{Speech, VadMethod};
 
 use crate::values::{self, Threads};
 

@@ -38,7 +38,7 @@ struct Candidate<'a> {
 }
 
 pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
-    let open = sound::options(&asked.sound)?;
+    let open = sound::options_for_one(&asked.sound)?;
     let options = Options { detection: wish::detection(&asked.detection), ..Options::default() };
     let cancel = interrupt::listen();
     let engine = load::engine(&asked.model)?;

@@ -22,7 +22,7 @@ use crate::progress::{Progress, Stage};
 
 pub(super) fn run(asked: &Eval) -> Result<u8, Stop> {
     let options = wish::options(Task::Transcribe, &asked.wish)?;
-    let open = sound::options(&asked.sound)?;
+    let open = sound::options_for_one(&asked.sound)?;
     let spelling = match &asked.spelling {
         Some(path) => Spelling::table(path)?,
         None => Spelling::rules(),

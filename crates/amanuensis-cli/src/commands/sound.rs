@@ -16,6 +16,16 @@ pub(super) fn name(input: &Path) -> String {
     if input.as_os_str() == STANDARD_STREAM { "standard input".to_owned() } else { input.display().to_string() }
 }
 
+/// How inputs are opened by verbs that make one recording of each.
+pub(super) fn options_for_one(asked: &Sound) -> Result<OpenOptions, Stop> {
+    if asked.channels == args::Channels::Split {
+        return Err(Stop::Usage(
+            "--channels split is for transcribe and translate; here give mix, left or right".to_owned(),
+        ));
+    }
+    options(asked)
+}
+
 /// How the inputs are opened.
 pub(super) fn options(asked: &Sound) -> Result<OpenOptions, Stop> {
     let raw = match &asked.raw {

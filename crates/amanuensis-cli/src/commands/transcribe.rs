@@ -144,6 +144,9 @@ impl Run<'_> {
 
     fn open(&mut self, input: &Path, target: &Target) -> anyhow::Result<Opened> {
         let name = sound::name(input);
+        if interrupt::asked() {
+            anyhow::bail!("{name}: not read");
+        }
         let begun = Instant::now();
         let recordings = panics::caught(&name, || match sound::open_channels(input, &self.open, &mut self.progress) {
             Err(error) if interrupt::asked() => {

@@ -1,13 +1,13 @@
 //! From the flags of a command line to what the engine is asked for.
 
 use amanuensis::decoding::{LengthPenalty, Resort, Search, Thresholds};
-use amanuensis::mel::Convention;
+use amanuensis::mel::{Convention, WINDOW_SECONDS};
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::Vad;
 use amanuensis::{Detection, Options};
 
 use super::Stop;
-use crate::args::{self, LastResort, MelConvention, PenaltyKind, Task, Wish};
+use crate::args::{self, LastResort, MelConvention, PenaltyKind, Task, VadMethod, Wish};
 use crate::values::Language;
 
 /// What the engine is asked to do.
@@ -24,7 +24,7 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
         return Err(Stop::Usage("--patience says something of the beam search; add --beam-size".to_owned()));
     }
     let code = |Language(code): &Language| code.clone();
-    Ok(Options {
+    let options = Options {
         task,
         language: decoding.language.0.as_ref().map(code),
         detection: Detection { every_window: decoding.multilingual, ..detection(&decoding.detection) },
@@ -76,7 +76,9 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
             MelConvention::Openai => Convention::OpenAi,
             MelConvention::Huggingface => Convention::HuggingFace,
         },
-    })
+    };
+    options.check().map_err(|error| Stop::Usage(error.to_string()))?;
+    Ok(options)
 }
 
 /// How the language is to be found out.
@@ -92,12 +94,12 @@ pub(super) fn detection(asked: &args::Detection) -> Detection {
 /// What finds speech, if it is to be looked for.
 fn vad(asked: &args::Speech, batched: bool) -> Result<Option<Vad>, Stop> {
     let options = asked.options(batched.then_some(WINDOW_SECONDS));
+    if asked.vad_model.is_some() && asked.vad_method == Some(VadMethod::Voicing) {
+        return Err(Stop::Usage("--vad-model is of silero; --vad-method voicing needs no file".to_owned()));
+    }
     let detector = asked.detector().map_err(anyhow::Error::from)?;
     Ok(detector.map(|detector| Vad { detector: detector.into(), options }))
 }
-
-/// Seconds of a window.
-const WINDOW_SECONDS: f64 = 30.0;
 
 /// Which marks belong to which words, if words are to have times.
 fn punctuation(asked: &args::Words) -> Result<Option<Punctuation>, Stop> {

@@ -7,13 +7,10 @@ use crate::tokens::Special;
 /// Languages that a sound may be in, as codes with probabilities, the most probable first.
 pub type Languages = Vec<(String, f32)>;
 
-/// The languages that each of the encoded `windows` may be in.
-///
-/// Only those with the codes `allowed` count, if there are any. A model for one language only gives empty lists.
+/// The languages that each of the encoded `windows` may be in. A model for one language only gives empty lists.
 pub fn detect(
     decoding: &mut dyn Decoding,
     windows: &[usize],
-    allowed: &[String],
     special: &Special,
     work: &mut Work<'_>,
 ) -> Result<Vec<Languages>, BackendError> {
@@ -24,12 +21,11 @@ pub fn detect(
     let feed = Feed { tokens: &[special.start_of_transcript], read: &[0] };
     decoding.start(windows);
     decoding.step(&vec![feed; windows.len()], &mut logits, work)?;
-    (0..windows.len()).map(|window| languages(logits.row(window), allowed, special)).collect()
+    (0..windows.len()).map(|window| languages(logits.row(window), special)).collect()
 }
 
-fn languages(row: &[f32], allowed: &[String], special: &Special) -> Result<Languages, BackendError> {
-    let is_allowed = |code: &String| allowed.is_empty() || allowed.contains(code);
-    let known = special.languages.iter().filter(|(code, _)| is_allowed(code));
+fn languages(row: &[f32], special: &Special) -> Result<Languages, BackendError> {
+    let known = special.languages.iter();
     let mut languages: Languages = known.map(|(code, token)| (code.clone(), row[*token as usize])).collect();
     let scores: Vec<f32> = languages.iter().map(|language| language.1).collect();
     let (_, greatest) = best(&scores);
@@ -42,6 +38,18 @@ fn languages(row: &[f32], allowed: &[String], special: &Special) -> Result<Langu
     }
     languages.sort_by(|a, b| b.1.total_cmp(&a.1));
     Ok(languages)
+}
+
+/// The same, if only those with the codes `allowed` may be: all if there are none.
+pub fn restrict(mut languages: Languages, allowed: &[String]) -> Languages {
+    if !allowed.is_empty() {
+        languages.retain(|(code, _)| allowed.contains(code));
+        let total: f32 = languages.iter().map(|(_, probability)| probability).sum();
+        if total > 0.0 {
+            languages.iter_mut().for_each(|(_, probability)| *probability /= total);
+        }
+    }
+    languages
 }
 
 /// The mean of what several windows say.

@@ -16,7 +16,7 @@ mod scripted;
 mod search;
 
 pub use batch::{Item, decode};
-pub use language::{Languages, detect, mean};
+pub use language::{Languages, detect, mean, restrict};
 pub use prompt::{Prompt, Request, room_for_previous, text_prompt};
 pub use quality::{Resort, Thresholds, compression_ratio, entropy};
 pub use rules::Rules;

@@ -57,11 +57,11 @@ impl Prompt {
         }
         let start = tokens.len();
         tokens.extend(request.tokens(special));
-        // Of what is forced at least one position stays free.
-        let forced = &forced[..forced.len().min(context.saturating_sub(tokens.len() + 1))];
+        // The transcript has half of the positions at most, with what is forced, which leaves one of them free.
+        let forced = &forced[..forced.len().min(room_for_previous(context))];
         tokens.extend(forced);
-        // Half of the positions at most; and the last token that is said takes none.
-        let room = (context / 2).min((context + 1).saturating_sub(tokens.len()));
+        // The last token that is said takes no position.
+        let room = (context / 2 - forced.len()).min((context + 1).saturating_sub(tokens.len()));
         Prompt { tokens, start, forced: forced.len(), room }
     }
 

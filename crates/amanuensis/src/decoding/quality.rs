@@ -66,11 +66,16 @@ pub enum Resort {
 }
 
 impl Thresholds {
-    /// Whether the text repeats itself.
-    pub fn is_repetitive(&self, decoded: &Decoded) -> bool {
+    /// Whether the text repeats itself, by its measures.
+    pub fn repeats(&self, decoded: &Decoded) -> bool {
         let compressed = self.compression_ratio.is_some_and(|limit| decoded.compression_ratio > limit);
         let monotonous = self.entropy.is_some_and(|limit| entropy(&decoded.tokens).is_some_and(|nats| nats < limit));
-        compressed || monotonous || decoded.looped
+        compressed || monotonous
+    }
+
+    /// Whether the text repeats itself, or did so until it was stopped.
+    pub fn is_repetitive(&self, decoded: &Decoded) -> bool {
+        self.repeats(decoded) || decoded.looped
     }
 
     /// Whether the tokens are improbable.

@@ -54,10 +54,10 @@ impl Rules {
         self
     }
 
-    /// Makes every token impossible that may not follow `said`.
-    pub fn apply(&self, logits: &mut [f32], said: &[Token]) {
+    /// Makes every token impossible that may not follow `said`, of which the first `forced` were not the model's choice.
+    pub fn apply(&self, logits: &mut [f32], said: &[Token], forced: usize) {
         self.hold_repetitions_down(logits, said);
-        if said.is_empty() {
+        if said.len() == forced {
             forbid(logits, &self.suppressed_first);
         }
         forbid(logits, &self.suppressed);

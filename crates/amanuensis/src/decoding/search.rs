@@ -150,7 +150,9 @@ impl Hypothesis {
         let said = self.tokens.len().saturating_sub(terms.forced.len());
         let looped = self.is_caught(terms);
         if let (true, Some(length)) = (looped, self.loops.caught()) {
-            self.tokens.truncate(length);
+            // The time at which the first round ended stays with it.
+            let closed = self.tokens.get(length).is_some_and(|token| terms.special.is_timestamp(*token));
+            self.tokens.truncate(length + usize::from(closed));
         }
         Found { said, tokens: self.tokens, sum_logprob: self.sum_logprob, looped }
     }

@@ -16,6 +16,8 @@ pub const HOP: usize = 160;
 pub const FRAME: usize = 400;
 /// Frames of a full window: 30 s.
 pub const WINDOW_FRAMES: usize = 3000;
+/// Seconds of a full window.
+pub const WINDOW_SECONDS: f64 = 30.0;
 /// Frames in a second.
 pub const FRAMES_PER_SECOND: usize = SAMPLE_RATE as usize / HOP;
 

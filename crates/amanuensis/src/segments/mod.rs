@@ -24,7 +24,7 @@ pub struct Transcript {
     pub text: String,
     /// The pieces of it, in order of time.
     pub segments: Vec<Segment>,
-    /// Code of the language spoken (`en`), or of the language that was asked for.
+    /// Code of the language spoken (`en`), or of the language that was asked for; empty if there was nothing to hear.
     pub language: String,
     /// Length of the recording in seconds.
     pub duration: f64,

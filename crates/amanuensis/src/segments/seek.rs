@@ -18,13 +18,22 @@ pub struct Clips(Vec<(u64, u64)>);
 impl Clips {
     /// The clips given in seconds, each to an end or to the end of the recording; none means all of it.
     ///
-    /// Clips end at the recording's end at the latest; those without length are left out.
+    /// Clips end at the recording's end at the latest; those without length are left out. They are heard in order of
+    /// time, and what several of them hold once.
     pub fn new(seconds: &[(f64, Option<f64>)], content_frames: u64) -> Self {
         let frame = |seconds: f64| (seconds.max(0.0) * FRAMES_PER_SECOND as f64).round_ties_even() as u64;
         let clip = |&(start, end): &(f64, Option<f64>)| {
             (frame(start), end.map_or(content_frames, |end| frame(end).min(content_frames)))
         };
-        let mut clips: Vec<_> = seconds.iter().map(clip).filter(|(start, end)| start < end).collect();
+        let mut given: Vec<_> = seconds.iter().map(clip).filter(|(start, end)| start < end).collect();
+        given.sort_unstable();
+        let mut clips: Vec<(u64, u64)> = Vec::with_capacity(given.len());
+        for (start, end) in given {
+            match clips.last_mut() {
+                Some(last) if start < last.1 => last.1 = last.1.max(end),
+                _ => clips.push((start, end)),
+            }
+        }
         if seconds.is_empty() && content_frames > 0 {
             clips.push((0, content_frames));
         }
@@ -36,10 +45,19 @@ impl Clips {
         self.0.iter().map(|(start, end)| end - start).sum()
     }
 
-    /// What of each clip lies between two frames; nothing of those that lie elsewhere.
-    pub fn within(&self, start: u64, end: u64) -> impl Iterator<Item = Clips> {
-        let both = move |&(from, to): &(u64, u64)| (from.max(start), to.min(end));
-        self.0.iter().map(both).filter(|(from, to)| from < to).map(|clip| Clips(vec![clip]))
+    /// The frames from one to another, which must rise.
+    pub fn one(clip: (u64, u64)) -> Self {
+        Clips(vec![clip])
+    }
+
+    /// The frame at which the first begins.
+    pub fn start(&self) -> u64 {
+        self.0.first().map_or(0, |clip| clip.0)
+    }
+
+    /// The first frame of each and the one behind its last.
+    pub fn frames_of_each(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().copied()
     }
 }
 
@@ -66,7 +84,6 @@ impl Seek {
                 return Some(Window { start: self.frame, frames: (end - self.frame).min(WINDOW_FRAMES as u64) });
             }
             self.clip += 1;
-            // Clips may be given in any order, so the next one may begin further ahead.
             self.frame = self.clips.0.get(self.clip)?.0;
         }
     }

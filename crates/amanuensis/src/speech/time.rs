@@ -112,6 +112,26 @@ impl TimeMap {
         self.through(moment, self.spans.partition_point(|(heard, _)| samples(*heard) < moment.0))
     }
 
+    /// When what is said to last from `start` to `end` lasted. Times that are no exacter than `slack` seconds do not reach
+    /// over a place where something was left out by less than that.
+    pub fn stretch(&self, start: Heard, end: Heard, slack: f64) -> (Recorded, Recorded) {
+        let (first, last) = (Heard(start.0 + slack), Heard(end.0 - slack));
+        let meeting = |moment: Heard, other: Heard| {
+            let (low, high) = (moment.0.min(other.0), moment.0.max(other.0));
+            self.spans
+                .iter()
+                .map(|(heard, _)| samples(*heard))
+                .find(|meeting| (low..=high).contains(meeting) && *meeting > 0.0)
+        };
+        // What is shorter than the slack says nothing of where it belongs.
+        if first.0 >= last.0 {
+            return self.word(start, end);
+        }
+        let start = meeting(start, first).map_or(start, Heard);
+        let end = meeting(last, end).map_or(end, Heard);
+        (self.start(start), self.end(end))
+    }
+
     /// When a word was said: all of it in the stretch that its middle is in.
     pub fn word(&self, start: Heard, end: Heard) -> (Recorded, Recorded) {
         let middle = (start.0 + end.0) / 2.0;
@@ -166,6 +186,20 @@ mod tests {
     fn a_word_stays_in_one_stretch() {
         let (start, end) = two().word(Heard::from_seconds(0.7), Heard::from_seconds(1.1));
         assert_eq!((start.seconds(), end.seconds()), (1.7, 2.0));
+    }
+
+    #[test]
+    fn coarse_times_do_not_reach_over_what_was_left_out() {
+        let stretch = |start: f64, end: f64| {
+            let (start, end) = two().stretch(Heard::from_seconds(start), Heard::from_seconds(end), 0.2);
+            (start.seconds(), end.seconds())
+        };
+        assert_eq!(stretch(0.9, 1.8), (5.0, 5.8), "it begins right before the meeting");
+        assert_eq!(stretch(0.25, 1.1), (1.25, 2.0), "it ends right behind it");
+        assert_eq!(stretch(0.5, 1.5), (1.5, 5.5), "it does reach over");
+        assert_eq!(stretch(0.25, 0.75), (1.25, 1.75));
+        assert_eq!(stretch(0.95, 1.15), (5.0, 5.15), "the middle of what is short tells");
+        assert_eq!(stretch(0.0, 0.6), (1.0, 1.6));
     }
 
     #[test]

@@ -13,13 +13,13 @@ use super::strand::{Strand, Surroundings};
 use crate::audio::{Recording, Sound};
 use crate::backend::Receipt;
 use crate::decoding::{Decoded, Languages, Request};
-use crate::mel::Spectrogram;
+use crate::mel::{Spectrogram, WINDOW_SECONDS};
 use crate::segments::{Clips, Seek, Segment, Transcript, Window};
-use crate::speech::{self, Span, Spliced, TimeMap};
+use crate::speech::{self, Heard, Span, Spliced, TimeMap};
 use crate::tokens::{Special, Tokenizer};
 
-/// Seconds of a window.
-const WINDOW_SECONDS: f64 = 30.0;
+/// Samples in a frame of 10 ms.
+const HOP: u64 = crate::mel::HOP as u64;
 
 /// What is to be heard of a recording.
 pub(super) struct Audible<'a> {
@@ -45,9 +45,10 @@ impl<'a> Audible<'a> {
             (None, None) => None,
         };
         let samples = recording.len();
+        let clips = Clips::new(&options.clips, samples / HOP);
         let map = match (&options.vad, &speech) {
             (Some(vad), Some(speech)) => {
-                TimeMap::new(&within_clips(&speech::spans(speech, samples, &vad.options), &options.clips, samples))
+                TimeMap::new(&both(&speech::spans(speech, samples, &vad.options), &spans_of(&clips)))
             }
             _ => TimeMap::identity(),
         };
@@ -55,12 +56,19 @@ impl<'a> Audible<'a> {
         let heard = spliced.as_ref().map_or(samples, Sound::samples);
         let frames = heard / HOP;
         // With voice activity detection the clips are in the map already.
-        let clips = if options.vad.is_some() { &[] } else { options.clips.as_slice() };
-        let all = Clips::new(clips, frames);
+        let all = if options.vad.is_some() { Clips::new(&[], frames) } else { clips };
         let strands = match (options.batch, &speech) {
+            (Some(_), Some(speech)) if options.vad.is_some() => {
+                speech::chunks(&map, heard, speech, WINDOW_SECONDS).into_iter().map(Clips::one).collect()
+            }
             (Some(_), Some(speech)) => {
-                let chunks = speech::chunks(&map, heard, speech, WINDOW_SECONDS);
-                chunks.iter().flat_map(|&(start, end)| all.within(start, end)).collect()
+                let chunks = |clip: Span| {
+                    let shift = move |(start, end)| Clips::one((clip.start / HOP + start, clip.start / HOP + end));
+                    speech::chunks(&TimeMap::new(&[clip]), clip.samples(), speech, WINDOW_SECONDS)
+                        .into_iter()
+                        .map(shift)
+                };
+                spans_of(&all).into_iter().flat_map(chunks).collect()
             }
             _ => vec![all],
         };
@@ -76,33 +84,18 @@ impl<'a> Audible<'a> {
     }
 }
 
-/// Samples in a frame of 10 ms.
-const HOP: u64 = crate::mel::HOP as u64;
+/// Clips as stretches of samples.
+fn spans_of(clips: &Clips) -> Vec<Span> {
+    clips.frames_of_each().map(|(start, end)| Span { start: start * HOP, end: end * HOP }).collect()
+}
 
-/// What of `spans` lies in the clips, which are in seconds.
-fn within_clips(spans: &[Span], clips: &[(f64, Option<f64>)], samples: u64) -> Vec<Span> {
-    if clips.is_empty() {
-        return spans.to_vec();
-    }
-    let sample = |seconds: f64| ((seconds.max(0.0) * f64::from(crate::audio::SAMPLE_RATE)) as u64).min(samples);
-    let mut clips: Vec<Span> = clips
-        .iter()
-        .map(|&(start, end)| Span { start: sample(start), end: end.map_or(samples, sample) })
-        .filter(|clip| clip.start < clip.end)
-        .collect();
-    clips.sort_by_key(|clip| clip.start);
-    let mut inside: Vec<Span> = Vec::new();
-    for clip in clips {
-        for span in spans {
-            // Clips may overlap; nothing is heard twice.
-            let done = inside.last().map_or(0, |last| last.end);
-            let both = Span { start: span.start.max(clip.start).max(done), end: span.end.min(clip.end) };
-            if both.start < both.end {
-                inside.push(both);
-            }
-        }
-    }
-    inside
+/// What lies in both, each of which is in rising order and without overlap.
+fn both(some: &[Span], others: &[Span]) -> Vec<Span> {
+    let of = |span: &Span| {
+        let span = *span;
+        others.iter().map(move |other| Span { start: span.start.max(other.start), end: span.end.min(other.end) })
+    };
+    some.iter().flat_map(of).filter(|span| span.start < span.end).collect()
 }
 
 /// One recording being transcribed.
@@ -138,7 +131,8 @@ impl<'a, 'c> Course<'a, 'c> {
         control: &'a mut Control<'c>,
     ) -> Self {
         let strand = |(index, clips): (usize, &Clips)| {
-            Strand::new(Seek::new(clips.clone()), asked.story.clone(), index == 0, &asked.language)
+            let before = if index == 0 { Heard::default() } else { Heard::from_frames(clips.start()) };
+            Strand::new(Seek::new(clips.clone()), asked.story.clone(), index == 0, before, &asked.language)
         };
         let strands: VecDeque<Strand> = audible.strands.iter().enumerate().map(strand).collect();
         let total = audible.strands.iter().map(Clips::frames).sum();
@@ -172,6 +166,11 @@ impl<'a, 'c> Course<'a, 'c> {
         }
     }
 
+    /// Whether the language of its next window is to be found out.
+    pub(super) fn needs_language(&self) -> bool {
+        self.asked.language.is_empty() || (self.options.detection.every_window && self.options.language.is_none())
+    }
+
     /// What is asked of the decoder for the next window of a strand.
     pub(super) fn request(&self, strand: &Strand, special: &Special) -> Request {
         let anew = self.options.detection.every_window && special.is_multilingual();
@@ -181,7 +180,10 @@ impl<'a, 'c> Course<'a, 'c> {
 
     /// Whether a window's text is the prompt's, and that is acted upon.
     pub(super) fn leaks(&self, decoded: &Decoded) -> bool {
-        self.options.guard && evidence::is_leak(&decoded.text, &self.asked.prompt_text, decoded, self.options)
+        // A silence is dropped anyway; without the prompt it may come out as words.
+        !self.options.thresholds.is_silence(decoded)
+            && self.options.guard
+            && evidence::is_leak(&decoded.text, &self.asked.prompt_text, decoded, self.options)
     }
 
     /// The strands that have a window to be heard, in order, with the window: at most `count`, and until the language
@@ -207,6 +209,9 @@ impl<'a, 'c> Course<'a, 'c> {
 
     /// Tells of the segments that are finished, in order of time, and of how far the work has come.
     pub(super) fn tell(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
         while let Some(strand) = self.strands.front_mut() {
             for segment in &mut strand.segments[self.told..] {
                 segment.id = self.segments.len() + self.told;
@@ -226,6 +231,11 @@ impl<'a, 'c> Course<'a, 'c> {
         let all = self.audible.recording.duration();
         let share = if self.total == 0 { 1.0 } else { done.min(self.total) as f64 / self.total as f64 };
         self.control.tell(Event::Progress { processed: share * all, total: all });
+    }
+
+    /// Whether every window was heard, or nothing more will come of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.strands.is_empty()
     }
 
     /// Gives up if it alone was cancelled.

@@ -44,6 +44,12 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// The work was shared with that of other recordings, and could not go on.
+    #[error("stopped with the recordings that were transcribed together with it: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
     /// An option has a value that means nothing, or needs another option.
     #[error("option {option}: {reason}")]
     BadOption {
@@ -65,6 +71,17 @@ pub enum Error {
         /// Tokens of the model.
         vocabulary: usize,
     },
+}
+
+impl Error {
+    /// The same, for the other recordings that it stopped.
+    pub(super) fn of_others(&self) -> Error {
+        match self {
+            Error::Cancelled => Error::Cancelled,
+            Error::Stopped { reason } => Error::Stopped { reason: reason.clone() },
+            error => Error::Stopped { reason: error.to_string() },
+        }
+    }
 }
 
 impl From<AudioError> for Error {

@@ -10,15 +10,16 @@ use crate::speech::{Span, coverage};
 const HOT: f32 = 0.5;
 /// A segment of which less than this is speech was said into silence.
 const HARDLY_SPEECH: f32 = 0.2;
-/// A text of fewer words than this may well be in the prompt by chance.
+/// A text of fewer words or fewer letters than this may well be in the prompt by chance.
 const WORDS_OF_A_LEAK: usize = 2;
+const LETTERS_OF_A_LEAK: usize = 6;
 
 /// The signs that hold for a whole window.
 pub(super) fn of_window(decoded: &Decoded, options: &Options, leaked: bool) -> Vec<Flag> {
     let thresholds = &options.thresholds;
     let signs = [
         (Flag::Loop, decoded.looped),
-        (Flag::Repetitive, thresholds.compression_ratio.is_some_and(|limit| decoded.compression_ratio > limit)),
+        (Flag::Repetitive, thresholds.repeats(decoded)),
         (Flag::Unlikely, thresholds.is_unlikely(decoded)),
         (Flag::PromptLeak, leaked),
         (Flag::Guessed, decoded.temperature > HOT),
@@ -37,9 +38,10 @@ pub(super) fn of_segment(segment: &mut Segment, words: Option<&[HeardWord]>) {
     segment.flags.sort_unstable();
 }
 
-/// Whether text with this sign is not to be told to the next window.
-pub(super) fn is_anomaly(flag: Flag) -> bool {
-    matches!(flag, Flag::Loop | Flag::Repetitive | Flag::Silence | Flag::PromptLeak)
+/// Whether text with these signs is not to be told to the next window.
+pub(super) fn make_doubtful(flags: &[Flag]) -> bool {
+    let doubtful = |flag: &Flag| matches!(flag, Flag::Loop | Flag::Repetitive | Flag::Silence | Flag::PromptLeak);
+    flags.iter().any(doubtful)
 }
 
 /// How much of the recording between two moments, in seconds, is speech.
@@ -52,14 +54,35 @@ pub(super) fn speech(probabilities: &[f32], start: f64, end: f64) -> f32 {
 pub(super) fn is_leak(text: &str, prompt: &str, decoded: &Decoded, options: &Options) -> bool {
     let silent = options.thresholds.no_speech.is_some_and(|limit| decoded.no_speech_prob > limit);
     let (said, told) = (words(text), words(prompt));
-    silent && said.len() >= WORDS_OF_A_LEAK && told.windows(said.len()).any(|part| part == said)
+    let letters: usize = said.iter().map(|word| word.chars().count()).sum();
+    silent
+        && said.len() >= WORDS_OF_A_LEAK
+        && letters >= LETTERS_OF_A_LEAK
+        && told.windows(said.len()).any(|part| part == said)
 }
 
-/// The words of a text, without case and punctuation.
+/// The words of a text, without case and punctuation; in writing without spaces every letter counts as a word.
 fn words(text: &str) -> Vec<String> {
-    let bare =
-        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+    let mut words: Vec<String> = vec![String::new()];
+    for letter in text.chars() {
+        let alone = is_written_without_spaces(letter);
+        if (alone || letter.is_whitespace()) && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if letter.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(letter.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Letters of Thai, Lao, Burmese and Khmer, and all of East Asia but those of Korea.
+fn is_written_without_spaces(letter: char) -> bool {
+    matches!(letter, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{312f}'
+        | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
@@ -75,6 +98,9 @@ mod tests {
         assert!(!is_leak(" Okonkwo", prompt, &silent, &options), "one word may be chance");
         assert!(!is_leak(" Mr. Okonkwo", prompt, &silent, &options), "another order");
         assert!(!is_leak(" Mr. Ferrer", prompt, &Decoded::default(), &options), "somebody speaks");
+        let prompt = "以下是普通话的句子。";
+        assert!(is_leak("以下是普通话的句子", prompt, &silent, &options));
+        assert!(!is_leak("的句子", prompt, &silent, &options), "a few letters may be chance");
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub(crate) struct Means<'a> {
 }
 
 /// Transcribes recordings, `together` windows at a time. What is wrong with one job does not touch the others, nor does
-/// its own cancelling, which is looked at between rounds; `cancel`, like a failure of the device, ends all.
+/// its own cancelling, which is looked at between rounds; `cancel`, like a failure of the device, ends all that are not
+/// complete.
 pub(crate) fn transcribe(
     means: Means<'_>,
     jobs: &mut [Job<'_>],
@@ -80,14 +81,16 @@ pub(crate) fn transcribe(
     let mut open: Vec<&mut Course<'_, '_>> =
         courses.iter_mut().flatten().filter_map(|course| course.as_mut().ok()).collect();
     let mut stopped = Rounds { means, together: together.get() }.run(&mut open, &mut work).err();
-    let was_stopped = stopped.is_some();
+    let why = stopped.as_ref().map(Error::of_others);
     let receipt = work.receipt;
     let finished: Vec<_> = courses
         .into_iter()
         .map(|course| match course? {
-            // The first job tells why all were stopped.
-            Ok(_) if was_stopped => Some(Err(stopped.take().unwrap_or(Error::Cancelled))),
-            Ok(course) => Some(course.finish(&receipt)),
+            // What is complete stays; of the rest, the first has the failure itself.
+            Ok(course) => Some(match &why {
+                Some(why) if !course.is_over() => Err(stopped.take().unwrap_or_else(|| why.of_others())),
+                _ => course.finish(&receipt),
+            }),
             Err(error) => Some(Err(error)),
         })
         .collect();
@@ -150,6 +153,8 @@ pub(crate) fn detect_language(
     cancel: &AtomicBool,
 ) -> Result<Languages, Error> {
     let mut work = Work::new(cancel);
+    // A language that is given is not what is asked here.
+    let options = &Options { language: None, batch: None, ..options.clone() };
     let (asked, audible) = prepare(means, recording, options, &mut work)?;
     let spectrogram = spectrogram(means, &audible, options, &mut work)?;
     let mut control = Control::new();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use crate::decoding::{Resort, Search, Thresholds};
+use super::error::Error;
+use super::request::whole;
+use crate::decoding::{LengthPenalty, Resort, Search, Thresholds};
 use crate::mel::Convention;
 use crate::segments::Punctuation;
 use crate::speech::Vad;
@@ -38,7 +40,8 @@ impl Default for Detection {
     }
 }
 
-/// What a transcription is asked for. Lists of tokens and the latest first timestamp are what the model's files say.
+/// What a transcription is asked for. What is not given of tokens to suppress and of the latest first timestamp is what
+/// the model's files say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Transcribe or translate.
@@ -49,7 +52,8 @@ pub struct Options {
     pub detection: Detection,
     /// Whether segments get times.
     pub timestamps: bool,
-    /// How late the first timestamp of a window may be, in seconds; what the model's files say if not given.
+    /// How late the first timestamp of a window may be, in seconds; what the model's files say if not given. With 0 every
+    /// window begins to speak at once (openai/whisper takes 0 for no limit).
     pub max_initial_timestamp: Option<f64>,
     /// Whether words get times, and which marks belong to the words beside them.
     pub words: Option<Punctuation>,
@@ -70,7 +74,7 @@ pub struct Options {
     pub prompt_reset_on_temperature: f32,
     /// How the tokens are searched for.
     pub search: Search,
-    /// What a token that was said in the window before loses; 1 is nothing.
+    /// What a token loses that was said earlier in its window; 1 is nothing.
     pub repetition_penalty: f32,
     /// So many tokens in a row are not said twice in a window; 0 allows it.
     pub no_repeat_ngram_size: usize,
@@ -96,8 +100,8 @@ pub struct Options {
     pub clips: Vec<(f64, Option<f64>)>,
     /// Whether and how silences are left out.
     pub vad: Option<Vad>,
-    /// How many windows are decoded together, each on its own: the recording is cut in its pauses. Without it one
-    /// window follows the other.
+    /// The recording is cut in its pauses, and so many of the pieces are decoded together, each on its own. Without it one
+    /// window follows the other. (`Engine::transcribe_many` is told how many windows of all its recordings go together.)
     pub batch: Option<NonZeroUsize>,
     /// Whose log-mel spectrogram to compute.
     pub mel: Convention,
@@ -137,7 +141,60 @@ impl Default for Options {
     }
 }
 
+/// More hypotheses for one window than this serve nobody.
+const MOST_HYPOTHESES: usize = 64;
+/// More windows together than this only take memory: tens of megabytes each with whisper-base.
+const MOST_WINDOWS: usize = 256;
+
 impl Options {
+    /// Refuses numbers that mean nothing, and options that need others: what is wrong whatever the model.
+    pub fn check(&self) -> Result<(), Error> {
+        let Options { search, .. } = self;
+        let bad = |option: &'static str, reason: &str| Err(Error::BadOption { option, reason: reason.to_owned() });
+        if search.temperatures.iter().any(|temperature| !temperature.is_finite() || *temperature < 0.0) {
+            return bad("temperature", "temperatures are numbers from 0 on");
+        }
+        if search.beam_size.is_some_and(|size| !(1..=MOST_HYPOTHESES).contains(&size)) {
+            return bad("beam_size", "from 1 to 64 hypotheses can be followed");
+        }
+        if !(1..=MOST_HYPOTHESES).contains(&search.best_of) {
+            return bad("best_of", "from 1 to 64 hypotheses can be sampled");
+        }
+        if !search.patience.is_finite() || search.patience <= 0.0 {
+            return bad("patience", "it is a number above 0");
+        }
+        if search.max_new_tokens == Some(0) {
+            return bad("max_new_tokens", "a window needs at least 1 token");
+        }
+        if let LengthPenalty::Gnmt(power) | LengthPenalty::Power(power) = search.length_penalty
+            && !(0.0..=10.0).contains(&power)
+        {
+            return bad("length_penalty", "it is a number from 0 to 10");
+        }
+        if !(0.1..=10.0).contains(&self.repetition_penalty) {
+            return bad("repetition_penalty", "it is a number from 0.1 to 10; 1 changes nothing");
+        }
+        if self.max_initial_timestamp.is_some_and(|seconds| !(0.0..=30.0).contains(&seconds)) {
+            return bad("max_initial_timestamp", "it is a number of seconds from 0 to 30");
+        }
+        match self.hallucination_silence_threshold {
+            Some(_) if self.words.is_none() => {
+                return bad("hallucination_silence_threshold", "it needs word times; ask for them too");
+            }
+            Some(seconds) if !(seconds >= 0.0) => {
+                return bad("hallucination_silence_threshold", "it is a number of seconds from 0 on");
+            }
+            _ => {}
+        }
+        if self.carry_initial_prompt && self.initial_prompt.is_none() {
+            return bad("carry_initial_prompt", "there is no initial prompt to carry");
+        }
+        if self.batch.is_some_and(|windows| windows.get() > MOST_WINDOWS) {
+            return bad("batch_size", "at most 256 windows can be decoded together");
+        }
+        self.suppress_regex.as_deref().map_or(Ok(()), |pattern| whole(pattern).map(drop))
+    }
+
     /// Every option by its name with its value in words, as provenance tells it.
     pub fn described(&self) -> BTreeMap<String, String> {
         fn maybe<T: ToString>(value: &Option<T>) -> String {
@@ -147,7 +204,10 @@ impl Options {
         let clip = |(start, end): &(f64, Option<f64>)| format!("{start}-{}", maybe(end));
         let clips: Vec<String> = self.clips.iter().map(clip).collect();
         let tokens = self.suppress_tokens.as_ref().map(|tokens| format!("{tokens:?}"));
-        let words = self.words.as_ref().map(|_| "dynamic time warping");
+        let words = self
+            .words
+            .as_ref()
+            .map(|marks| format!("with {:?} before and {:?} behind", marks.prepended, marks.appended));
         [
             ("task", format!("{:?}", self.task).to_lowercase()),
             ("language", maybe(&self.language)),

@@ -41,7 +41,7 @@ impl Asked {
     ) -> Result<Self, Error> {
         let special = tokenizer.special();
         let mut warnings = Vec::new();
-        check(options)?;
+        options.check()?;
         let (language, language_token) = match &options.language {
             Some(asked) => known_language(special, asked, &mut warnings)?,
             None if special.is_multilingual() => (String::new(), None),
@@ -73,46 +73,6 @@ impl Asked {
         code.clone_into(&mut self.language);
     }
 }
-
-/// Refuses numbers that mean nothing, and options that need others.
-fn check(options: &Options) -> Result<(), Error> {
-    let search = &options.search;
-    let bad = |option: &'static str, reason: &str| Err(Error::BadOption { option, reason: reason.to_owned() });
-    if search.temperatures.iter().any(|temperature| !temperature.is_finite() || *temperature < 0.0) {
-        return bad("temperature", "temperatures are numbers from 0 on");
-    }
-    if search.beam_size == Some(0) || search.beam_size.is_some_and(|size| size > MOST_LANES) {
-        return bad("beam_size", "from 1 to 64 hypotheses can be followed");
-    }
-    if search.best_of == 0 || search.best_of > MOST_LANES {
-        return bad("best_of", "from 1 to 64 hypotheses can be sampled");
-    }
-    if !search.patience.is_finite() || search.patience <= 0.0 {
-        return bad("patience", "it is a number above 0");
-    }
-    if search.max_new_tokens == Some(0) {
-        return bad("max_new_tokens", "a window needs at least 1 token");
-    }
-    if let crate::decoding::LengthPenalty::Gnmt(power) | crate::decoding::LengthPenalty::Power(power) =
-        search.length_penalty
-        && !(0.0..=10.0).contains(&power)
-    {
-        return bad("length_penalty", "it is a number from 0 to 10");
-    }
-    if !options.repetition_penalty.is_finite() || options.repetition_penalty <= 0.0 {
-        return bad("repetition_penalty", "it is a number above 0; 1 changes nothing");
-    }
-    if options.hallucination_silence_threshold.is_some() && options.words.is_none() {
-        return bad("hallucination_silence_threshold", "it needs word times; ask for them too");
-    }
-    if options.carry_initial_prompt && options.initial_prompt.is_none() {
-        return bad("carry_initial_prompt", "there is no initial prompt to carry");
-    }
-    Ok(())
-}
-
-/// More lanes for one window than this serve nobody and take gigabytes.
-const MOST_LANES: usize = 64;
 
 /// What the model cannot do, in words.
 fn warn(options: &Options, special: &Special, dims: &Dims, warnings: &mut Vec<String>) {
@@ -155,9 +115,9 @@ fn allowed_languages(options: &Options, special: &Special) -> Result<Vec<String>
 
 /// The tokens of a prefix. With timestamps the first one stands before it, as before every text.
 fn prefix(options: &Options, tokenizer: &Tokenizer) -> Vec<Token> {
-    let Some(text) = &options.prefix else { return Vec::new() };
-    let first = options.timestamps.then_some(tokenizer.special().timestamp_begin);
-    first.into_iter().chain(text_prompt(tokenizer, text)).collect()
+    let text = options.prefix.as_deref().map_or_else(Vec::new, |text| text_prompt(tokenizer, text));
+    let first = options.timestamps.then_some(tokenizer.special().timestamp_begin).filter(|_| !text.is_empty());
+    first.into_iter().chain(text).collect()
 }
 
 /// The language that was asked for and its token, if the model distinguishes languages.
@@ -214,8 +174,7 @@ fn rules(options: &Options, tokenizer: &Tokenizer, generation: &Generation) -> R
         suppressed.extend(tokens_that(tokenizer, |text| text.contains(NUMERALS)));
     }
     if let Some(pattern) = &options.suppress_regex {
-        let bad = |error: regex_lite::Error| Error::BadOption { option: "suppress_regex", reason: error.to_string() };
-        let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(bad)?;
+        let regex = whole(pattern)?;
         suppressed.extend(tokens_that(tokenizer, |text| regex.is_match(text)));
     }
     let suppressed_first = if options.suppress_blank { generation.begin_suppress_tokens.clone() } else { Vec::new() };
@@ -225,6 +184,12 @@ fn rules(options: &Options, tokenizer: &Tokenizer, generation: &Generation) -> R
         options.max_initial_timestamp.map(|seconds| (seconds.max(0.0) * TIMESTAMPS_PER_SECOND).round() as usize);
     let initial = asked.or(generation.max_initial_timestamp_index).unwrap_or(INITIAL_TIMESTAMP);
     Ok(if options.timestamps { rules.with_timestamps(special, initial) } else { rules })
+}
+
+/// A regular expression that matches nothing but whole texts.
+pub(super) fn whole(pattern: &str) -> Result<Regex, Error> {
+    let bad = |error: regex_lite::Error| Error::BadOption { option: "suppress_regex", reason: error.to_string() };
+    Regex::new(&format!("^(?:{pattern})$")).map_err(bad)
 }
 
 /// What WhisperX takes for a sign of numbers.

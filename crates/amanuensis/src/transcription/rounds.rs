@@ -7,7 +7,7 @@ use super::course::Course;
 use super::error::Error;
 use super::strand::Heeded;
 use crate::backend::{Decoding, Stage, Work};
-use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, room_for_previous};
+use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, restrict, room_for_previous};
 use crate::mel::{Mel, WINDOW_FRAMES};
 use crate::model::Generation;
 use crate::segments::{AlignedWord, Alignment, Cut, Window, align, cut, uncut};
@@ -45,6 +45,12 @@ pub(super) struct Rounds<'m> {
 impl Rounds<'_> {
     /// Goes round until every window of every course was heard.
     pub(super) fn run(self, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
+        // Where nothing is to be heard, that is all there is to tell.
+        for course in courses.iter_mut() {
+            if course.turns(1).is_empty() {
+                course.tell();
+            }
+        }
         loop {
             courses.iter_mut().for_each(|course| course.heed_cancelling());
             let mut turns = self.turns(courses);
@@ -57,9 +63,7 @@ impl Rounds<'_> {
             }
             let encoded = self.means.model.encode(&mels, work)?;
             let mut decoding = self.means.model.begin(&encoded, work)?;
-            for (window, turn) in turns.iter().enumerate() {
-                self.languages(courses[turn.course], turn, &mut *decoding, window, work)?;
-            }
+            self.languages(&turns, courses, &mut *decoding, work)?;
             let said = self.decode(&turns, courses, &mut *decoding, work)?;
             self.heed(&turns, courses, &said, &mut *decoding, work)?;
             courses.iter_mut().for_each(|course| course.tell());
@@ -72,7 +76,7 @@ impl Rounds<'_> {
         let mel = course.spectrogram.window(window.start, window.frames as usize, WINDOW_FRAMES)?;
         let encoded = self.means.model.encode(&[mel], work)?;
         let mut decoding = self.means.model.begin(&encoded, work)?;
-        self.languages(course, &Turn { course: 0, strand, window }, &mut *decoding, 0, work)
+        self.languages(&[Turn { course: 0, strand, window }], &mut [course], &mut *decoding, work)
     }
 
     /// Whose turn it is: the first strands of the first courses, so that what is begun is finished first.
@@ -85,56 +89,63 @@ impl Rounds<'_> {
         turns
     }
 
-    /// Finds out the language of a turn, unless it is known: by the encoded window number `window`, which is its own.
+    /// Finds out the languages of the turns that need it, in one batch.
     fn languages(
         self,
-        course: &mut Course<'_, '_>,
-        turn: &Turn,
+        turns: &[Turn],
+        courses: Courses<'_, '_, '_, '_>,
         decoding: &mut dyn Decoding,
-        window: usize,
         work: &mut Work<'_>,
     ) -> Result<(), Error> {
         let special = self.means.tokenizer.special();
-        let anew = course.options.detection.every_window && course.options.language.is_none();
-        if !special.is_multilingual() || (!anew && !course.asked.language.is_empty()) {
+        let needs = |window: &usize| courses[turns[*window].course].needs_language();
+        let windows: Vec<usize> = (0..turns.len()).filter(needs).collect();
+        if !special.is_multilingual() || windows.is_empty() {
             return Ok(());
         }
-        let mut heard = decoding::detect(decoding, &[window], &course.asked.allowed, special, work)?;
-        if course.asked.language.is_empty() {
-            self.listen_longer(course, turn, &mut heard, work)?;
-            course.speak(mean(&heard));
-        }
-        if anew {
-            let threshold = course.options.detection.threshold;
-            let strand = &mut course.strands[turn.strand];
-            strand.language = next_language(&strand.language, &heard[0], threshold);
+        let heard = decoding::detect(decoding, &windows, special, work)?;
+        for (window, heard) in windows.into_iter().zip(heard) {
+            let (turn, course) = (turns[window], &mut *courses[turns[window].course]);
+            let heard = restrict(heard, &course.asked.allowed);
+            if course.asked.language.is_empty() {
+                let languages = self.listen_longer(course, turn, heard.clone(), work)?;
+                course.speak(languages);
+            }
+            if course.options.detection.every_window && course.options.language.is_none() {
+                let threshold = course.options.detection.threshold;
+                let strand = &mut course.strands[turn.strand];
+                strand.language = next_language(&strand.language, &heard, threshold);
+            }
         }
         Ok(())
     }
 
-    /// Hears further windows as long as no language is probable enough.
+    /// Hears further windows of the strand as long as no language is probable enough; the mean of them all.
     fn listen_longer(
         self,
         course: &mut Course<'_, '_>,
-        turn: &Turn,
-        heard: &mut Vec<Languages>,
+        turn: Turn,
+        first: Languages,
         work: &mut Work<'_>,
-    ) -> Result<(), Error> {
-        let detection = &course.options.detection;
-        for number in 1..detection.windows.get() as u64 {
-            let start = turn.window.start + number * WINDOW_FRAMES as u64;
-            let certain = mean(heard).first().is_none_or(|(_, probability)| *probability > detection.threshold);
-            if certain || start >= course.spectrogram.content_frames() {
-                break;
-            }
+    ) -> Result<Languages, Error> {
+        let special = self.means.tokenizer.special();
+        let (windows, threshold) = (course.options.detection.windows.get(), course.options.detection.threshold);
+        let mut seek = course.strands[turn.strand].seek.clone();
+        seek.advance(turn.window, turn.window.start + turn.window.frames);
+        let mut heard = vec![first];
+        while heard.len() < windows {
+            let certain = mean(&heard).first().is_none_or(|(_, probability)| *probability > threshold);
+            let Some(window) = seek.window().filter(|_| !certain) else { break };
+            seek.advance(window, window.start + window.frames);
             // What cannot be read fails when its own turn comes, and then alone.
-            let Ok(mel) = course.spectrogram.window(start, WINDOW_FRAMES, WINDOW_FRAMES) else { break };
+            let frames = window.frames as usize;
+            let Ok(mel) = course.spectrogram.window(window.start, frames, WINDOW_FRAMES) else { break };
             let encoded = self.means.model.encode(&[mel], work)?;
             let mut decoding = self.means.model.begin(&encoded, work)?;
-            let special = self.means.tokenizer.special();
-            heard.extend(decoding::detect(&mut *decoding, &[0], &course.asked.allowed, special, work)?);
+            let languages = decoding::detect(&mut *decoding, &[0], special, work)?;
+            heard.extend(languages.into_iter().map(|languages| restrict(languages, &course.asked.allowed)));
         }
-        Ok(())
+        Ok(mean(&heard))
     }
 
     /// Decodes the windows.
@@ -197,7 +208,6 @@ impl Rounds<'_> {
         for (turn, Said { decoded, .. }) in turns.iter().zip(said) {
             let course = &mut *courses[turn.course];
             let strand = &mut course.strands[turn.strand];
-            strand.prefixed = false;
             let silent = course.options.thresholds.is_silence(decoded);
             if silent {
                 strand.seek.advance(turn.window, turn.window.start + turn.window.frames);

@@ -7,8 +7,8 @@ use super::evidence;
 use super::options::Options;
 use crate::decoding::Decoded;
 use crate::segments::{
-    self, AlignedWord, Cut, Flag, HeardWord, Judging, Seek, Segment, Spoken, Story, Window, Word, WordedPiece,
-    add_words, judge,
+    self, AlignedWord, Cut, HeardWord, Judging, Seek, Segment, Spoken, Story, Window, Word, WordedPiece, add_words,
+    judge,
 };
 use crate::speech::{Heard, TimeMap};
 use crate::tokens::{Token, Tokenizer};
@@ -61,9 +61,9 @@ struct Piece {
 }
 
 impl Strand {
-    pub(super) fn new(seek: Seek, story: Story, prefixed: bool, language: &str) -> Self {
-        let language = language.to_owned();
-        Strand { seek, story, prefixed, last_speech: Heard::default(), language, segments: Vec::new() }
+    /// Begins at the first window of `seek`; `last_speech` is when somebody spoke before it, as far as is known.
+    pub(super) fn new(seek: Seek, story: Story, prefixed: bool, last_speech: Heard, language: &str) -> Self {
+        Strand { seek, story, prefixed, last_speech, language: language.to_owned(), segments: Vec::new() }
     }
 
     /// Takes what was said in a window, and goes on to the next.
@@ -75,12 +75,15 @@ impl Strand {
                 let spoken: Vec<Spoken<'_>> = cut.pieces.iter().map(spoken).collect();
                 let special = around.tokenizer.special();
                 let start = Heard::from_frames(window.start);
-                let pieces = add_words(start, &spoken, words, punctuation, special.end_of_text, self.last_speech);
+                let mut pieces = add_words(start, &spoken, words, punctuation, special.end_of_text, self.last_speech);
+                let end = Heard::from_frames(window.start + window.frames);
+                pieces.iter_mut().for_each(|piece| piece.end_by(end));
                 let judging = Judging {
                     window,
                     content: around.content,
                     next,
-                    heard_to_end: cut.heard_to_end,
+                    // Behind the words of a loop there is the loop again.
+                    heard_to_end: cut.heard_to_end || decoded.looped,
                     last_speech: self.last_speech,
                 };
                 let judged = judge(&judging, &pieces, around.options.hallucination_silence_threshold);
@@ -130,16 +133,17 @@ impl Strand {
             if piece.start >= piece.end || text.trim().is_empty() {
                 continue;
             }
-            self.story.tell(&piece.tokens);
             let (start, end) = times(&piece, around);
             if start >= end {
                 continue;
             }
+            self.story.tell(&piece.tokens);
+            self.prefixed = false;
             let speech = around.speech.map(|probabilities| evidence::speech(probabilities, start, end));
             let words = piece.words.as_ref().map(|piece| piece.words.as_slice());
             let mut segment = Segment {
                 id: 0,
-                seek: window.start,
+                seek: around.map.start(Heard::from_frames(window.start)).frame(),
                 start,
                 end,
                 text,
@@ -157,10 +161,10 @@ impl Strand {
                 flags: flags.clone(),
             };
             evidence::of_segment(&mut segment, words);
-            doubtful |= around.options.guard && segment.flags.iter().any(|flag| evidence::is_anomaly(*flag));
+            doubtful |= around.options.guard && evidence::make_doubtful(&segment.flags);
             self.segments.push(segment);
         }
-        doubtful |= around.options.guard && flags.contains(&Flag::Loop);
+        doubtful |= around.options.guard && evidence::make_doubtful(&flags);
         self.story.close_window(doubtful);
     }
 }
@@ -168,6 +172,10 @@ impl Strand {
 fn spoken(piece: &segments::Piece) -> Spoken<'_> {
     Spoken { start: Heard::from_frames(piece.start), end: Heard::from_frames(piece.end), tokens: &piece.tokens }
 }
+
+/// How far the times that the model says may lie beside the place where a silence was left out, in seconds: less than
+/// what is usually kept beside speech.
+const SLACK: f64 = 0.2;
 
 /// Milliseconds: what no clock of sound is more exact than.
 fn rounded(seconds: f64) -> f64 {
@@ -185,7 +193,10 @@ fn times(piece: &Piece, around: Surroundings<'_>) -> (f64, f64) {
             let end = around.map.word(last.start, last.end).1;
             (within(start.seconds()), within(end.seconds()))
         }
-        _ => (within(around.map.start(piece.start).seconds()), within(around.map.end(piece.end).seconds())),
+        _ => {
+            let (start, end) = around.map.stretch(piece.start, piece.end, SLACK);
+            (within(start.seconds()), within(end.seconds()))
+        }
     }
 }
 

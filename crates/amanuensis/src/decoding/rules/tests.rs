@@ -33,7 +33,7 @@ fn allowed(said: &[Token]) -> Vec<Token> {
 
 fn allowed_among(said: &[Token], logit: impl Fn(Token) -> f32) -> Vec<Token> {
     let mut logits: Vec<f32> = (0..VOCABULARY as Token).map(logit).collect();
-    rules().apply(&mut logits, said);
+    rules().apply(&mut logits, said, 0);
     (0..VOCABULARY as Token).filter(|&token| logits[token as usize] > f32::NEG_INFINITY).collect()
 }
 
@@ -96,7 +96,7 @@ fn timestamps_come_when_together_they_outweigh_any_text() {
 #[test]
 fn without_timestamps_only_lists_count() {
     let mut logits = vec![0.0; VOCABULARY];
-    Rules::new(vec![3], vec![4]).apply(&mut logits, &[]);
+    Rules::new(vec![3], vec![4]).apply(&mut logits, &[], 0);
     let forbidden: Vec<_> = (0..VOCABULARY).filter(|&token| logits[token] == f32::NEG_INFINITY).collect();
     assert_eq!(forbidden, [3, 4]);
 }

@@ -41,8 +41,14 @@ impl<'a> Beam<'a> {
     fn offers(&self, rows: &mut [&mut [f32]]) -> Result<Vec<Offer>, BackendError> {
         let mut offers = Vec::with_capacity(self.live.len() * (self.size + 1));
         for (lane, (hypothesis, logits)) in self.live.iter().zip(rows).enumerate() {
-            self.terms.rules.apply(logits, &hypothesis.tokens);
+            self.terms.rules.apply(logits, &hypothesis.tokens, self.terms.forced.len());
             let total = scores::log_sum_exp(logits);
+            if total == f32::NEG_INFINITY {
+                // The rules leave nothing to say.
+                let (token, sum_logprob) = (self.terms.special.end_of_text, hypothesis.sum_logprob);
+                offers.push(Offer { lane, token, logprob: 0.0, sum_logprob });
+                continue;
+            }
             if !total.is_finite() {
                 return Err(BackendError::NotANumber { place: "logits" });
             }

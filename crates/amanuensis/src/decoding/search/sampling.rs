@@ -27,8 +27,12 @@ impl<'a> Sampling<'a> {
 
     /// Draws `count` tokens for a hypothesis with their log probabilities.
     fn draw(&mut self, said: &[Token], logits: &mut [f32], count: usize) -> Result<Vec<(Token, f32)>, BackendError> {
-        self.terms.rules.apply(logits, said);
+        self.terms.rules.apply(logits, said, self.terms.forced.len());
         let total = scores::log_sum_exp(logits);
+        if total == f32::NEG_INFINITY {
+            // The rules leave nothing to say.
+            return Ok(vec![(self.terms.special.end_of_text, 0.0); count]);
+        }
         let mut draw = || {
             let token =
                 if self.temperature > 0.0 { self.lots.draw(logits, self.temperature) } else { scores::best(logits).0 };

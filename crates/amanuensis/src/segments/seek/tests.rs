@@ -23,7 +23,8 @@ fn no_window_crosses_the_end_of_a_clip() {
     assert_eq!(windows(&[(1.0, Some(2.5)), (10.004, None)], 2000), [(100, 150), (1000, 1000)]);
     assert_eq!(windows(&[(5.0, Some(100.0))], 2000), [(500, 1500)], "clips end with the recording");
     assert_eq!(windows(&[(5.0, Some(5.0)), (30.0, None)], 2000), [], "clips without length are left out");
-    assert_eq!(windows(&[(10.0, Some(12.0)), (1.0, Some(2.0))], 2000), [(1000, 200), (100, 100)]);
+    assert_eq!(windows(&[(10.0, Some(12.0)), (1.0, Some(2.0))], 2000), [(100, 100), (1000, 200)], "in order of time");
+    assert_eq!(windows(&[(1.0, Some(3.0)), (2.0, Some(4.0))], 2000), [(100, 300)], "nothing is heard twice");
 }
 
 #[test]
@@ -38,11 +39,9 @@ fn seeking_goes_on_where_it_is_told_but_never_stands_still() {
 }
 
 #[test]
-fn clips_can_be_cut_and_what_was_heard_of_them_is_counted() {
+fn what_was_heard_of_clips_is_counted() {
     let clips = Clips::new(&[(0.0, Some(10.0)), (20.0, Some(40.0))], 9000);
     assert_eq!(clips.frames(), 3000);
-    let cut: Vec<Clips> = clips.within(500, 2500).collect();
-    assert_eq!(cut, [Clips(vec![(500, 1000)]), Clips(vec![(2000, 2500)])]);
     let mut seek = Seek::new(clips);
     let mut heard = Vec::new();
     while let Some(window) = seek.window() {

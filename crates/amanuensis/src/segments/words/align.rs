@@ -17,7 +17,8 @@ const FRAMES_PER_POSITION: u64 = 2;
 /// Logits in memory at a time: 16 MiB of them.
 const MOST_LOGITS: usize = 4 << 20;
 
-/// Scores of attention in memory at a time: 128 MiB of them, ten heads and two hundred tokens of eleven windows.
+/// Scores of attention in memory at a time, unless one window alone needs more: 128 MiB of them, ten heads and two
+/// hundred tokens of eleven windows.
 const MOST_SCORES: usize = 32 << 20;
 
 /// Positions on each side of a moment that count as looking at it: 0.1 s.

@@ -38,6 +38,15 @@ pub struct WordedPiece {
 }
 
 impl WordedPiece {
+    /// Nothing of it is later than `end`: the rules for long words may stretch the last one beyond the sound.
+    pub fn end_by(&mut self, end: Heard) {
+        let earlier = |moment: Heard| if moment > end { end } else { moment };
+        for word in &mut self.words {
+            (word.start, word.end) = (earlier(word.start), earlier(word.end));
+        }
+        (self.start, self.end) = (earlier(self.start), earlier(self.end));
+    }
+
     /// How sharply the decoder looked at the sound, mean over the tokens of the words: none without words.
     pub fn alignment(&self) -> Option<f32> {
         let tokens: usize = self.words.iter().map(|word| word.tokens.len()).sum();
