@@ -57,8 +57,11 @@ impl Prompt {
         }
         let start = tokens.len();
         tokens.extend(request.tokens(special));
-        // Of what is forced at least one position stays free.
-        let forced = &forced[..forced.len().min(context.saturating_sub(tokens.len() + 1))];
+        // Of what is forced at least one position stays free. And for its words the text is read once more: behind a
+        // request without timestamps, with as much as may be said and its end.
+        let again = Request { timestamps: false, ..request }.tokens(special).len() + context / 2 + 1;
+        let most = context.saturating_sub(again).min(context.saturating_sub(tokens.len() + 1));
+        let forced = &forced[..forced.len().min(most)];
         tokens.extend(forced);
         // Half of the positions at most; and the last token that is said takes none.
         let room = (context / 2).min((context + 1).saturating_sub(tokens.len()));

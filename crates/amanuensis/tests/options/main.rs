@@ -5,6 +5,7 @@ mod common;
 #[path = "../scripted/mod.rs"]
 mod scripted;
 
+mod extremes;
 mod heard;
 mod judged;
 mod said;
