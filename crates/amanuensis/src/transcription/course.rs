@@ -14,8 +14,8 @@ use crate::audio::{Recording, Sound};
 use crate::backend::Receipt;
 use crate::decoding::{Decoded, Languages, Request};
 use crate::mel::{Spectrogram, WINDOW_SECONDS};
-use crate::segments::{Clips, Seek, Segment, Transcript, Window};
-use crate::speech::{self, Heard, Span, Spliced, TimeMap};
+use crate::segments::{Clips, Segment, Transcript, Window};
+use crate::speech::{self, Span, Spliced, TimeMap};
 use crate::tokens::{Special, Tokenizer};
 
 /// Samples in a frame of 10 ms.
@@ -48,7 +48,8 @@ impl<'a> Audible<'a> {
         let clips = Clips::new(&options.clips, samples / HOP);
         let map = match (&options.vad, &speech) {
             (Some(vad), Some(speech)) => {
-                TimeMap::new(&both(&speech::spans(speech, samples, &vad.options), &spans_of(&clips)))
+                let spans = speech::spans(speech, samples, &vad.options);
+                TimeMap::new(&if options.clips.is_empty() { spans } else { both(&spans, &spans_of(&clips)) })
             }
             _ => TimeMap::identity(),
         };
@@ -131,8 +132,7 @@ impl<'a, 'c> Course<'a, 'c> {
         control: &'a mut Control<'c>,
     ) -> Self {
         let strand = |(index, clips): (usize, &Clips)| {
-            let before = if index == 0 { Heard::default() } else { Heard::from_frames(clips.start()) };
-            Strand::new(Seek::new(clips.clone()), asked.story.clone(), index == 0, before, &asked.language)
+            Strand::new(clips.clone(), asked.story.clone(), index == 0, &asked.language)
         };
         let strands: VecDeque<Strand> = audible.strands.iter().enumerate().map(strand).collect();
         let total = audible.strands.iter().map(Clips::frames).sum();

@@ -7,8 +7,8 @@ use super::evidence;
 use super::options::Options;
 use crate::decoding::Decoded;
 use crate::segments::{
-    self, AlignedWord, Cut, HeardWord, Judging, Seek, Segment, Spoken, Story, Window, Word, WordedPiece, add_words,
-    judge,
+    self, AlignedWord, Clips, Cut, HeardWord, Judging, Seek, Segment, Spoken, Story, Window, Word, WordedPiece,
+    add_words, judge,
 };
 use crate::speech::{Heard, TimeMap};
 use crate::tokens::{Token, Tokenizer};
@@ -61,9 +61,10 @@ struct Piece {
 }
 
 impl Strand {
-    /// Begins at the first window of `seek`; `last_speech` is when somebody spoke before it, as far as is known.
-    pub(super) fn new(seek: Seek, story: Story, prefixed: bool, last_speech: Heard, language: &str) -> Self {
-        Strand { seek, story, prefixed, last_speech, language: language.to_owned(), segments: Vec::new() }
+    /// Begins with the first of `clips`. Nothing is known of what was said before it.
+    pub(super) fn new(clips: Clips, story: Story, prefixed: bool, language: &str) -> Self {
+        let (last_speech, language) = (Heard::from_frames(clips.start()), language.to_owned());
+        Strand { seek: Seek::new(clips), story, prefixed, last_speech, language, segments: Vec::new() }
     }
 
     /// Takes what was said in a window, and goes on to the next.

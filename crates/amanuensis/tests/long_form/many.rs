@@ -44,7 +44,7 @@ fn windows_of_all_recordings_share_the_rounds() {
 #[test]
 fn any_number_of_windows_may_be_asked_for() {
     let engine = Stub::new(Script::reading(|_, _| said("So.", 29.0))).engine();
-    let options = Options { batch: Some(NonZeroUsize::MAX), ..plain() };
+    let options = Options { batch: Some(many(256)), ..plain() };
     let recording = stairs(100.0);
     assert_eq!(transcribe(&engine, &recording, &options).transcript.segments.len(), 4);
     let outcomes = engine.transcribe_many(&mut [job(&recording, &options)], NonZeroUsize::MAX, &NEVER);

@@ -157,6 +157,18 @@ fn the_prefix_begins_the_first_window_only() {
     }
 }
 
+#[test]
+fn a_long_prefix_leaves_room_for_text_and_for_the_times_of_its_words() {
+    for timestamps in [false, true] {
+        let words = Some(amanuensis::segments::Punctuation::default());
+        let options = Options { prefix: Some("long ".repeat(500)), words, guard: false, timestamps, ..plain() };
+        let script = Script::saying(|lane| surely(word(lane.said.len())));
+        let (outcome, _) = outcome(script, &stairs(20.0), &options);
+        let said = outcome.transcript.segments[0].tokens.len();
+        assert!((219..=219 + 224).contains(&said), "{said} tokens");
+    }
+}
+
 fn is_task(token: Token) -> bool {
     Some(token) == special().transcribe
 }

@@ -17,7 +17,7 @@ use amanuensis::model::{self, Dims, ModelFile, Source};
 use amanuensis::tokens::{Special, Token};
 
 use crate::common::model_folder;
-pub(crate) use sound::{second, silence, stairs, tone};
+pub(crate) use sound::*;
 
 /// The demo model's vocabulary and settings, which the stub borrows.
 pub(crate) static DEMO: LazyLock<ModelFile> = LazyLock::new(demo);

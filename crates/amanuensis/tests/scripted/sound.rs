@@ -13,11 +13,6 @@ const RATE: usize = 16_000;
 /// How much softer each second is than the one before it: 120 of them stay well above the last bit.
 const STEP: f64 = 0.95;
 
-/// A tone of 1 kHz, of the same loudness throughout.
-pub(crate) fn tone(seconds: f64, amplitude: f64) -> Recording {
-    of_time(seconds, |_| amplitude)
-}
-
 /// A tone of 1 kHz, softer with every second.
 pub(crate) fn stairs(seconds: f64) -> Recording {
     of_time(seconds, |time| 0.9 * STEP.powi(time as i32))
@@ -25,7 +20,7 @@ pub(crate) fn stairs(seconds: f64) -> Recording {
 
 /// Nothing at all.
 pub(crate) fn silence(seconds: f64) -> Recording {
-    tone(seconds, 0.0)
+    of_time(seconds, |_| 0.0)
 }
 
 fn of_time(seconds: f64, amplitude: impl Fn(f64) -> f64) -> Recording {
