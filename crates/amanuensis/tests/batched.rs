@@ -63,9 +63,11 @@ fn ways() -> Vec<(&'static str, Options)> {
     vec![
         ("greedy", Options::default()),
         ("beam", searching(Search { beam_size: Some(5), temperatures: vec![0.0], ..Search::default() })),
-        ("word times", Options { words: Some(Punctuation::default()), ..Options::default() }),
+        (
+            "word times, told what was said before",
+            Options { words: Some(Punctuation::default()), condition_on_previous_text: true, ..Options::default() },
+        ),
         ("sampling", searching(Search { temperatures: vec![0.7], best_of: 3, seed: 7, ..Search::default() })),
-        ("conditioned", Options { condition_on_previous_text: true, ..Options::default() }),
     ]
 }
 
