@@ -9,6 +9,7 @@ mod load;
 mod render;
 mod sound;
 mod transcribe;
+mod watcher;
 mod wish;
 
 use std::io;

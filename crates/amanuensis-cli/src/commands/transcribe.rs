@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use amanuensis::audio::{OpenOptions, Recording};
 use amanuensis::backend;
 use amanuensis::text::{JsonDialect, Writing};
-use amanuensis::tokens::languages;
-use amanuensis::{Control, Engine, Event, Job, Options, Outcome, Segment, merge_channels, text};
+use amanuensis::{Control, Engine, Event, Job, Options, Outcome, merge_channels};
 use anyhow::Context;
 
+use super::watcher::{Watcher, channel_name};
 use super::{CLOSED_PIPE, FAILED, Stop, load, sound, wish};
 use crate::args::{Task, Transcribe};
 use crate::console::{self, say};
@@ -178,7 +178,7 @@ impl Run<'_> {
             labelled: opened.len() > 1,
             processed: vec![0.0; count],
             total: opened.iter().flat_map(|(opened, _)| &opened.recordings).map(Recording::duration).sum(),
-            unwritten: None,
+            unprinted: None,
         });
         let places = opened.iter().enumerate().flat_map(|(file, (opened, target))| {
             opened
@@ -212,10 +212,10 @@ impl Run<'_> {
         let files: Vec<usize> = listeners.iter().map(|(file, ..)| *file).collect();
         drop(listeners);
         let watcher = watcher.into_inner();
-        let (unwritten, closed, processed) = (watcher.unwritten, watcher.closed, watcher.processed);
-        self.closed = closed;
+        let (unprinted, processed) = (watcher.unprinted, watcher.processed);
+        self.closed = watcher.closed;
         self.progress.end();
-        let results = match (results, unwritten) {
+        let results = match (results, unprinted) {
             (_, Some(error)) => Err(anyhow::Error::new(error).context("cannot write to standard output")),
             (results, None) => results,
         };
@@ -230,21 +230,17 @@ impl Run<'_> {
         for (file, result) in files.iter().zip(results) {
             of_files[*file].push(result);
         }
-        let done =
-            |file: usize| files.iter().zip(&processed).filter(|(of, _)| **of == file).map(|(_, done)| done).sum();
-        let outcome =
-            |(file, (channels, (opened, target))): (usize, (Vec<Result<Outcome, _>>, &(&Opened, &Target)))| {
-                let channels: Result<Vec<Outcome>, _> = channels.into_iter().collect();
-                if channels.is_err() && interrupt::asked() && !self.closed {
-                    let all: f64 = opened.recordings.iter().map(Recording::duration).sum();
-                    let done: f64 = done(file);
-                    say!("{}: stopped after {done:.1} of {all:.1} seconds{}", opened.name, self::unwritten(target));
-                }
-                let mut channels = channels.with_context(|| opened.name.clone())?;
-                let whole = if channels.len() == 1 { channels.pop() } else { merge_channels(channels) };
-                whole.with_context(|| format!("{}: it has no channels", opened.name))
-            };
-        of_files.into_iter().zip(opened).enumerate().map(outcome).collect()
+        let mut outcomes = Vec::with_capacity(opened.len());
+        for (file, (channels, (opened, target))) in of_files.into_iter().zip(opened).enumerate() {
+            let outcome = whole(&opened.name, channels);
+            if outcome.is_err() && interrupt::asked() && !self.closed {
+                let all: f64 = opened.recordings.iter().map(Recording::duration).sum();
+                let done: f64 = files.iter().zip(&processed).filter(|(of, _)| **of == file).map(|(_, done)| done).sum();
+                say!("{}: stopped after {done:.1} of {all:.1} seconds{}", opened.name, unwritten(target));
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
     /// Tells what could not be done as asked, and writes.
@@ -290,61 +286,12 @@ fn unwritten(target: &Target) -> &'static str {
     }
 }
 
-/// A channel as the writers of text call it.
-fn channel_name(channel: usize, count: usize) -> String {
-    match (channel, count) {
-        (0, 2) => "left".to_owned(),
-        (1, 2) => "right".to_owned(),
-        _ => format!("channel {}", channel + 1),
-    }
-}
-
-/// Who hears what happens to all that is decoded together.
-struct Watcher<'a> {
-    progress: &'a mut Progress,
-    verbose: bool,
-    closed: bool,
-    /// Whether segments are printed with the name of their file.
-    labelled: bool,
-    /// Seconds that are done of each recording, and of all there are.
-    processed: Vec<f64>,
-    total: f64,
-    /// Why a segment could not be printed.
-    unwritten: Option<std::io::Error>,
-}
-
-impl Watcher<'_> {
-    fn hear(&mut self, job: usize, name: &str, target: &Target, channel: Option<&str>, event: Event<'_>) {
-        match event {
-            Event::Progress { processed, .. } => {
-                self.processed[job] = processed;
-                self.progress.update(self.processed.iter().sum(), Some(self.total));
-            }
-            Event::Segment(segment) if self.verbose && !self.closed => self.print(name, target, channel, segment),
-            Event::Language([(code, probability), ..]) if self.verbose => {
-                let (percent, known) = (100.0 * probability, languages::name_of(code).unwrap_or("no name"));
-                let channel = channel.map_or_else(String::new, |channel| format!(", {channel}"));
-                say!("{name}{channel}: language {code} ({known}), {percent:.1}% sure");
-            }
-            _ => {}
-        }
-    }
-
-    fn print(&mut self, name: &str, target: &Target, channel: Option<&str>, segment: &Segment) {
-        let file = if self.labelled { format!("{}: ", console::visible(name)) } else { String::new() };
-        let label = channel.map_or_else(|| file.clone(), |channel| format!("{file}[{channel}] "));
-        let printed = text::line(segment).and_then(|line| console::print(format_args!("{label}{line}")));
-        match printed {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                self.closed = true;
-                if *target == Target::Nothing {
-                    interrupt::ask(); // nobody reads and nothing is kept
-                }
-            }
-            Err(error) => self.unwritten = Some(error),
-            Ok(()) => {}
-        }
-    }
+/// One outcome of all channels of an input.
+fn whole(name: &str, channels: Vec<Result<Outcome, amanuensis::Error>>) -> anyhow::Result<Outcome> {
+    let channels: Result<Vec<Outcome>, _> = channels.into_iter().collect();
+    let mut channels = channels.with_context(|| name.to_owned())?;
+    let whole = if channels.len() == 1 { channels.pop() } else { merge_channels(channels) };
+    whole.with_context(|| format!("{name}: it has no channels"))
 }
 
 /// The engine's receipt with the reading before it: of all that was decoded together.

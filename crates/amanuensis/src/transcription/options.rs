@@ -181,7 +181,7 @@ impl Options {
             Some(_) if self.words.is_none() => {
                 return bad("hallucination_silence_threshold", "it needs word times; ask for them too");
             }
-            Some(seconds) if !(seconds >= 0.0) => {
+            Some(seconds) if seconds.is_nan() || seconds < 0.0 => {
                 return bad("hallucination_silence_threshold", "it is a number of seconds from 0 on");
             }
             _ => {}

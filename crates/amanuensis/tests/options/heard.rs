@@ -69,7 +69,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "clips",
             words(&[A]),
             Options { clips: vec![(12.0, Some(15.0)), (3.0, Some(4.0))], ..plain() },
-            ["0", "12 3"],
+            ["0", "3 12"],
         )
         .seeing(windows),
         // A tone is no speech.
