@@ -161,6 +161,6 @@ mod tests {
         let varied: Vec<Token> = (0..64).collect();
         assert!((entropy(&varied).expect("enough tokens") - 32_f32.ln()).abs() < 1e-5);
         let thresholds = Thresholds { entropy: Some(2.4), ..Thresholds::default() };
-        assert!(thresholds.fails(&Decoded { tokens: vec![1, 2, 3, 4].repeat(20), ..Decoded::default() }));
+        assert!(thresholds.fails(&Decoded { tokens: [1, 2, 3, 4].repeat(20), ..Decoded::default() }));
     }
 }

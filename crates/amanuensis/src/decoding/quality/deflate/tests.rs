@@ -23,6 +23,7 @@ fn agree<const N: usize>(rows: &[Settings<N>], make: impl Fn([u64; N]) -> Vec<u8
 fn sizes_of_bytes_by_chance_are_those_of_zlib() {
     agree(&golden().uniform, |[seed, values, length]| texts::uniform(seed, values, length));
     agree(&golden().skewed, |[seed, percent, length]| texts::skewed(seed, percent, length));
+    agree(&golden().nested, |[seed, draws, length]| texts::nested(seed, draws, length));
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) struct Golden {
     pub(super) periodic: Vec<Settings<3>>,
     pub(super) counting: Vec<Settings<2>>,
     pub(super) skewed: Vec<Settings<3>>,
+    pub(super) nested: Vec<Settings<3>>,
     pub(super) copied: Vec<Settings<3>>,
     pub(super) one_copy: Vec<Settings<5>>,
     /// Language, seed, length and size.
@@ -71,6 +72,12 @@ pub(super) fn skewed(seed: u64, percent: u64, length: u64) -> Vec<u8> {
     let mut chance = Chance(seed);
     let mut byte = || (0..255).find(|_| chance.below(100) >= percent).unwrap_or(255);
     (0..length).map(|_| byte()).collect()
+}
+
+/// Each of `draws` numbers is drawn below the one before: small bytes are common, large ones ever rarer.
+pub(super) fn nested(seed: u64, draws: u64, length: u64) -> Vec<u8> {
+    let mut chance = Chance(seed);
+    (0..length).map(|_| (0..draws).fold(255, |value, _| chance.below(value + 1)) as u8).collect()
 }
 
 /// Bytes below 128, of which `copied` at `place` stand at `distance` before, too.
