@@ -83,6 +83,7 @@ impl Block {
         let (own, fixed) = (self.own_code_bits(), self.fixed_code_bits());
         // zlib compares whole bytes, and takes the fixed code where they are the same.
         let coded = if fixed.div_ceil(8) <= own.div_ceil(8) { fixed } else { own };
+        // zlib cannot store what has left its window, but a block of that length is always shorter when coded.
         let stored = self.length + STORED_LENGTH_BYTES;
         if stored <= coded.div_ceil(8) {
             (bits + BLOCK_HEADER_BITS).next_multiple_of(8) + 8 * stored

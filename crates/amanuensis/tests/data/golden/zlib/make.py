@@ -61,6 +61,17 @@ def skewed(seed, percent, length):
     return bytes(text)
 
 
+def nested(seed, draws, length):
+    """Each of `draws` numbers is drawn below the one before: small bytes are common, large ones ever rarer."""
+    chance, text = Chance(seed), bytearray()
+    for _ in range(length):
+        value = 255
+        for _ in range(draws):
+            value = chance.below(value + 1)
+        text.append(value)
+    return bytes(text)
+
+
 DISTANCES = [1, 2, 3, 4, 5, 9, 100, 257, 1000, 4095, 4096, 4097, 9000, 20000, 32505, 32506, 32507, 32768]
 LENGTHS = [3, 3, 3, 4, 4, 5, 6, 7, 8, 9, 15, 16, 17, 33, 127, 128, 129, 257, 258, 259, 600]
 
@@ -117,6 +128,12 @@ def cases():
     for percent in [38, 50, 62, 75, 90]:
         for length in [100, 3000, 40000]:
             yield skewed, length + percent, percent, length
+    # Code words of these texts would be too long.
+    for seed, draws, length in [(1, 3, 4000), (3, 2, 4000), (8, 2, 1000), (15, 2, 4000)]:
+        yield nested, seed, draws, length
+    # The last block is as many bytes with a code of its own as with the fixed one, but fewer bits.
+    for seed, values, length in [(1, 64, 16943), (1, 80, 16784), (2, 100, 16665)]:
+        yield uniform, seed, values, length
     for values in [1, 16, 256]:
         for length in [30, 300, 3000, 33000, 65500, 120000]:
             for seed in range(2):
@@ -125,7 +142,7 @@ def cases():
         for windows in [0, 1]:
             for distance in [32505, 32506, 32507]:
                 place = SLIDE + 32768 * windows
-                yield one_copy, 7, place, distance, min(20, ending), place + ending
+                yield one_copy, 2 - windows, place, distance, min(20, ending), place + ending
     for language in WORDS:
         for length in [20, 45, 70, 100, 150, 200, 250, 300, 400, 1000, 4000, 20000, 110000]:
             yield spoken, language, length, length
