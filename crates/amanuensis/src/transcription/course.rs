@@ -263,7 +263,12 @@ impl<'a, 'c> Course<'a, 'c> {
             duration: self.audible.recording.duration(),
             provenance: None,
         };
-        let (languages, warnings) = (self.languages, self.asked.warnings);
+        let (languages, mut warnings) = (self.languages, self.asked.warnings);
+        let seconds = self.audible.recording.duration();
+        if !self.options.clips.is_empty() && self.total == 0 && seconds > 0.0 {
+            warnings
+                .push(format!("nothing of what was asked for lies within the {seconds:.2} seconds of the recording"));
+        }
         Ok(Outcome { transcript, languages, receipt: receipt.clone(), warnings })
     }
 }

@@ -10,6 +10,13 @@ use crate::speech::{Span, coverage};
 const HOT: f32 = 0.5;
 /// A segment of which less than this is speech was said into silence.
 const HARDLY_SPEECH: f32 = 0.2;
+/// Seconds from which on a segment can be too long for its text, and the letters that it has for each at least.
+const LONG: f64 = 8.0;
+const SLOWEST: f64 = 0.5;
+/// Letters from which on a text can be too long for its segment, and those that it has for each second at most: the
+/// fastest speakers say thirty.
+const MUCH: f64 = 12.0;
+const FASTEST: f64 = 60.0;
 /// A text of fewer words or fewer letters than this may well be in the prompt by chance.
 const WORDS_OF_A_LEAK: usize = 2;
 const LETTERS_OF_A_LEAK: usize = 6;
@@ -32,10 +39,16 @@ pub(super) fn of_segment(segment: &mut Segment, words: Option<&[HeardWord]>) {
     if segment.speech.is_some_and(|share| share < HARDLY_SPEECH) {
         segment.flags.push(Flag::Silence);
     }
-    if words.is_some_and(is_anomalous) {
+    if words.is_some_and(is_anomalous) || is_out_of_proportion(segment) {
         segment.flags.push(Flag::Anomalous);
     }
     segment.flags.sort_unstable();
+}
+
+/// Whether a segment has far less or far more text than anybody says in its time.
+fn is_out_of_proportion(segment: &Segment) -> bool {
+    let (letters, seconds) = (segment.text.trim().chars().count() as f64, segment.end - segment.start);
+    (seconds > LONG && letters < SLOWEST * seconds) || (letters > MUCH && letters > FASTEST * seconds)
 }
 
 /// Whether text with these signs is not to be told to the next window.
@@ -101,6 +114,17 @@ mod tests {
         let prompt = "以下是普通话的句子。";
         assert!(is_leak("以下是普通话的句子", prompt, &silent, &options));
         assert!(!is_leak("的句子", prompt, &silent, &options), "a few letters may be chance");
+    }
+
+    #[test]
+    fn a_text_fits_its_time() {
+        let is_odd = |seconds: f64, text: &str| {
+            let mut segment = Segment { end: seconds, text: text.to_owned(), ..Segment::default() };
+            of_segment(&mut segment, None);
+            segment.flags == [Flag::Anomalous]
+        };
+        assert!(is_odd(29.7, " R") && is_odd(0.02, " Thomas cleaned the picture."));
+        assert!(!is_odd(29.7, " Thomas cleaned the picture.") && !is_odd(5.0, " R") && !is_odd(0.02, " Yes."));
     }
 
     #[test]

@@ -174,6 +174,9 @@ impl Options {
         if !(0.1..=10.0).contains(&self.repetition_penalty) {
             return bad("repetition_penalty", "it is a number from 0.1 to 10; 1 changes nothing");
         }
+        if self.prompt_reset_on_temperature.is_nan() {
+            return bad("prompt_reset_on_temperature", "it is a number");
+        }
         if self.max_initial_timestamp.is_some_and(|seconds| !(0.0..=30.0).contains(&seconds)) {
             return bad("max_initial_timestamp", "it is a number of seconds from 0 to 30");
         }

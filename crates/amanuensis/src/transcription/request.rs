@@ -4,7 +4,7 @@ use regex_lite::Regex;
 
 use super::error::Error;
 use super::options::{Options, Task};
-use crate::decoding::{Request, Rules, Search, text_prompt};
+use crate::decoding::{Request, Rules, Search, room_for_previous, text_prompt};
 use crate::model::{Dims, Generation};
 use crate::segments::Story;
 use crate::tokens::{Special, Token, Tokenizer, languages};
@@ -53,6 +53,17 @@ impl Asked {
         let story = Story::new(&tokens(&options.initial_prompt), options.condition_on_previous_text)
             .carrying_prompt(options.carry_initial_prompt)
             .expecting(&tokens(&options.hotwords));
+        let room = room_for_previous(dims.text_context);
+        for (name, text, room) in [
+            ("initial prompt", &options.initial_prompt, room),
+            ("list of hotwords", &options.hotwords, room / 2),
+            ("prefix", &options.prefix, room),
+        ] {
+            let length = tokens(text).len();
+            if length > room {
+                warnings.push(format!("the {name} has {length} tokens; the model is told {room} of them"));
+            }
+        }
         let prompts = [&options.initial_prompt, &options.hotwords];
         Ok(Asked {
             request: Request { language: language_token, task, timestamps: options.timestamps },
@@ -100,6 +111,15 @@ fn warn(options: &Options, special: &Special, dims: &Dims, warnings: &mut Vec<St
     }
     if !special.is_multilingual() && options.detection.every_window {
         warnings.push("the model knows English only; the language is not detected".to_owned());
+    }
+    if options.words.is_some() && !options.timestamps {
+        warnings.push(
+            "with word times but without timestamps every window is heard again from its last word on".to_owned(),
+        );
+    }
+    let search = &options.search;
+    if search.beam_size.is_some() && search.temperatures.iter().all(|temperature| *temperature > 0.0) {
+        warnings.push("no temperature is 0, so that no beam is followed; hypotheses are sampled".to_owned());
     }
     if options.prefix.is_some() && options.batch.is_some() {
         warnings.push("only the first window begins with the prefix".to_owned());

@@ -12,7 +12,8 @@ use crate::{lenient, outcome, plain, said, word};
 
 /// What speaks against a segment, but for that a tone is no speech, which is known in a batch.
 fn signs(segment: &Segment) -> Vec<Flag> {
-    segment.flags.iter().copied().filter(|flag| *flag != Flag::Silence).collect()
+    // Their sound is no speech, and a word or two are little for half a minute.
+    segment.flags.iter().copied().filter(|flag| !matches!(flag, Flag::Silence | Flag::Anomalous)).collect()
 }
 
 fn ladder(temperatures: &[f32]) -> Options {
@@ -62,7 +63,7 @@ fn without_the_guard_a_loop_is_told_to_its_end() {
     let (outcome, _) = outcome(for_ever(2), &stairs(20.0), &Options { guard: false, ..plain() });
     let segment = &outcome.transcript.segments[0];
     assert_eq!(segment.tokens.len(), 224);
-    assert_eq!(segment.flags, [Flag::Repetitive]);
+    assert_eq!(signs(segment), [Flag::Repetitive]);
 }
 
 /// Is sure everywhere but in the second window of each recording, where it is sure only above 0.5.

@@ -75,9 +75,14 @@ pub fn add_words(
     let mut placed = Vec::with_capacity(pieces.len());
     let mut words = words.into_iter();
     let mut spoken = last_speech.seconds();
+    // A mark that a piece begins with goes to the last word of the piece before; openai/whisper then takes as many words
+    // too many for every piece that follows.
+    let mut taken = 0;
     for piece in pieces {
-        let wanted = piece.tokens.iter().filter(|token| **token < end_of_text).count();
-        let mut taken = 0;
+        let text = piece.tokens.iter().filter(|token| **token < end_of_text).count();
+        let wanted = text.saturating_sub(taken);
+        let before = taken.saturating_sub(text);
+        taken = 0;
         let mut of_piece = Vec::new();
         while taken < wanted
             && let Some(word) = words.next()
@@ -91,6 +96,7 @@ pub fn add_words(
                 });
             }
         }
+        taken = before + taken.saturating_sub(wanted);
         let (mut start, mut end) = (piece.start.seconds(), piece.end.seconds());
         if !of_piece.is_empty() {
             usual.cut_behind_a_pause(&mut of_piece, spoken);
