@@ -1,6 +1,6 @@
 //! One recording on both sides: what is the same, how far apart the numbers are, and where the tokens part.
 
-use super::document::{Document, Segment};
+use super::document::{Document, Segment, Word};
 
 /// How far apart numbers may be that two right programs compute.
 pub(super) struct Tolerances {
@@ -146,18 +146,23 @@ impl Comparison {
         self.parting.is_none()
     }
 
-    /// Compares words in the order of the transcripts until they part: behind a segment that begins with a mark
-    /// openai-whisper deals them to the wrong segments.
+    /// Compares words in the order of the transcripts: behind a segment that begins with a mark openai-whisper deals them to
+    /// the wrong segments, and loses one where it empties such a segment.
     fn compare_words(&mut self, theirs: &[&Segment], ours: &[Segment]) {
-        let theirs = theirs.iter().filter_map(|segment| segment.words.as_ref()).flatten();
-        let ours = ours.iter().filter_map(|segment| segment.words.as_ref()).flatten();
-        for (theirs, our) in theirs.zip(ours) {
-            if theirs.word != our.word {
-                return;
+        let theirs: Vec<&Word> = theirs.iter().filter_map(|segment| segment.words.as_ref()).flatten().collect();
+        let ours: Vec<&Word> = ours.iter().filter_map(|segment| segment.words.as_ref()).flatten().collect();
+        let (mut their, mut our) = (0, 0);
+        while let (Some(expected), Some(found)) = (theirs.get(their), ours.get(our)) {
+            if expected.word != found.word {
+                // One side has a word more; which one, the next tells.
+                let only_ours = ours.get(our + 1).is_some_and(|next| next.word == expected.word);
+                (their, our) = if only_ours { (their, our + 1) } else { (their + 1, our) };
+                continue;
             }
-            let apart = (theirs.start - our.start).abs().max((theirs.end - our.end).abs());
+            let apart = (expected.start - found.start).abs().max((expected.end - found.end).abs());
             self.worst_word_seconds = self.worst_word_seconds.max(apart);
             self.equal_words += usize::from(apart <= TOLERANCES.word_seconds);
+            (their, our) = (their + 1, our + 1);
         }
     }
 }
@@ -220,7 +225,7 @@ fn parting(expected: &Document, theirs: Option<&Segment>, our: Option<&Segment>)
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::{Window, Word};
+    use super::super::document::Window;
     use super::*;
 
     fn segment(start: f64, end: f64, tokens: &[u32]) -> Segment {

@@ -11,7 +11,7 @@ pub use cut::{Cut, Piece, cut, uncut};
 pub use seek::{Clips, Seek, Window};
 pub use story::Story;
 pub use words::{
-    AlignedWord, Alignment, HeardWord, Judged, Judging, Punctuation, Spoken, WordedPiece, add_words, align,
+    AlignedWord, Alignment, HeardWord, Judged, Judging, Punctuation, Spoken, WordedPiece, add_words, align, deal_anew,
     is_anomalous, judge,
 };
 

@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::decoding::Decoded;
 use crate::segments::{
     self, AlignedWord, Clips, Cut, HeardWord, Judging, Seek, Segment, Spoken, Story, Window, Word, WordedPiece,
-    add_words, judge,
+    add_words, deal_anew, judge,
 };
 use crate::speech::{Heard, TimeMap};
 use crate::tokens::{Token, Tokenizer};
@@ -94,7 +94,9 @@ impl Strand {
                     self.seek.advance(window, next);
                     return;
                 }
-                Some(pieces.into_iter().take(judged.kept))
+                pieces.truncate(judged.kept);
+                deal_anew(&mut pieces, &spoken, special.end_of_text);
+                Some(pieces)
             }
             _ => None,
         };

@@ -14,7 +14,7 @@ mod warp;
 
 pub use align::{AlignedWord, Alignment, align};
 pub use anomaly::{Judged, Judging, is_anomalous, judge};
-pub use place::{Spoken, WordedPiece, add_words};
+pub use place::{Spoken, WordedPiece, add_words, deal_anew};
 pub use punctuation::Punctuation;
 
 use crate::speech::Heard;

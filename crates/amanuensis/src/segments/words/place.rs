@@ -26,6 +26,12 @@ pub struct Spoken<'a> {
     pub tokens: &'a [Token],
 }
 
+impl Spoken<'_> {
+    fn text_tokens(&self, end_of_text: Token) -> usize {
+        self.tokens.iter().filter(|token| **token < end_of_text).count()
+    }
+}
+
 /// A piece of a window with its words.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WordedPiece {
@@ -75,14 +81,9 @@ pub fn add_words(
     let mut placed = Vec::with_capacity(pieces.len());
     let mut words = words.into_iter();
     let mut spoken = last_speech.seconds();
-    // A mark that a piece begins with goes to the last word of the piece before; openai/whisper then takes as many words
-    // too many for every piece that follows.
-    let mut taken = 0;
     for piece in pieces {
-        let text = piece.tokens.iter().filter(|token| **token < end_of_text).count();
-        let wanted = text.saturating_sub(taken);
-        let before = taken.saturating_sub(text);
-        taken = 0;
+        let wanted = piece.text_tokens(end_of_text);
+        let mut taken = 0;
         let mut of_piece = Vec::new();
         while taken < wanted
             && let Some(word) = words.next()
@@ -96,7 +97,6 @@ pub fn add_words(
                 });
             }
         }
-        taken = before + taken.saturating_sub(wanted);
         let (mut start, mut end) = (piece.start.seconds(), piece.end.seconds());
         if !of_piece.is_empty() {
             usual.cut_behind_a_pause(&mut of_piece, spoken);
@@ -107,6 +107,43 @@ pub fn add_words(
     }
     put_in_order(&mut placed, last_speech.seconds().min(window.seconds()));
     placed.into_iter().map(|(start, end, words)| worded(start, end, words)).collect()
+}
+
+/// Deals the words of placed pieces out once more, each to the piece that its text is of.
+///
+/// A mark that a piece begins with belongs to the last word of the piece before it. openai/whisper counts it twice, so that
+/// every piece behind it has a word of the next one; the times of words, and what follows from them, are kept as they are
+/// there. A piece whose words change has their times.
+pub fn deal_anew(placed: &mut [WordedPiece], pieces: &[Spoken<'_>], end_of_text: Token) {
+    let lengths: Vec<usize> = placed.iter().flat_map(|piece| &piece.words).map(|word| word.tokens.len()).collect();
+    let mut lengths = lengths.into_iter();
+    let (mut said, mut dealt) = (0, 0);
+    let mut counts = Vec::with_capacity(placed.len());
+    for piece in pieces.iter().take(placed.len()) {
+        said += piece.text_tokens(end_of_text);
+        let before = lengths.len();
+        while dealt < said
+            && let Some(length) = lengths.next()
+        {
+            dealt += length;
+        }
+        counts.push(before - lengths.len());
+    }
+    // What is left in the end stays with the last piece.
+    if let Some(last) = counts.last_mut() {
+        *last += lengths.len();
+    }
+    if placed.iter().zip(&counts).all(|(piece, count)| piece.words.len() == *count) {
+        return;
+    }
+    let words: Vec<HeardWord> = placed.iter_mut().flat_map(|piece| std::mem::take(&mut piece.words)).collect();
+    let mut words = words.into_iter();
+    for (piece, count) in placed.iter_mut().zip(counts) {
+        piece.words = words.by_ref().take(count).collect();
+        if let ([first, ..], [.., last]) = (&piece.words[..], &piece.words[..]) {
+            (piece.start, piece.end) = (first.start, last.end);
+        }
+    }
 }
 
 /// A word with its times in seconds of what is heard.
