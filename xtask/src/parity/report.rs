@@ -223,7 +223,9 @@ impl Report {
              within 20 ms. Tokens may part where the peer's own choice led by no more than {:e}: sums of float32 in\n\
              another order differ by that much. Segments without text, which openai-whisper keeps, and times behind the\n\
              end of the sound, which it passes on, do not count. Where the default ladder of the peer samples, no other\n\
-             program can repeat it, and the recording is left out.\n\n\
+             program can repeat it, and the recording is left out. With word times a segment that begins with a mark\n\
+             shifts the words of those behind it by one in openai-whisper; here each keeps its own, so that some segments\n\
+             have other words and times, while the words and their times are the same.\n\n\
              {}\n\
              Word error rates are over all recordings with text, judged by openai-whisper's normalisers. The\n\
              model is small and never learnt to follow a prompt: conditioned on its own mistakes it makes more, and\n\
