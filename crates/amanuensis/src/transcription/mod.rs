@@ -1,6 +1,6 @@
 //! Transcription: windows of one recording or of many, decoded together, become transcripts.
 //!
-//! A recording is a [`Course`] of one or more [`Strand`]s, in each of which one window follows the other. In every round
+//! A recording is a `Course` of one or more `Strand`s, in each of which one window follows the other. In every round
 //! the next windows of several strands are encoded, decoded and aligned in one batch, and each strand takes what its
 //! window came to. One recording window by window is a batch of one.
 
