@@ -13,11 +13,6 @@ pub struct CrossAttention {
 }
 
 impl CrossAttention {
-    /// Forgets everything, so that other lanes or heads may follow.
-    pub fn clear(&mut self) {
-        self.scores.clear();
-    }
-
     /// Says what is about to be appended: for backends, at the start of each call.
     ///
     /// # Panics

@@ -36,14 +36,4 @@ impl VadOptions {
     pub fn batched(chunk_seconds: f64) -> Self {
         VadOptions { max_speech_duration_s: chunk_seconds, min_silence_duration_ms: 160, ..VadOptions::default() }
     }
-
-    /// Silero's own defaults, which are whisper.cpp's too.
-    pub fn silero() -> Self {
-        VadOptions {
-            min_speech_duration_ms: 250,
-            min_silence_duration_ms: 100,
-            speech_pad_ms: 30,
-            ..VadOptions::default()
-        }
-    }
 }
