@@ -50,7 +50,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(asked: &Bench) -> Result<u8, Stop> {
     let source = Source::resolve(load::name(&asked.model)).map_err(anyhow::Error::new)?;
-    let backend = Cpu::new(asked.model.computing.threads.0);
+    let backend = Cpu::new(asked.model.computing.threads.0, asked.model.computing.compute_type);
     let since = Instant::now();
     let file = model::open(&source).map_err(anyhow::Error::new)?;
     let model = backend.load(&file).map_err(anyhow::Error::new)?;

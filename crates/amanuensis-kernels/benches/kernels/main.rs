@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use amanuensis_kernels::{Epilogue, Kernels, Team};
+use amanuensis_kernels::{Epilogue, Kernels, Precision, Team};
 
 /// Best and median seconds of `run`, repeated for about a second.
 pub(crate) fn measure(mut run: impl FnMut()) -> (f64, f64) {
@@ -113,23 +113,24 @@ fn gemm(team: &mut Team, peak: f64) {
         [(192, 512, 2048), (96, 2048, 512), (1500, 512, 512), (1500, 512, 2048), (1500, 2048, 512), (1500, 1280, 5120)]
     {
         let weights = numbers(inputs * outputs, 0.05);
-        let matrix = team.enter(|region| region.pack(&weights, outputs, inputs, Some(&weights[..outputs])));
+        let matrix =
+            team.enter(|region| region.pack(Precision::F32, &weights, outputs, inputs, Some(&weights[..outputs])));
         let input = numbers(rows * inputs, 1.0);
         let mut out = vec![0.0; rows * outputs];
         for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Add] {
-            let time = measure(|| team.enter(|region| region.linear(&input, &matrix, epilogue, &mut out)));
+            let time = measure(|| team.enter(|region| region.linear(&input, None, &matrix, epilogue, &mut out)));
             let name = format!("linear {rows} x {inputs} x {outputs} {epilogue:?}");
             report(&name, time, 2.0 * (rows * inputs * outputs) as f64, peak);
         }
     }
     for (inputs, outputs) in [(512, 512), (2048, 512), (512, 51865)] {
         let weights = numbers(inputs * outputs, 0.05);
-        let matrix = team.enter(|region| region.pack(&weights, outputs, inputs, None));
+        let matrix = team.enter(|region| region.pack(Precision::F32, &weights, outputs, inputs, None));
         for rows in [1, 2, 4, 5, 8, 12, 20, 48] {
             let input = numbers(rows * inputs, 1.0);
             let mut out = vec![0.0; rows * outputs];
             let (best, median) =
-                measure(|| team.enter(|region| region.linear(&input, &matrix, Epilogue::Store, &mut out)));
+                measure(|| team.enter(|region| region.linear(&input, None, &matrix, Epilogue::Store, &mut out)));
             println!(
                 "  linear {rows:2} x {inputs} x {outputs:5}   {:8.1} us best {:8.1} median {:6.1} GB/s of weights {:6.1} GFLOP/s",
                 best * 1e6,
@@ -146,7 +147,7 @@ fn attention(team: &mut Team, peak: f64) {
         let size = 64;
         let qkv = numbers(time * 3 * heads * size, 1.0);
         let mut out = vec![0.0; time * heads * size];
-        let took = measure(|| team.enter(|region| region.self_attention(&qkv, heads, size, &mut out)));
+        let took = measure(|| team.enter(|region| region.self_attention(Precision::F32, &qkv, heads, size, &mut out)));
         report(&format!("self-attention {time}, {heads} heads"), took, (4 * time * time * heads * size) as f64, peak);
     }
 }
@@ -179,7 +180,8 @@ fn pack(team: &mut Team) {
     let (inputs, outputs) = (512, 51865);
     let weights = numbers(inputs * outputs, 1.0);
     let mut bytes = 0;
-    let (best, median) = measure(|| bytes = team.enter(|region| region.pack(&weights, outputs, inputs, None)).bytes());
+    let (best, median) =
+        measure(|| bytes = team.enter(|region| region.pack(Precision::F32, &weights, outputs, inputs, None)).bytes());
     println!(
         "  pack {outputs} x {inputs}                   {:8.3} ms best {:8.3} median {:6.1} GB/s",
         best * 1e3,

@@ -1,6 +1,6 @@
 //! The shape of whisper-base with random weights: a whole encoder, and one step of the decoder.
 
-use amanuensis_kernels::{Epilogue, KeysValues, PackedMatrix, Query, Region, Team};
+use amanuensis_kernels::{Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, Team};
 
 use crate::{measure, numbers};
 
@@ -14,7 +14,7 @@ const VOCABULARY: usize = 51865;
 
 fn matrix(region: &mut Region<'_>, outputs: usize, inputs: usize) -> PackedMatrix {
     let weights = numbers(outputs * inputs, 1.0 / (inputs as f32).sqrt());
-    region.pack(&weights, outputs, inputs, Some(&numbers(outputs, 0.1)))
+    region.pack(Precision::F32, &weights, outputs, inputs, Some(&numbers(outputs, 0.1)))
 }
 
 struct Norm {
@@ -63,12 +63,12 @@ pub(crate) fn encoder(team: &mut Team, peak: f64) {
             region.convolution(&frames, &second, 2, Some(&positions), &mut state);
             for layer in &layers {
                 region.layer_norm(&state, &layer.before_attention.gain, &layer.before_attention.bias, &mut normed);
-                region.linear(&normed, &layer.query_key_value, Epilogue::Store, &mut qkv);
-                region.self_attention(&qkv, HEADS, WIDTH / HEADS, &mut mixed);
-                region.linear(&mixed, &layer.attention_out, Epilogue::Add, &mut state);
+                region.linear(&normed, None, &layer.query_key_value, Epilogue::Store, &mut qkv);
+                region.self_attention(Precision::F32, &qkv, HEADS, WIDTH / HEADS, &mut mixed);
+                region.linear(&mixed, None, &layer.attention_out, Epilogue::Add, &mut state);
                 region.layer_norm(&state, &layer.before_mlp.gain, &layer.before_mlp.bias, &mut normed);
-                region.linear(&normed, &layer.up, Epilogue::Gelu, &mut hidden);
-                region.linear(&hidden, &layer.down, Epilogue::Add, &mut state);
+                region.linear(&normed, None, &layer.up, Epilogue::Gelu, &mut hidden);
+                region.linear(&hidden, None, &layer.down, Epilogue::Add, &mut state);
             }
             region.layer_norm(&state, &last.gain, &last.bias, &mut normed);
         });
@@ -132,7 +132,7 @@ fn one_step(team: &mut Team, lanes: usize, windows: usize) {
         team.enter(|region| {
             for layer in &mut layers {
                 region.layer_norm(&state, &norm.gain, &norm.bias, &mut normed);
-                region.linear(&normed, &layer.query_key_value, Epilogue::Store, &mut qkv);
+                region.linear(&normed, None, &layer.query_key_value, Epilogue::Store, &mut qkv);
                 let mut queries = Vec::with_capacity(lanes * WIDTH);
                 for (past, row) in layer.past.iter_mut().zip(qkv.chunks_exact(3 * WIDTH)) {
                     past.truncate(100);
@@ -142,20 +142,20 @@ fn one_step(team: &mut Team, lanes: usize, windows: usize) {
                 let past: Vec<Query<'_>> =
                     layer.past.iter().map(|kept| Query { keys_values: kept, length: kept.len() }).collect();
                 region.attention(&queries, &past, HEADS, &mut mixed, None);
-                region.linear(&mixed, &layer.self_out, Epilogue::Add, &mut state);
+                region.linear(&mixed, None, &layer.self_out, Epilogue::Add, &mut state);
                 region.layer_norm(&state, &norm.gain, &norm.bias, &mut normed);
-                region.linear(&normed, &layer.cross_query, Epilogue::Store, &mut queries);
+                region.linear(&normed, None, &layer.cross_query, Epilogue::Store, &mut queries);
                 let sound: Vec<Query<'_>> = (0..lanes)
                     .map(|lane| Query { keys_values: &layer.sound[lane * windows / lanes], length: TIME })
                     .collect();
                 region.attention(&queries, &sound, HEADS, &mut mixed, None);
-                region.linear(&mixed, &layer.cross_out, Epilogue::Add, &mut state);
+                region.linear(&mixed, None, &layer.cross_out, Epilogue::Add, &mut state);
                 region.layer_norm(&state, &norm.gain, &norm.bias, &mut normed);
-                region.linear(&normed, &layer.up, Epilogue::Gelu, &mut hidden);
-                region.linear(&hidden, &layer.down, Epilogue::Add, &mut state);
+                region.linear(&normed, None, &layer.up, Epilogue::Gelu, &mut hidden);
+                region.linear(&hidden, None, &layer.down, Epilogue::Add, &mut state);
             }
             region.layer_norm(&state, &norm.gain, &norm.bias, &mut normed);
-            region.linear(&normed, &logits, Epilogue::Store, &mut scores);
+            region.linear(&normed, None, &logits, Epilogue::Store, &mut scores);
         });
     });
     let bytes = 4.0 * (LAYERS * (14 * WIDTH * WIDTH + windows * TIME * 2 * WIDTH) + VOCABULARY * WIDTH) as f64;

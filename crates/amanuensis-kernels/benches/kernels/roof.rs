@@ -30,7 +30,7 @@ fn lanes(isa: Isa) -> usize {
         Isa::Scalar => 8 * 4,
         Isa::Neon => 20 * 4,
         Isa::Avx2 => 10 * 8,
-        Isa::Avx512 => 12 * 16,
+        Isa::Avx512 | Isa::Avx512Vnni => 12 * 16,
     }
 }
 
@@ -38,7 +38,7 @@ fn sums(isa: Isa) -> f32 {
     match isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the team's kernels are of this instruction set, so the processor has it.
-        Isa::Avx512 => unsafe { avx512() },
+        Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512() },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Isa::Avx2 => unsafe { avx2() },
