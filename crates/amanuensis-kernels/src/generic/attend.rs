@@ -88,9 +88,6 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
         let mut first = 0;
         while first < job.length {
             let here = BLOCK.min(job.length - first);
-            if rows <= FETCHING_ROWS {
-                fetch::<I::Floats>(job, first + AHEAD * BLOCK);
-            }
             product::<Bytes<I>>(&Product {
                 left: queries.cast(),
                 rows,
@@ -98,6 +95,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 right: job.keys.add(first / panel * panel * cells),
                 panel_stride: panel * cells,
                 panels: here.div_ceil(panel),
+                in_order: true,
                 starts: if job.key_starts.is_null() { job.key_starts } else { job.key_starts.add(first) },
                 column_scales: job.key_scales.add(first),
                 out: scores,
@@ -129,6 +127,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 right: job.values.add(first / 4 * panel),
                 panel_stride: panel * (job.capacity / 4),
                 panels: channels / panel,
+                in_order: true,
                 starts: if job.value_starts.is_null() {
                     job.value_starts
                 } else {
@@ -154,35 +153,6 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 } else {
                     value.store_first(out, size - channel)
                 }
-            }
-        }
-    }
-}
-
-/// Up to this many rows a block takes less time than its keys and values take to come from memory.
-const FETCHING_ROWS: usize = 4;
-
-/// How many blocks ahead they are fetched then.
-const AHEAD: usize = 1;
-
-/// Asks for the keys and values of the block that begins at `first`, if there is one.
-#[inline(always)]
-unsafe fn fetch<V: Vector>(job: &Attend, first: usize) {
-    let (panel, cells) = (panel::<V>(), job.size.div_ceil(4));
-    if first >= job.length {
-        return;
-    }
-    let here = BLOCK.min(job.length - first);
-    let keys = job.keys.wrapping_add(first / panel * panel * cells);
-    // SAFETY: prefetching touches no memory; the caller has the features of V.
-    unsafe {
-        for line in (0..here.next_multiple_of(panel) * cells).step_by(CHUNK) {
-            V::prefetch(keys.wrapping_add(line).cast());
-        }
-        for channel in (0..job.size).step_by(panel) {
-            let values = job.values.wrapping_add(channel * (job.capacity / 4) + first / 4 * panel);
-            for line in (0..here.div_ceil(4) * panel).step_by(CHUNK) {
-                V::prefetch(values.wrapping_add(line).cast());
             }
         }
     }
