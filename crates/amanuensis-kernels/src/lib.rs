@@ -38,6 +38,7 @@ mod matrix;
 mod memory;
 mod normal;
 pub mod reference;
+pub mod roof;
 mod team;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
