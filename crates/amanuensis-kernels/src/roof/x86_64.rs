@@ -6,10 +6,8 @@ use std::hint::black_box;
 
 use super::{Arithmetic, Roofs};
 
-/// Numbers that the loops for reading take at a time: four rows of 512 bits, or eight of 256.
-const CHUNK: usize = 64;
-/// How far ahead the loops for reading fetch, in numbers: 4 KB, which is a page, where the processor's own fetching stops.
-const AHEAD: usize = 1024;
+/// Numbers that the loops for reading take at a time.
+const CHUNK: usize = 96;
 
 pub(super) fn avx512() -> Roofs {
     let dot_product = if is_x86_feature_detected!("avx512vnni") {
@@ -36,7 +34,9 @@ fn multiply_add_512(steps: usize) {
     let mut sums = black_box([_mm512_set1_ps(1.0); 12]);
     let (a, b) = (_mm512_set1_ps(black_box(0.999)), _mm512_set1_ps(black_box(0.001)));
     for _ in 0..steps {
-        sums = sums.map(|sum| _mm512_fmadd_ps(sum, a, b));
+        for sum in &mut sums {
+            *sum = _mm512_fmadd_ps(*sum, a, b);
+        }
     }
     black_box(sums);
 }
@@ -46,7 +46,9 @@ fn multiply_add_256(steps: usize) {
     let mut sums = black_box([_mm256_set1_ps(1.0); 10]);
     let (a, b) = (_mm256_set1_ps(black_box(0.999)), _mm256_set1_ps(black_box(0.001)));
     for _ in 0..steps {
-        sums = sums.map(|sum| _mm256_fmadd_ps(sum, a, b));
+        for sum in &mut sums {
+            *sum = _mm256_fmadd_ps(*sum, a, b);
+        }
     }
     black_box(sums);
 }
@@ -56,7 +58,9 @@ fn dot_product_512_vnni(steps: usize) {
     let mut sums = black_box([_mm512_setzero_si512(); 12]);
     let (a, b) = (_mm512_set1_epi8(black_box(3)), _mm512_set1_epi8(black_box(5)));
     for _ in 0..steps {
-        sums = sums.map(|sum| _mm512_dpbusd_epi32(sum, a, b));
+        for sum in &mut sums {
+            *sum = _mm512_dpbusd_epi32(*sum, a, b);
+        }
     }
     black_box(sums);
 }
@@ -66,7 +70,9 @@ fn dot_product_256_vnni(steps: usize) {
     let mut sums = black_box([_mm256_setzero_si256(); 10]);
     let (a, b) = (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi8(black_box(5)));
     for _ in 0..steps {
-        sums = sums.map(|sum| _mm256_dpbusd_avx_epi32(sum, a, b));
+        for sum in &mut sums {
+            *sum = _mm256_dpbusd_avx_epi32(*sum, a, b);
+        }
     }
     black_box(sums);
 }
@@ -107,16 +113,11 @@ fn dot_product_256(steps: usize) {
 fn read_512(numbers: &[f32]) -> f32 {
     let chunks = numbers.chunks_exact(CHUNK);
     let rest: f32 = chunks.remainder().iter().sum();
-    let mut sums = [_mm512_setzero_ps(); 4];
+    let mut sums = [_mm512_setzero_ps(); CHUNK / 16];
     for chunk in chunks {
-        let start = chunk.as_ptr();
         for (row, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: a chunk has 64 numbers, and row 3 ends with the last of them. Fetching ahead reads nothing, so
-            // it may point behind the end.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(AHEAD + 16 * row).cast());
-                *sum = _mm512_add_ps(*sum, _mm512_loadu_ps(start.add(16 * row)));
-            }
+            // SAFETY: the last of the rows ends with the chunk.
+            *sum = _mm512_add_ps(*sum, unsafe { _mm512_loadu_ps(chunk.as_ptr().wrapping_add(16 * row)) });
         }
     }
     sums.iter().map(|sum| _mm512_reduce_add_ps(*sum)).sum::<f32>() + rest
@@ -126,24 +127,17 @@ fn read_512(numbers: &[f32]) -> f32 {
 fn read_256(numbers: &[f32]) -> f32 {
     let chunks = numbers.chunks_exact(CHUNK);
     let rest: f32 = chunks.remainder().iter().sum();
-    let mut sums = [_mm256_setzero_ps(); 8];
+    let mut sums = [_mm256_setzero_ps(); CHUNK / 8];
     for chunk in chunks {
-        let start = chunk.as_ptr();
         for (row, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: a chunk has 64 numbers, and row 7 ends with the last of them. Fetching ahead reads nothing, so
-            // it may point behind the end.
-            unsafe {
-                if row % 2 == 0 {
-                    _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(AHEAD + 8 * row).cast());
-                }
-                *sum = _mm256_add_ps(*sum, _mm256_loadu_ps(start.add(8 * row)));
-            }
+            // SAFETY: the last of the rows ends with the chunk.
+            *sum = _mm256_add_ps(*sum, unsafe { _mm256_loadu_ps(chunk.as_ptr().wrapping_add(8 * row)) });
         }
     }
     let mut all = [0.0_f32; CHUNK];
     for (row, sum) in sums.iter().enumerate() {
-        // SAFETY: there is room for 64 numbers, and row 7 ends with the last of them.
-        unsafe { _mm256_storeu_ps(all.as_mut_ptr().add(8 * row), *sum) };
+        // SAFETY: there is room for all rows.
+        unsafe { _mm256_storeu_ps(all.as_mut_ptr().wrapping_add(8 * row), *sum) };
     }
     all.iter().sum::<f32>() + rest
 }

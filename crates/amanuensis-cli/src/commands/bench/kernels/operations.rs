@@ -101,7 +101,7 @@ fn self_attention(_: &mut Team, time: usize) -> Operation {
     let mut out = vec![0.0; time * WIDTH];
     let bytes = floats(queries_keys_values.len() + out.len());
     operation(
-        format!("self-attention, {time} positions, {HEADS} heads"),
+        format!("self-attention, {HEADS} heads, {time} positions"),
         need(4 * time * time * WIDTH, bytes),
         move |region| region.self_attention(&queries_keys_values, HEADS, WIDTH / HEADS, &mut out),
     )
@@ -114,7 +114,7 @@ fn kept_attention(team: &mut Team, rows: usize, windows: usize, time: usize) -> 
     let mut out = vec![0.0; rows * WIDTH];
     let of_window = rows / windows;
     operation(
-        format!("attention of {rows} rows to {windows} x {time} positions"),
+        format!("attention, rows: {rows}, windows: {windows} x {time}"),
         need(4 * rows * time * WIDTH, floats(windows * 2 * time * WIDTH + 2 * rows * WIDTH)),
         move |region| {
             let query = |row: usize| Query { keys_values: &kept[row / of_window], length: time };
@@ -141,17 +141,20 @@ fn gelu(_: &mut Team, rows: usize) -> Operation {
     })
 }
 
-/// What one thread does with the scores of all tokens, over which it goes `passes` times to read or write.
+/// What a thread does with the scores of all tokens, over which it goes `passes` times to read or write. Every thread has
+/// scores of its own, as the roof has threads.
 fn scores(
     team: &mut Team,
     name: &str,
     passes: usize,
-    run: impl Fn(&'static Kernels, &mut [f32]) + 'static,
+    run: impl Fn(&'static Kernels, &mut [f32]) + Sync + 'static,
 ) -> Operation {
-    let mut scores = numbers(VOCABULARY);
-    let kernels = team.kernels();
-    let bytes = floats(passes * VOCABULARY);
-    operation(format!("{name}, {VOCABULARY} scores, 1 thread"), need(0, bytes), move |_| run(kernels, &mut scores))
+    let (kernels, threads) = (team.kernels(), team.threads());
+    let mut scores = numbers(threads * VOCABULARY);
+    let bytes = floats(passes * scores.len());
+    operation(format!("{name}, {threads} x {VOCABULARY}"), need(0, bytes), move |region| {
+        region.rows(&mut scores, VOCABULARY, 1, |_, scores| run(kernels, scores));
+    })
 }
 
 fn pack(outputs: usize, inputs: usize) -> Operation {

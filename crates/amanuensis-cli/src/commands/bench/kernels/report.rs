@@ -32,7 +32,7 @@ pub(super) struct Measured {
     bytes_per_second: Option<f64>,
     /// The name of the roof that is nearest.
     roof: Option<String>,
-    /// What the roof allows over what it took at best: 1 cannot be exceeded.
+    /// The least time that the roof allows over the best that was measured: 1 is at the roof.
     share_of_roof: Option<f64>,
 }
 

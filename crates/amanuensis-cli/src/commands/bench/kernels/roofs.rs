@@ -7,16 +7,15 @@ use super::measure::{Need, time};
 
 /// Steps of a loop of arithmetic, some 100 microseconds.
 const STEPS: usize = 30_000;
-/// Bytes for each thread to read again and again: within the first cache of any processor, the second of most, and,
-/// where there is one, the third.
-const CACHED: [usize; 3] = [16 << 10, 512 << 10, 4 << 20];
+/// Bytes for each thread to read again and again: within the first cache of any processor, and the second of most.
+const OF_A_THREAD: [usize; 2] = [16 << 10, 512 << 10];
 /// Bytes that a thread reads before it may be given others, so that what it reads again is in its own caches.
 const AT_ONCE: usize = 8 << 20;
-/// Bytes that no cache holds, for all threads together, but at least so many for each.
-const MEMORY: usize = 256 << 20;
-const MEMORY_OF_A_THREAD: usize = 16 << 20;
-/// Bytes of memory that a thread reads at a time, about as the kernels cut large weights.
-const MEMORY_BLOCK: usize = 256 << 10;
+/// Bytes for all threads together to read, from what third caches hold to what none does. What lies between is held in
+/// part, so the steps are small: an operation's roof is the speed of the next larger one.
+const OF_ALL: [usize; 5] = [8 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20];
+/// Bytes of these that a thread reads at a time, about as the kernels cut large weights.
+const BLOCK: usize = 256 << 10;
 
 /// A speed that nothing exceeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,7 +33,7 @@ pub(super) struct Roof {
 pub(super) struct Roofs {
     pub(super) multiply_add: Roof,
     pub(super) dot_product: Roof,
-    /// By how many bytes are read again and again, the smallest first.
+    /// By how many bytes all threads read again and again, the smallest first.
     reading: Vec<(usize, Roof)>,
 }
 
@@ -50,23 +49,23 @@ struct Reading {
 pub(super) fn measure(team: &mut Team) -> Roofs {
     let loops = roof::Roofs::of(team.kernels());
     let threads = team.threads();
-    let cached = CACHED.map(|bytes| Reading {
-        name: format!("read, {} KiB for each thread", bytes >> 10),
+    let own = OF_A_THREAD.map(|bytes| Reading {
+        name: format!("read {} KiB for each thread", bytes >> 10),
         blocks: threads,
         bytes_of_block: bytes,
         passes: AT_ONCE / bytes,
     });
-    let memory = MEMORY.max(threads * MEMORY_OF_A_THREAD);
-    let memory = Reading {
-        name: format!("read, {} MiB from memory", memory >> 20),
-        blocks: memory / MEMORY_BLOCK,
-        bytes_of_block: MEMORY_BLOCK,
+    let largest = threads * OF_A_THREAD[OF_A_THREAD.len() - 1];
+    let common = OF_ALL.into_iter().filter(|bytes| *bytes > largest).map(|bytes| Reading {
+        name: format!("read {} MiB", bytes >> 20),
+        blocks: bytes / BLOCK,
+        bytes_of_block: BLOCK,
         passes: 1,
-    };
+    });
     Roofs {
         multiply_add: arithmetic(team, "multiply-add, f32", loops.multiply_add),
         dot_product: arithmetic(team, "dot product, int8", loops.dot_product),
-        reading: cached.into_iter().chain([memory]).map(|what| reading(team, what, loops)).collect(),
+        reading: own.into_iter().chain(common).map(|what| reading(team, what, loops)).collect(),
     }
 }
 
