@@ -152,7 +152,7 @@ fn what_is_not_available_is_refused_unless_it_asks_for_what_happens_anyway() {
     for line in [
         ["--diarize", "True"],
         ["--fp16", "True"],
-        ["--compute_type", "int8"],
+        ["--device_index", "1"],
         ["--min_speakers", "2"],
         ["--chunk_size", "20"],
         ["--model_dir", "/models"],
@@ -162,7 +162,7 @@ fn what_is_not_available_is_refused_unless_it_asks_for_what_happens_anyway() {
         refused(&[&["translate", "a.wav"], line.as_slice()].concat());
     }
     refused(&["a.wav", "--diarize"]);
-    refused(&["a.wav", "--compute-type", "float32", "--compute-type", "int8"]);
+    refused(&["a.wav", "--compute-type", "int3"]);
     transcribe(&[
         "a.wav",
         "--beam_size",

@@ -8,7 +8,7 @@ use crate::values;
 
 /// What the help of a verb says about them.
 pub(crate) const HELP: &str = "\
-Flags of openai-whisper, whisper-ctranslate2 and WhisperX that this program cannot serve (--diarize, --compute_type int8, \
+Flags of openai-whisper, whisper-ctranslate2 and WhisperX that this program cannot serve (--diarize, --device_index 1, \
 ...) are recognised and refused with exit code 2, unless they ask for what happens anyway (--fp16 False).";
 
 /// A flag that cannot be served.
@@ -37,12 +37,11 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 9] = [
+const FLAGS: [Flag; 8] = [
     // openai-whisper
     value("model-dir", NONE),
     boolean("fp16", OFF),
     // whisper-ctranslate2 and WhisperX
-    value("compute-type", &["float32", "default", "auto"]),
     value("device-index", &["0"]),
     value("chunk-size", &["30"]),
     // whisper.cpp: where speech was cut out, a moment is heard once

@@ -28,10 +28,11 @@ fn keys(object: &Value) -> Vec<&str> {
 #[test]
 fn a_model_is_measured_by_the_pieces_asked_for() {
     let flags = ["--model", "demo", "--threads", "1", "--iterations", "1", "--only", "window,encoder", "--json"];
+    let flags = [&flags[..], &["--compute-type", "int8"]].concat();
     let report = json(&flags);
     assert_eq!((report["model"].as_str(), report["threads"].as_u64()), (Some("demo"), Some(1)));
-    assert!(report["device"].as_str().unwrap().starts_with("cpu ("), "{report}");
-    assert_eq!(report["compute_type"], "f32");
+    assert!(report["device"].as_str().unwrap().contains(" kernels, int8, 1 thread"), "{report}");
+    assert_eq!(report["compute_type"], "int8");
     assert_eq!(keys(&report["measures"]), ["encoder", "window"]);
     for measure in ["encoder", "window"] {
         let measure = &report["measures"][measure];

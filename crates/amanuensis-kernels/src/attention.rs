@@ -1,8 +1,10 @@
 //! Attention: over a whole window at once, and over the keys and values a decoder keeps.
 
-use crate::generic::product::{CHUNK, Finish, Product, pack_tile, packed_tile};
+use crate::generic::product::{CHUNK, Product, pack_tile, packed_tile};
+use crate::heads::{Heads, Tile};
 use crate::kernels::Kernels;
-use crate::keys_values::{KeysValues, Layout, Source, pack_heads};
+use crate::keys_values::{KeysValues, Layout, Source, Stored, pack_heads};
+use crate::precision::Precision;
 use crate::team::{Region, Shares};
 
 /// What one row of queries looks at.
@@ -67,11 +69,18 @@ impl AttentionWeights {
 impl Region<'_> {
     /// Attention of every position of a window to every other: `qkv` is `[time, 3 * width]`, queries, keys and values
     /// side by side; `out` is `[time, width]`; the width is `heads * head_size`. Scores are divided by the root of the
-    /// head size.
+    /// head size. The precision is that of queries, keys, values and probabilities.
     ///
     /// # Panics
     /// When the lengths do not fit each other.
-    pub fn self_attention(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
+    pub fn self_attention(
+        &mut self,
+        precision: Precision,
+        qkv: &[f32],
+        heads: usize,
+        head_size: usize,
+        out: &mut [f32],
+    ) {
         let width = heads * head_size;
         assert!(width > 0, "self-attention: {heads} heads of {head_size}");
         assert!(out.len().is_multiple_of(width), "self-attention: {} numbers are not rows of {width}", out.len());
@@ -80,6 +89,44 @@ impl Region<'_> {
         if time == 0 {
             return;
         }
+        match precision {
+            Precision::F32 => self.self_attention_of_singles(qkv, heads, head_size, out),
+            Precision::Int8 => self.self_attention_of_bytes(qkv, heads, head_size, out),
+        }
+    }
+
+    fn self_attention_of_bytes(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
+        let (kernels, width) = (self.kernels(), heads * head_size);
+        let time = out.len() / width;
+        let mut kept = self.team.scratch.heads.take();
+        Heads::ensure(&mut kept, kernels, heads, head_size, time);
+        if let Some(held) = &mut kept {
+            held.fill(self, Source { numbers: qkv, stride: 3 * width, keys: width, values: 2 * width, time });
+            let tiles = time.div_ceil(kernels.tile);
+            let target = Shares(out.as_mut_ptr());
+            let held = &*held;
+            self.split_with_scratch(heads * tiles, held.scratch(), |scratch, block| {
+                let (head, first) = (block / tiles, block % tiles * kernels.tile);
+                let tile = Tile {
+                    queries: &qkv[first * 3 * width + head * head_size..],
+                    query_stride: 3 * width,
+                    rows: kernels.tile.min(time - first),
+                    // SAFETY: row `first` and the columns of this head lie in `out`.
+                    out: unsafe { target.get().add(first * width + head * head_size) },
+                    out_stride: width,
+                    kept: std::ptr::null_mut(),
+                    kept_stride: 0,
+                };
+                // SAFETY: rows `first ..` and the columns of this head lie in `out` and belong to no other block.
+                unsafe { held.attend(head, &tile, scratch) }
+            });
+        }
+        self.team.scratch.heads = kept;
+    }
+
+    fn self_attention_of_singles(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
+        let width = heads * head_size;
+        let time = out.len() / width;
         let kernels = self.kernels();
         let layout = Layout { heads, head_size, capacity: time, panel: kernels.panel };
         let (head_keys, head_values) = (layout.head_keys(), layout.head_values());
@@ -153,6 +200,12 @@ impl Region<'_> {
                 kept.layout.head_size
             );
             assert!(length <= kept.len(), "row {row} may see {length} positions, {} are held", kept.len());
+            let whole = length == kept.len() || matches!(kept.stored, Stored::Singles { .. });
+            assert!(
+                whole,
+                "row {row} may see {length} of {} positions in bytes, which are seen as a whole",
+                kept.len()
+            );
         }
         let groups = group(targets, kernels.tile);
         let longest = targets.iter().map(|target| target.length).max().unwrap_or(0);
@@ -162,9 +215,35 @@ impl Region<'_> {
             Kept { heads: &weights.heads, starts: &weights.starts, scores: Shares(weights.scores.as_mut_ptr()) }
         });
         let target = Shares(out.as_mut_ptr());
-        self.split_with_scratch(groups.len() * heads, scratch_size(kernels, head_size, longest), |scratch, block| {
+        let bytes = targets.iter().find_map(|target| match &target.keys_values.stored {
+            Stored::Bytes(heads) => Some(heads.scratch()),
+            Stored::Singles { .. } => None,
+        });
+        let floats = scratch_size(kernels, head_size, longest).max(bytes.unwrap_or(0));
+        self.split_with_scratch(groups.len() * heads, floats, |scratch, block| {
             let (group, head) = (&groups[block / heads], block % heads);
             let state = targets[group.first].keys_values;
+            // SAFETY: row `first` of the group and the columns of this head lie in `out`.
+            let out = unsafe { target.get().add(group.first * width + head * head_size) };
+            let (keys, values) = match &state.stored {
+                Stored::Singles { keys, values } => (keys, values),
+                Stored::Bytes(held) => {
+                    let place = kept.as_ref().and_then(|wanted| wanted.place(group, head));
+                    let (scores, kept_stride) = place.unwrap_or((std::ptr::null_mut(), 0));
+                    let queries = &queries[group.first * width + head * head_size..];
+                    let rows = group.lengths.len();
+                    let tile =
+                        Tile { queries, query_stride: width, rows, out, out_stride: width, kept: scores, kept_stride };
+                    // SAFETY: the rows of the group and the columns of this head lie in `out` and belong to no other
+                    // block; every row sees all positions, and has room for their scores if they are kept.
+                    unsafe { held.attend(head, &tile, scratch) };
+                    if let Some(wanted) = &kept {
+                        // SAFETY: the rows of this group and this head belong to this block alone.
+                        unsafe { wanted.repeat(group, head) }
+                    }
+                    return;
+                }
+            };
             let (head_keys, head_values) = (state.layout.head_keys(), state.layout.head_values());
             let attend = Attend {
                 kernels,
@@ -172,8 +251,8 @@ impl Region<'_> {
                 query_stride: width,
                 rows: group.lengths.len(),
                 layout: state.layout,
-                keys: &state.keys[head * head_keys..][..head_keys],
-                values: &state.values[head * head_values..][..head_values],
+                keys: &keys[head * head_keys..][..head_keys],
+                values: &values[head * head_values..][..head_values],
                 lengths: &group.lengths,
             };
             let keep = |strip: &[f32]| {
@@ -183,7 +262,7 @@ impl Region<'_> {
                 }
             };
             // SAFETY: the rows of the group and the columns of this head lie in `out` and belong to no other block.
-            unsafe { attend.run(scratch, target.get().add(group.first * width + head * head_size), width, keep) }
+            unsafe { attend.run(scratch, out, width, keep) }
         });
     }
 }
@@ -222,6 +301,35 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
+    /// Where the scores of `head` for the first row of a group go, whose rows all see as many positions, and how far from
+    /// there those of the next row; nothing if nobody wants them.
+    fn place(&self, group: &Group, head: usize) -> Option<(*mut f32, usize)> {
+        let chosen = self.heads.iter().position(|&wanted| wanted == head)?;
+        let length = group.lengths[0];
+        // SAFETY: the scores have room for every row and chosen head.
+        let first = unsafe { self.scores.get().add(self.starts[group.first] + chosen * length) };
+        Some((first, length * self.heads.len()))
+    }
+
+    /// Copy what stands at [`place`](Kept::place) to wherever else the same head is wanted.
+    ///
+    /// # Safety
+    /// As for [`keep`](Kept::keep).
+    unsafe fn repeat(&self, group: &Group, head: usize) {
+        let mut wanted = self.heads.iter().enumerate().filter(|&(_, &wanted)| wanted == head).map(|(chosen, _)| chosen);
+        let Some(first) = wanted.next() else { return };
+        for chosen in wanted {
+            for (row, &length) in group.lengths.iter().enumerate() {
+                let start = self.starts[group.first + row];
+                // SAFETY: both lie in the part of this row, and do not overlap.
+                unsafe {
+                    let (from, to) = (start + first * length, start + chosen * length);
+                    std::ptr::copy_nonoverlapping(self.scores.get().add(from), self.scores.get().add(to), length);
+                }
+            }
+        }
+    }
+
     /// Copy the scores of `head` for the rows of `group` out of their packed strip.
     ///
     /// # Safety
@@ -293,18 +401,17 @@ impl Attend<'_> {
         // exist.
         unsafe {
             (kernels.product)(&Product {
-                left: queries.as_ptr(),
+                left: queries.as_ptr().cast(),
                 rows,
                 inner: head_size,
-                right: self.keys.as_ptr(),
+                right: self.keys.as_ptr().cast(),
                 panel_stride: head_size * panel,
                 panels,
-                bias: std::ptr::null(),
                 out: strip.as_mut_ptr(),
                 row_stride: CHUNK,
                 chunk_stride: rows * CHUNK,
                 columns: panels * panel,
-                finish: Finish::Store,
+                ..Product::EMPTY
             });
         }
         scores(strip);
@@ -314,18 +421,17 @@ impl Attend<'_> {
         // channels, `longest` is within it; `out` is the caller's promise; there is a scale for every row.
         unsafe {
             (kernels.product)(&Product {
-                left: strip.as_ptr(),
+                left: strip.as_ptr().cast(),
                 rows,
                 inner: longest,
-                right: self.values.as_ptr(),
+                right: self.values.as_ptr().cast(),
                 panel_stride: capacity * panel,
                 panels: head_size.div_ceil(panel),
-                bias: std::ptr::null(),
+                row_scales: scales.as_ptr(),
                 out,
                 row_stride: out_stride,
-                chunk_stride: CHUNK,
                 columns: head_size,
-                finish: Finish::Scale(scales.as_ptr()),
+                ..Product::EMPTY
             });
         }
     }

@@ -17,13 +17,15 @@ pub enum Isa {
     Avx2,
     /// 512-bit vectors on x86-64.
     Avx512,
+    /// 512-bit vectors with dot products of bytes on x86-64.
+    Avx512Vnni,
 }
 
 /// Why an instruction set cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsupportedIsa {
     /// The word names no instruction set.
-    #[error("{ISA_VARIABLE}: `{word}` is not an instruction set; use one of scalar, neon, avx2, avx512, or unset it")]
+    #[error("{ISA_VARIABLE}: `{word}` is not an instruction set; use one of {names}, or unset it", names = Isa::names(&Isa::ALL))]
     Unknown {
         /// The word that was given.
         word: String,
@@ -42,7 +44,7 @@ pub enum UnsupportedIsa {
 
 impl Isa {
     /// Every instruction set there is, from the plainest to the widest.
-    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni];
 
     /// The word that selects this instruction set.
     pub fn name(self) -> &'static str {
@@ -51,7 +53,13 @@ impl Isa {
             Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Vnni => "avx512-vnni",
         }
+    }
+
+    /// Words for several, comma separated.
+    fn names(of: &[Isa]) -> String {
+        of.iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ")
     }
 
     /// What this machine lacks to run the kernels of this instruction set; empty when it can.
@@ -61,6 +69,7 @@ impl Isa {
             Isa::Neon => lacks_neon(),
             Isa::Avx2 => lacks_avx2(),
             Isa::Avx512 => lacks_avx512(),
+            Isa::Avx512Vnni => lacks_avx512_vnni(),
         }
     }
 
@@ -87,8 +96,8 @@ impl Isa {
         if lacks.is_empty() {
             return Ok(self);
         }
-        let available: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
-        Err(UnsupportedIsa::Missing { isa: self, lacks: lacks.join(", "), available: available.join(", ") })
+        let available = Isa::names(&Isa::available());
+        Err(UnsupportedIsa::Missing { isa: self, lacks: lacks.join(", "), available })
     }
 
     fn widest() -> Isa {
@@ -140,6 +149,20 @@ fn lacks_avx512() -> Vec<&'static str> {
         lacks.push("avx512dq");
     }
     lacks
+}
+
+#[cfg(target_arch = "x86_64")]
+fn lacks_avx512_vnni() -> Vec<&'static str> {
+    let mut lacks = lacks_avx512();
+    if !is_x86_feature_detected!("avx512vnni") {
+        lacks.push("avx512vnni");
+    }
+    lacks
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn lacks_avx512_vnni() -> Vec<&'static str> {
+    vec!["an x86-64 processor"]
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -1,7 +1,9 @@
 //! The table of kernels: one per instruction set, obtainable only where the processor has the instructions.
 
 use crate::generic;
+use crate::generic::attend::Attend;
 use crate::generic::product::Product;
+use crate::generic::quantize::{Keys, Quantize, Values};
 use crate::isa::{Isa, UnsupportedIsa};
 
 type LayerNorm = unsafe fn(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]);
@@ -17,7 +19,14 @@ pub struct Kernels {
     pub(crate) tile: usize,
     /// Outputs per packed panel.
     pub(crate) panel: usize,
+    /// What is added to a byte of the left side of a product when it is stored.
+    pub(crate) offset: i32,
     pub(crate) product: unsafe fn(&Product),
+    pub(crate) product_of_bytes: unsafe fn(&Product),
+    pub(crate) quantize: unsafe fn(&Quantize),
+    pub(crate) keys: unsafe fn(&Keys),
+    pub(crate) values: unsafe fn(&Values),
+    pub(crate) attend: unsafe fn(&Attend),
     pub(crate) softmax: unsafe fn(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]),
     pub(crate) layer_norm: LayerNorm,
     pub(crate) gelu: unsafe fn(&mut [f32]),
@@ -38,6 +47,8 @@ impl Kernels {
             Isa::Avx2 => Some(&crate::x86_64::AVX2),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Some(&crate::x86_64::AVX512),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => Some(&crate::x86_64::AVX512_VNNI),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Some(&crate::aarch64::NEON),
             // Another architecture's; `lacks` has refused it above.

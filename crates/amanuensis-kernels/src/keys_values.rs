@@ -1,7 +1,9 @@
 //! The keys and values a sequence has left behind, in the order the kernels read them.
 
+use crate::heads::Heads;
 use crate::kernels::Kernels;
 use crate::memory::AlignedBuffer;
+use crate::precision::Precision;
 use crate::team::Region;
 
 /// Where things lie.
@@ -53,22 +55,48 @@ impl Layout {
 pub struct KeysValues {
     pub(crate) kernels: &'static Kernels,
     pub(crate) layout: Layout,
-    pub(crate) keys: AlignedBuffer<f32>,
-    pub(crate) values: AlignedBuffer<f32>,
+    pub(crate) stored: Stored,
     length: usize,
 }
 
+/// What they are kept as.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Singles { keys: AlignedBuffer<f32>, values: AlignedBuffer<f32> },
+    Bytes(Heads),
+}
+
 impl KeysValues {
-    /// Room for `capacity` positions of `heads` heads of `head_size` channels.
+    /// Room for `capacity` positions of `heads` heads of `head_size` channels, as f32.
     ///
     /// # Panics
     /// When there are no heads or no channels.
     pub fn new(kernels: &'static Kernels, heads: usize, head_size: usize, capacity: usize) -> KeysValues {
+        KeysValues::with(kernels, Precision::F32, heads, head_size, capacity)
+    }
+
+    /// The same at any precision. What is not f32 cannot be appended to, only filled: its scales are those of all
+    /// positions together.
+    ///
+    /// # Panics
+    /// When there are no heads or no channels.
+    pub fn with(
+        kernels: &'static Kernels,
+        precision: Precision,
+        heads: usize,
+        head_size: usize,
+        capacity: usize,
+    ) -> KeysValues {
         assert!(heads > 0 && head_size > 0, "{heads} heads of {head_size} channels");
         let layout = Layout { heads, head_size, capacity, panel: kernels.panel };
-        let keys = AlignedBuffer::zeroed(heads * layout.head_keys());
-        let values = AlignedBuffer::zeroed(heads * layout.head_values());
-        KeysValues { kernels, layout, keys, values, length: 0 }
+        let stored = match precision {
+            Precision::F32 => Stored::Singles {
+                keys: AlignedBuffer::zeroed(heads * layout.head_keys()),
+                values: AlignedBuffer::zeroed(heads * layout.head_values()),
+            },
+            Precision::Int8 => Stored::Bytes(Heads::new(kernels, heads, head_size, capacity)),
+        };
+        KeysValues { kernels, layout, stored, length: 0 }
     }
 
     /// Positions held.
@@ -97,25 +125,32 @@ impl KeysValues {
     }
 
     /// Forget all positions from `length` on.
+    ///
+    /// # Panics
+    /// When they are bytes, which are as many as were filled.
     pub fn truncate(&mut self, length: usize) {
+        assert!(matches!(self.stored, Stored::Singles { .. }), "keys and values in bytes cannot be shortened");
         self.length = self.length.min(length);
     }
 
     /// Add one position.
     ///
     /// # Panics
-    /// When it is full or the rows are not [`width`](KeysValues::width) numbers.
+    /// When it is full, or holds bytes, or the rows are not [`width`](KeysValues::width) numbers.
     pub fn append(&mut self, keys: &[f32], values: &[f32]) {
         let width = self.width();
         assert!(keys.len() == width && values.len() == width, "a key and a value have {width} numbers");
         assert!(self.length < self.layout.capacity, "no room for more than {} positions", self.layout.capacity);
         let Layout { heads, head_size, .. } = self.layout;
         let (head_keys, head_values) = (self.layout.head_keys(), self.layout.head_values());
+        let Stored::Singles { keys: held_keys, values: held_values } = &mut self.stored else {
+            panic!("nothing can be appended to keys and values in bytes");
+        };
         for head in 0..heads {
             let channels = head * head_size..(head + 1) * head_size;
-            let target = &mut self.keys[head * head_keys..][..head_keys];
+            let target = &mut held_keys[head * head_keys..][..head_keys];
             self.layout.put_key(target, self.length, &keys[channels.clone()]);
-            let target = &mut self.values[head * head_values..][..head_values];
+            let target = &mut held_values[head * head_values..][..head_values];
             self.layout.put_value(target, self.length, &values[channels]);
         }
         self.length += 1;
@@ -132,7 +167,10 @@ impl KeysValues {
         let time = count / (2 * width);
         assert!(time <= self.layout.capacity, "{time} positions, room for {}", self.layout.capacity);
         let source = Source { numbers: keys_values, stride: 2 * width, keys: 0, values: width, time };
-        pack_heads(region, self.layout, source, &mut self.keys, &mut self.values);
+        match &mut self.stored {
+            Stored::Singles { keys, values } => pack_heads(region, self.layout, source, keys, values),
+            Stored::Bytes(heads) => heads.fill(region, source),
+        }
         self.length = time;
     }
 }
@@ -140,6 +178,9 @@ impl KeysValues {
 impl Clone for KeysValues {
     fn clone(&self) -> KeysValues {
         let Layout { heads, head_size, capacity, .. } = self.layout;
+        if let Stored::Bytes(heads) = &self.stored {
+            return KeysValues { stored: Stored::Bytes(heads.clone()), ..*self };
+        }
         let mut copy = KeysValues::new(self.kernels, heads, head_size, capacity);
         copy.clone_from(self);
         copy
@@ -147,6 +188,12 @@ impl Clone for KeysValues {
 
     /// Copies only the positions held: what reordering the beams of a search costs.
     fn clone_from(&mut self, source: &KeysValues) {
+        let (Stored::Singles { keys, values }, Stored::Singles { keys: their_keys, values: their_values }) =
+            (&mut self.stored, &source.stored)
+        else {
+            *self = source.clone();
+            return;
+        };
         if self.layout != source.layout || !std::ptr::eq(self.kernels, source.kernels) {
             *self = source.clone();
             return;
@@ -155,11 +202,11 @@ impl Clone for KeysValues {
         let length = source.length;
         let used = length.next_multiple_of(panel) * head_size;
         let head = self.layout.head_keys().max(1);
-        for (to, from) in self.keys.chunks_exact_mut(head).zip(source.keys.chunks_exact(head)) {
+        for (to, from) in keys.chunks_exact_mut(head).zip(their_keys.chunks_exact(head)) {
             to[..used].copy_from_slice(&from[..used]);
         }
         let column = (capacity * panel).max(1);
-        for (to, from) in self.values.chunks_exact_mut(column).zip(source.values.chunks_exact(column)) {
+        for (to, from) in values.chunks_exact_mut(column).zip(their_values.chunks_exact(column)) {
             to[..length * panel].copy_from_slice(&from[..length * panel]);
         }
         self.length = length;

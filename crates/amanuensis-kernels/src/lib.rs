@@ -10,7 +10,7 @@
 //! let mut team = Team::new(kernels, std::num::NonZeroUsize::MIN);
 //! let weights = PackedMatrix::pack(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2, Some(&[0.5, 0.5]));
 //! let mut out = [0.0; 2];
-//! team.enter(|region| region.linear(&[1.0, 1.0], &weights, Epilogue::Store, &mut out));
+//! team.enter(|region| region.linear(&[1.0, 1.0], None, &weights, Epilogue::Store, &mut out));
 //! assert_eq!(out, [3.5, 7.5]);
 //! # Ok::<(), amanuensis_kernels::UnsupportedIsa>(())
 //! ```
@@ -29,14 +29,18 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod attention;
+mod feed_forward;
 mod generic;
+mod heads;
 mod isa;
 mod kernels;
 mod keys_values;
+mod left;
 mod linear;
 mod matrix;
 mod memory;
 mod normal;
+mod precision;
 pub mod reference;
 pub mod roof;
 mod team;
@@ -47,7 +51,9 @@ pub use attention::{AttentionWeights, Query};
 pub use isa::{ISA_VARIABLE, Isa, UnsupportedIsa};
 pub use kernels::Kernels;
 pub use keys_values::KeysValues;
+pub use left::Norm;
 pub use linear::Epilogue;
 pub use matrix::PackedMatrix;
 pub use memory::{AlignedBuffer, MappedFile, Number};
+pub use precision::Precision;
 pub use team::{Region, Team};

@@ -1,8 +1,10 @@
 //! Rows times weights: the linear layer and the convolution that is one in disguise.
 
-use crate::generic::product::{Finish, Product, pack_tile, packed_tile};
+use crate::generic::product::{Finish, Product};
 use crate::kernels::Kernels;
+use crate::left::{Norm, Rows, Tiles};
 use crate::matrix::PackedMatrix;
+use crate::precision::Precision;
 use crate::team::{Region, Shares};
 
 /// What a linear layer does with its result.
@@ -16,43 +18,48 @@ pub enum Epilogue {
     Add,
 }
 
+impl Epilogue {
+    pub(crate) fn finish(self, precision: Precision) -> Finish {
+        match (self, precision) {
+            (Epilogue::Store, _) => Finish::Store,
+            (Epilogue::Gelu, Precision::F32) => Finish::Gelu,
+            (Epilogue::Gelu, Precision::Int8) => Finish::RoughGelu,
+            (Epilogue::Add, _) => Finish::Add,
+        }
+    }
+}
+
 /// Up to this many rows the weights are what takes the time: all threads share the rows and stream different panels.
 /// Above, each thread takes rows of its own and the weights pass through its cache.
-const FEW_ROWS: usize = 48;
+pub(crate) const FEW_ROWS: usize = 48;
 /// Bytes of weights per block of work when the weights take the time: a few microseconds from memory.
 const STREAM: usize = 128 << 10;
 
 /// Bytes of weights that stay in the second cache while the tiles of a block pass them.
 const PASS: usize = 256 << 10;
 
-/// Rows of input, possibly overlapping: row r starts at `r * stride`.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
-    numbers: &'a [f32],
-    stride: usize,
-    count: usize,
-}
-
 impl Region<'_> {
-    /// `input` `[rows, inputs]` times the transposed weights plus bias, then the epilogue, into `out`
-    /// `[rows, outputs]`.
+    /// `input` `[rows, inputs]`, each row through `norm` if there is one, times the transposed weights plus bias, then the
+    /// epilogue, into `out` `[rows, outputs]`.
     ///
     /// A row's result is the same to the last bit for any number of rows and threads.
     ///
     /// # Panics
     /// When a length is not a whole number of rows, the row counts differ, or the matrix was packed for other kernels.
-    pub fn linear(&mut self, input: &[f32], weights: &PackedMatrix, epilogue: Epilogue, out: &mut [f32]) {
+    pub fn linear(
+        &mut self,
+        input: &[f32],
+        norm: Option<Norm<'_>>,
+        weights: &PackedMatrix,
+        epilogue: Epilogue,
+        out: &mut [f32],
+    ) {
         let (inputs, outputs) = (weights.inputs(), weights.outputs());
         assert!(inputs > 0 && outputs > 0, "a linear layer of {outputs} x {inputs}");
-        assert!(input.len().is_multiple_of(inputs), "{} numbers are not rows of {inputs}", input.len());
-        let count = input.len() / inputs;
+        let rows = Rows::of(input, inputs, norm);
+        let count = rows.count;
         assert_eq!(out.len(), count * outputs, "linear: room for {} of {count} x {outputs} results", out.len());
-        let finish = match epilogue {
-            Epilogue::Store => Finish::Store,
-            Epilogue::Gelu => Finish::Gelu,
-            Epilogue::Add => Finish::Add,
-        };
-        self.multiply(Rows { numbers: input, stride: inputs, count }, weights, finish, out);
+        self.multiply(rows, weights, epilogue.finish(weights.precision()), out);
     }
 
     /// A convolution with a kernel of three, then GELU, then `positions` added if given.
@@ -81,50 +88,45 @@ impl Region<'_> {
         let outputs = weights.outputs();
         assert_eq!(out.len(), count * outputs, "convolution: room for {} of {count} x {outputs} results", out.len());
         let finish = match positions {
-            None => Finish::Gelu,
+            None => Epilogue::Gelu.finish(weights.precision()),
             Some(positions) => {
                 assert_eq!(positions.len(), out.len(), "convolution: positions for another number of results");
                 Finish::GeluPlus(positions.as_ptr())
             }
         };
-        self.multiply(Rows { numbers: input, stride: stride * channels, count }, weights, finish, out);
+        let width = weights.inputs();
+        let rows = Rows { numbers: input.as_ptr(), stride: stride * channels, width, count, norm: None };
+        self.multiply(rows, weights, finish, out);
     }
 
     /// Every tile of rows times every panel. Shapes are checked by the callers; an addend in `finish` is as long as
     /// `out`.
     fn multiply(&mut self, rows: Rows<'_>, weights: &PackedMatrix, finish: Finish, out: &mut [f32]) {
-        let kernels = self.kernels();
-        assert!(
-            std::ptr::eq(kernels, weights.kernels()),
-            "the matrix was packed for {}, the team runs {}",
-            weights.kernels().isa(),
-            kernels.isa()
-        );
+        let task = Task::new(self.kernels(), rows, weights, finish, out.as_mut_ptr());
         if rows.count == 0 {
             return;
         }
-        let task = Task { kernels, rows, weights, finish, out: Shares(out.as_mut_ptr()) };
         if rows.count <= FEW_ROWS { self.stream(&task) } else { self.pass(&task) }
     }
 
     /// Few rows: pack them all once, then every block is some panels for all rows.
     fn stream(&mut self, task: &Task<'_>) {
-        let inner = task.weights.inputs();
-        let tile = task.kernels.tile;
-        let size = packed_tile(tile, inner);
-        let tiles = task.rows.count.div_ceil(tile);
+        let size = task.tiles.size();
+        let tiles = task.rows.count.div_ceil(task.tiles.kernels.tile);
         let mut left = std::mem::take(&mut self.team.scratch.left);
-        for (number, packed) in left.ensure(tiles * size).chunks_exact_mut(size).enumerate() {
-            task.pack(number, packed);
+        let (packed, scratch) =
+            left.ensure(tiles * size + task.tiles.scratch(task.rows.norm.is_some())).split_at_mut(tiles * size);
+        for (number, packed) in packed.chunks_exact_mut(size).enumerate() {
+            task.pack(number, packed, scratch);
         }
         let panels = task.panels();
-        let panel_bytes = task.kernels.panel * inner * size_of::<f32>();
         // Whole groups of four panels, so that a single row always has enough sums in flight.
-        let per_block = (STREAM / panel_bytes.max(1)).next_multiple_of(4).max(4);
+        let per_block = (STREAM / task.panel_bytes()).next_multiple_of(4).max(4);
+        let packed = &*packed;
         self.split(panels.div_ceil(per_block), |block| {
             let first = block * per_block;
             for number in 0..tiles {
-                task.run(number, &left[number * size..][..size], first, per_block.min(panels - first));
+                task.run(number, &packed[number * size..][..size], first, per_block.min(panels - first));
             }
         });
         self.team.scratch.left = left;
@@ -133,91 +135,151 @@ impl Region<'_> {
     /// Many rows: every block is some tiles of rows, packed by the thread that takes them, for all panels. The last
     /// tiles are blocks of their own, so that the threads end at about the same time.
     fn pass(&mut self, task: &Task<'_>) {
-        let inner = task.weights.inputs();
-        let tile = task.kernels.tile;
-        let size = packed_tile(tile, inner);
-        let tiles = task.rows.count.div_ceil(tile);
-        let per_block = (FEW_ROWS / tile).max(1);
-        let large = tiles.saturating_sub(self.threads() * per_block) / per_block;
-        let panels = task.panels();
-        let group = (PASS / (task.kernels.panel * inner * size_of::<f32>())).max(1);
-        self.split_with_scratch(large + (tiles - large * per_block), per_block * size, |scratch, block| {
-            let (first, here) = match block.checked_sub(large) {
-                None => (block * per_block, per_block),
-                Some(single) => (large * per_block + single, 1),
-            };
-            for (number, packed) in scratch.chunks_exact_mut(size).enumerate().take(here) {
-                task.pack(first + number, packed);
+        let size = task.tiles.size();
+        let blocks = Blocks::of(task.rows.count, FEW_ROWS, task.tiles.kernels.tile, self.threads());
+        let floats = blocks.tiles * size + task.tiles.scratch(task.rows.norm.is_some());
+        self.split_with_scratch(blocks.count(), floats, |scratch, block| {
+            let (first, here) = blocks.tiles_of(block);
+            let (packed, scratch) = scratch.split_at_mut(blocks.tiles * size);
+            for (number, packed) in packed.chunks_exact_mut(size).enumerate().take(here) {
+                task.pack(first + number, packed, scratch);
             }
-            for panel in (0..panels).step_by(group) {
-                for number in 0..here {
-                    task.run(first + number, &scratch[number * size..][..size], panel, group.min(panels - panel));
-                }
-            }
+            task.run_all(first, here, packed);
         });
     }
 }
 
+/// How the tiles of many rows are dealt to the threads.
+#[derive(Clone, Copy)]
+pub(crate) struct Blocks {
+    /// Tiles of a block.
+    pub(crate) tiles: usize,
+    /// Blocks of so many; those behind them are single tiles.
+    large: usize,
+    all: usize,
+}
+
+impl Blocks {
+    /// Blocks of about `rows` rows; the last ones single tiles.
+    pub(crate) fn of(count: usize, rows: usize, tile: usize, threads: usize) -> Blocks {
+        let (all, tiles) = (count.div_ceil(tile), (rows / tile).max(1));
+        Blocks { tiles, large: all.saturating_sub(threads * tiles) / tiles, all }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.large + (self.all - self.large * self.tiles)
+    }
+
+    /// The first tile of a block, and how many it has.
+    pub(crate) fn tiles_of(&self, block: usize) -> (usize, usize) {
+        match block.checked_sub(self.large) {
+            None => (block * self.tiles, self.tiles),
+            Some(single) => (self.large * self.tiles + single, 1),
+        }
+    }
+}
+
 /// One multiplication, shared by the blocks of its job.
-struct Task<'a> {
-    kernels: &'static Kernels,
-    rows: Rows<'a>,
+pub(crate) struct Task<'a> {
+    pub(crate) tiles: Tiles,
+    pub(crate) rows: Rows<'a>,
     weights: &'a PackedMatrix,
     finish: Finish,
     out: Shares<f32>,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// `out`, and an addend in `finish`, must be as long as the rows times the outputs.
+    ///
+    /// # Panics
+    /// When the matrix was packed for other kernels.
+    pub(crate) fn new(
+        kernels: &'static Kernels,
+        rows: Rows<'a>,
+        weights: &'a PackedMatrix,
+        finish: Finish,
+        out: *mut f32,
+    ) -> Task<'a> {
+        assert!(
+            std::ptr::eq(kernels, weights.kernels()),
+            "the matrix was packed for {}, the team runs {}",
+            weights.kernels().isa(),
+            kernels.isa()
+        );
+        let tiles = Tiles { kernels, precision: weights.precision(), width: weights.inputs() };
+        Task { tiles, rows, weights, finish, out: Shares(out) }
+    }
+
     fn panels(&self) -> usize {
-        self.weights.outputs().div_ceil(self.kernels.panel)
+        self.weights.outputs().div_ceil(self.tiles.kernels.panel)
     }
 
-    /// How many rows tile `number` has: the last may be short.
-    fn tile_rows(&self, number: usize) -> usize {
-        self.kernels.tile.min(self.rows.count - number * self.kernels.tile)
+    fn panel_bytes(&self) -> usize {
+        (self.tiles.kernels.panel * self.weights.cells() * size_of::<u32>()).max(1)
     }
 
-    fn pack(&self, number: usize, packed: &mut [f32]) {
-        let first = number * self.kernels.tile;
-        let rows = &self.rows.numbers[first * self.rows.stride..];
-        pack_tile(rows, self.rows.stride, self.tile_rows(number), self.weights.inputs(), 1.0, packed);
+    pub(crate) fn pack(&self, number: usize, packed: &mut [f32], scratch: &mut [f32]) {
+        let rows = self.tiles.rows(number, self.rows.count);
+        // SAFETY: the rows of a tile of this task; whoever made it promised that they may be read, and in-place tasks
+        // pack a tile before its rows are written, on the same thread.
+        unsafe { self.tiles.pack(&self.rows, number * self.tiles.kernels.tile, rows, packed, scratch) }
     }
 
-    /// Tile `number`, packed in `left`, times `panels` panels from `panel` on. Within one job every pair of a tile and
+    /// The tiles from `first` on, packed one behind the other, times all panels: some panels at a time, which stay in the
+    /// second cache.
+    pub(crate) fn run_all(&self, first: usize, tiles: usize, packed: &[f32]) {
+        let (size, panels) = (self.tiles.size(), self.panels());
+        let group = (PASS / self.panel_bytes()).max(1);
+        for panel in (0..panels).step_by(group) {
+            for number in 0..tiles {
+                self.run(first + number, &packed[number * size..][..size], panel, group.min(panels - panel));
+            }
+        }
+    }
+
+    /// Tile `number`, packed in `packed`, times `panels` panels from `panel` on. Within one job every pair of a tile and
     /// a panel is run once.
-    fn run(&self, number: usize, left: &[f32], panel: usize, panels: usize) {
-        let (inner, outputs) = (self.weights.inputs(), self.weights.outputs());
-        let rows = self.tile_rows(number);
-        let stride = self.kernels.panel * inner;
-        let column = panel * self.kernels.panel;
-        let offset = number * self.kernels.tile * outputs + column;
-        assert!(left.len() >= packed_tile(rows, inner) && (panel + panels) * stride <= self.weights.panels().len());
-        // SAFETY: `left` and the panels were just checked; the bias is padded to whole panels. `out` (and an addend)
-        // has rows x outputs numbers, and this writes rows `number * tile ..` below the row count and columns from
-        // `column` below `outputs`, which no other block of the job does. The kernels run here because they exist.
+    fn run(&self, number: usize, packed: &[f32], panel: usize, panels: usize) {
+        let (kernels, outputs) = (self.tiles.kernels, self.weights.outputs());
+        let stride = kernels.panel * self.weights.cells();
+        let column = panel * kernels.panel;
+        let offset = number * kernels.tile * outputs + column;
+        assert!((panel + panels) * stride <= self.weights.panels().len());
+        let kernel = match self.weights.precision() {
+            Precision::F32 => kernels.product,
+            Precision::Int8 => kernels.product_of_bytes,
+        };
+        let from = |numbers: Option<&[f32]>| numbers.map_or(std::ptr::null(), |numbers| numbers[column..].as_ptr());
+        // SAFETY: `packed` holds a tile and its scales, the panels were just checked; bias, scales and starts are padded
+        // to whole panels. `out` (and an addend) has rows x outputs numbers, and this writes rows `number * tile ..` below
+        // the row count and columns from `column` below `outputs`, which no other block of the job does. The kernels run
+        // here because they exist.
         unsafe {
             let finish = match self.finish {
                 Finish::GeluPlus(addend) => Finish::GeluPlus(addend.add(offset)),
                 other => other,
             };
-            (self.kernels.product)(&Product {
-                left: left.as_ptr(),
-                rows,
-                inner,
+            kernel(&Product {
+                left: self.tiles.left(packed),
+                rows: self.tiles.rows(number, self.rows.count),
+                inner: self.weights.cells(),
                 right: self.weights.panels()[panel * stride..].as_ptr(),
                 panel_stride: stride,
                 panels,
-                bias: self.weights.bias().map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
+                starts: self.weights.starts().map_or(std::ptr::null(), |starts| starts[column..].as_ptr()),
+                row_scales: self.tiles.scales(packed),
+                column_scales: from(self.weights.scales()),
+                bias: from(self.weights.bias()),
                 out: self.out.get().add(offset),
                 row_stride: outputs,
-                chunk_stride: 16,
-                columns: (outputs - column).min(panels * self.kernels.panel),
+                columns: (outputs - column).min(panels * kernels.panel),
                 finish,
+                ..Product::EMPTY
             });
         }
     }
 }
 
 // SAFETY: everything in it is shared read-only, but for `out`, of which every block writes its own part, and the addend
-// of `finish`, which is only read.
+// of `finish`, which is only read. The rows may be part of `out`: then a block reads only the rows that it writes.
 unsafe impl Sync for Task<'_> {}

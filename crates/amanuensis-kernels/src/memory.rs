@@ -32,6 +32,8 @@ unsafe impl Number for i8 {}
 unsafe impl Number for u16 {}
 // SAFETY: as above.
 unsafe impl Number for i32 {}
+// SAFETY: as above.
+unsafe impl Number for u32 {}
 // SAFETY: a transparent u16.
 unsafe impl Number for half::f16 {}
 

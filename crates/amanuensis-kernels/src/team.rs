@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, Thread};
 
+use crate::heads::Heads;
 use crate::kernels::Kernels;
 use crate::memory::AlignedBuffer;
 
@@ -48,6 +49,7 @@ pub struct Team {
 pub(crate) struct Scratch {
     pub(crate) left: AlignedBuffer<f32>,
     pub(crate) right: AlignedBuffer<f32>,
+    pub(crate) heads: Option<Heads>,
 }
 
 /// The working buffer of one thread, on cache lines of its own.

@@ -3,46 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::num::NonZeroUsize;
+mod common;
 
 use amanuensis_kernels::{
-    AttentionWeights, Epilogue, Isa, Kernels, KeysValues, PackedMatrix, Query, Region, Team, reference,
+    AttentionWeights, Epilogue, Isa, Kernels, KeysValues, Norm, PackedMatrix, Precision, Query, Region, reference,
 };
+use common::{every_kernels, everywhere, numbers, same_bytes, team};
 use proptest::prelude::*;
-
-/// The kernels to test: all this machine has, or the one that `AMANUENSIS_ISA` forces.
-fn every_kernels() -> Vec<&'static Kernels> {
-    if std::env::var_os(amanuensis_kernels::ISA_VARIABLE).is_some_and(|word| !word.is_empty()) {
-        return vec![Kernels::detect().unwrap()];
-    }
-    Isa::available()
-        .into_iter()
-        .map(|isa| Kernels::new(isa).expect("an available instruction set has kernels"))
-        .collect()
-}
-
-fn team(kernels: &'static Kernels, threads: usize) -> Team {
-    Team::new(kernels, NonZeroUsize::new(threads).unwrap())
-}
-
-/// Run on every instruction set with 1 to 4 threads; all thread counts must give the same bytes. Returns one result per
-/// instruction set.
-fn everywhere(run: impl Fn(&mut Region<'_>) -> Vec<f32>) -> Vec<(Isa, Vec<f32>)> {
-    let mut results = Vec::new();
-    for kernels in every_kernels() {
-        let alone = team(kernels, 1).enter(&run);
-        for threads in 2..=4 {
-            let together = team(kernels, threads).enter(&run);
-            assert!(same_bytes(&alone, &together), "{}: {threads} threads differ from one", kernels.isa());
-        }
-        results.push((kernels.isa(), alone));
-    }
-    results
-}
-
-fn same_bytes(a: &[f32], b: &[f32]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits())
-}
 
 /// Every result within `tolerance` of the truth, measured by the largest of the truth and one.
 fn assert_close(results: &[(Isa, Vec<f32>)], truth: &[f64], tolerance: f64) {
@@ -56,18 +23,6 @@ fn assert_close(results: &[(Isa, Vec<f32>)], truth: &[f64], tolerance: f64) {
     }
 }
 
-/// Numbers about the normal distribution, from a seed.
-fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut uniform = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-    };
-    (0..count).map(|_| (uniform() + uniform() + uniform() + uniform()) * 1.7).collect()
-}
-
 fn check_linear(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
     let input = numbers(1, rows * inputs);
     let weights = numbers(2, outputs * inputs);
@@ -79,9 +34,9 @@ fn check_linear(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
     let tolerance = 3e-7 * (inputs as f64).sqrt();
     for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Add] {
         let results = everywhere(|region| {
-            let matrix = region.pack(&weights, outputs, inputs, bias);
+            let matrix = region.pack(Precision::F32, &weights, outputs, inputs, bias);
             let mut out = before.clone();
-            region.linear(&input, &matrix, epilogue, &mut out);
+            region.linear(&input, None, &matrix, epilogue, &mut out);
             out
         });
         let truth: Vec<f64> = match epilogue {
@@ -90,6 +45,132 @@ fn check_linear(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
             Epilogue::Add => product.iter().zip(&before).map(|(x, &b)| x + f64::from(b)).collect(),
         };
         assert_close(&results, &truth, tolerance.max(6e-7));
+    }
+}
+
+/// In bytes the sums are exact, so that what comes out differs from the naive truth only by the rounding of its scales.
+fn check_bytes(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
+    let input = numbers(21, rows * inputs);
+    let weights = numbers(22, outputs * inputs);
+    let bias = numbers(23, outputs);
+    let bias = with_bias.then_some(&bias[..]);
+    let before = numbers(24, rows * outputs);
+    let product = reference::linear_of_bytes(&input, &weights, inputs, bias);
+    for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Add] {
+        let results = everywhere(|region| {
+            let matrix = region.pack(Precision::Int8, &weights, outputs, inputs, bias);
+            let mut out = before.clone();
+            region.linear(&input, None, &matrix, epilogue, &mut out);
+            out
+        });
+        let (truth, tolerance): (Vec<f64>, f64) = match epilogue {
+            Epilogue::Store => (product.clone(), 4e-7),
+            Epilogue::Gelu => (product.iter().map(|&x| reference::gelu(x)).collect(), 2e-4),
+            Epilogue::Add => (product.iter().zip(&before).map(|(x, &b)| x + f64::from(b)).collect(), 4e-7),
+        };
+        assert_close(&results, &truth, tolerance);
+    }
+}
+
+#[test]
+fn bytes_at_every_small_row_count() {
+    for rows in 0..=26 {
+        check_bytes(rows, 37, 75, rows % 2 == 0);
+    }
+}
+
+#[test]
+fn bytes_at_the_borders_of_their_ways() {
+    let shapes = [(1, 512, 515), (2, 64, 300), (47, 65, 33), (48, 63, 64), (49, 128, 31), (61, 4, 1), (150, 1, 40)];
+    for (rows, inputs, outputs) in shapes {
+        check_bytes(rows, inputs, outputs, true);
+    }
+}
+
+#[test]
+fn bytes_of_the_largest_sums() {
+    // Every product at its limit, in both signs: nothing saturates on the way.
+    let (inputs, outputs) = (2048, 70);
+    for (of_input, of_weights) in [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
+        let (input, weights) = (vec![of_input; 3 * inputs], vec![of_weights; outputs * inputs]);
+        let results = everywhere(|region| {
+            let matrix = region.pack(Precision::Int8, &weights, outputs, inputs, None);
+            let mut out = vec![0.0; 3 * outputs];
+            region.linear(&input, None, &matrix, Epilogue::Store, &mut out);
+            out
+        });
+        assert_close(&results, &vec![f64::from(of_input * of_weights) * inputs as f64; 3 * outputs], 1e-6);
+    }
+}
+
+#[test]
+fn what_is_not_a_number_does_not_hide_in_bytes() {
+    let (inputs, outputs) = (100, 40);
+    let mut weights = numbers(31, outputs * inputs);
+    let mut input = numbers(32, 2 * inputs);
+    input[130] = f32::INFINITY;
+    weights[5 * inputs + 7] = f32::NAN;
+    for (isa, result) in everywhere(|region| {
+        let matrix = region.pack(Precision::Int8, &weights, outputs, inputs, None);
+        let mut out = vec![0.0; 2 * outputs];
+        region.linear(&input, None, &matrix, Epilogue::Store, &mut out);
+        out
+    }) {
+        assert!(result[5].is_nan(), "{isa}: a weight");
+        assert!(result[..5].iter().all(|number| number.is_finite()), "{isa}");
+        assert!(result[outputs..].iter().all(|number| !number.is_finite()), "{isa}: an infinite input");
+    }
+}
+
+#[test]
+fn a_row_of_a_matrix_in_bytes_is_what_the_reference_makes_of_it() {
+    let (outputs, inputs) = (67, 45);
+    let weights = numbers(33, outputs * inputs);
+    let (bytes, scales) = reference::bytes(&weights, inputs);
+    for kernels in every_kernels() {
+        let matrix = team(kernels, 2).enter(|region| region.pack(Precision::Int8, &weights, outputs, inputs, None));
+        let mut row = vec![0.0; inputs];
+        for output in 0..outputs {
+            matrix.row(output, &mut row);
+            for (input, number) in row.iter().enumerate() {
+                assert_eq!(*number, f32::from(bytes[output * inputs + input]) * scales[output], "{}", kernels.isa());
+            }
+        }
+    }
+}
+
+/// Layer norm, up, GELU, down and the residual, in one call and one after the other.
+fn check_feed_forward(rows: usize, width: usize, hidden: usize, precision: Precision) {
+    let (x, gain, bias) = (numbers(41, rows * width), numbers(42, width), numbers(43, width));
+    let (up, down) = (numbers(44, hidden * width), numbers(45, width * hidden));
+    let norm = Norm { gain: &gain, bias: &bias };
+    let together = everywhere(|region| {
+        let up = region.pack(precision, &up, hidden, width, Some(&up[..hidden]));
+        let down = region.pack(precision, &down, width, hidden, None);
+        let mut x = x.clone();
+        region.feed_forward(&mut x, norm, &up, &down);
+        x
+    });
+    let apart = everywhere(|region| {
+        let up = region.pack(precision, &up, hidden, width, Some(&up[..hidden]));
+        let down = region.pack(precision, &down, width, hidden, None);
+        let (mut x, mut normed, mut inner) = (x.clone(), x.clone(), vec![0.0; rows * hidden]);
+        region.layer_norm(&x, &gain, &bias, &mut normed);
+        region.linear(&normed, None, &up, Epilogue::Gelu, &mut inner);
+        region.linear(&inner, None, &down, Epilogue::Add, &mut x);
+        x
+    });
+    for ((isa, together), (_, apart)) in together.iter().zip(&apart) {
+        assert!(same_bytes(together, apart), "{isa} {precision}: {rows} x {width}, {hidden} hidden");
+    }
+}
+
+#[test]
+fn feed_forward_is_its_parts() {
+    for precision in Precision::ALL {
+        for (rows, width, hidden) in [(1, 32, 128), (5, 30, 70), (48, 16, 64), (49, 48, 100), (130, 64, 20_000)] {
+            check_feed_forward(rows, width, hidden, precision);
+        }
     }
 }
 
@@ -118,7 +199,7 @@ fn a_row_does_not_know_its_neighbours() {
         let mut team = team(kernels, 2);
         let mut run = |rows: &[f32]| {
             let mut out = vec![0.0; rows.len() / inputs * outputs];
-            team.enter(|region| region.linear(rows, &matrix, Epilogue::Gelu, &mut out));
+            team.enter(|region| region.linear(rows, None, &matrix, Epilogue::Gelu, &mut out));
             out
         };
         let all = run(&input);
@@ -160,7 +241,7 @@ fn convolution_is_its_definition() {
         let positions = with_positions.then_some(&positions[..]);
         let truth = reference::convolution(&input, channels, &weights, outputs, Some(&bias), stride, positions);
         let results = everywhere(|region| {
-            let matrix = region.pack(&weights, outputs, 3 * channels, Some(&bias));
+            let matrix = region.pack(Precision::F32, &weights, outputs, 3 * channels, Some(&bias));
             let mut out = vec![0.0; count * outputs];
             region.convolution(&input, &matrix, stride, positions, &mut out);
             out
@@ -240,7 +321,7 @@ fn check_self_attention(time: usize, heads: usize, head_size: usize, sharpness: 
     let truth = reference::self_attention(&qkv, time, heads);
     let results = everywhere(|region| {
         let mut out = vec![0.0; time * width];
-        region.self_attention(&qkv, heads, head_size, &mut out);
+        region.self_attention(Precision::F32, &qkv, heads, head_size, &mut out);
         out
     });
     assert_close(&results, &truth, 3e-6);
@@ -263,7 +344,7 @@ fn self_attention_of_a_whole_window() {
     let width = heads * head_size;
     let results = everywhere(|region| {
         let mut out = vec![0.0; time * width];
-        region.self_attention(&qkv, heads, head_size, &mut out);
+        region.self_attention(Precision::F32, &qkv, heads, head_size, &mut out);
         out
     });
     // The whole truth takes a while; some rows of it tell the same.

@@ -34,7 +34,7 @@ pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome,
 
 use audio::Recording;
 use backend::cpu::Cpu;
-use backend::{Backend, Model};
+use backend::{Backend, ComputeType, Model};
 use decoding::Languages;
 use mel::WINDOW_FRAMES;
 use model::{Fingerprint, Generation, ModelFile, Source};
@@ -46,6 +46,8 @@ use transcription::Means;
 pub struct Setup {
     /// Threads to compute with; one for every processor if not given.
     pub threads: Option<NonZeroUsize>,
+    /// How exactly the model is computed.
+    pub compute: ComputeType,
 }
 
 /// A model on a device, ready to transcribe. It can be shared between threads.
@@ -62,7 +64,7 @@ pub struct Engine {
 impl Engine {
     /// Loads a model onto the CPU.
     pub fn load(source: &Source, setup: &Setup) -> Result<Self, Error> {
-        Self::with(model::open(source)?, &Cpu::new(setup.threads))
+        Self::with(model::open(source)?, &Cpu::new(setup.threads, setup.compute))
     }
 
     /// Loads a model onto the device of `backend`.

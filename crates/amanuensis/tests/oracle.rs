@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use amanuensis::Error;
 use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Backend, Feed, Logits, Stage, Work};
+use amanuensis::backend::{Backend, ComputeType, Feed, Logits, Stage, Work};
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, Source};
 use common::{model_folder, numbers, open, shared, tensors};
@@ -36,7 +36,7 @@ fn std_equals_transformers_stage_by_stage() {
 fn equals_transformers(name: &str, oracle: &str) {
     let Some(shared) = shared() else { return };
     let file = model::open(&Source::Path(model_folder(name, Some(&shared)))).unwrap_or_else(|error| panic!("{error}"));
-    let model = Cpu::new(None).load(&file).unwrap_or_else(|error| panic!("{error}"));
+    let model = Cpu::new(None, ComputeType::F32).load(&file).unwrap_or_else(|error| panic!("{error}"));
     let shape = [file.dims.audio_context, file.dims.audio_width];
     let positions = file.weights.tensor("encoder.embed_positions.weight", &shape).expect("positions").to_f32();
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{
-    Availability, Backend, BackendError, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Work,
+    Availability, Backend, BackendError, ComputeType, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Work,
 };
 use amanuensis::mel::{Mel, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
@@ -24,7 +24,7 @@ fn file() -> ModelFile {
 }
 
 fn cpu(threads: usize) -> Cpu {
-    Cpu::new(NonZeroUsize::new(threads))
+    Cpu::new(NonZeroUsize::new(threads), ComputeType::F32)
 }
 
 /// A window of something: the same for the same seed.

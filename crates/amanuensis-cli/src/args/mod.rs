@@ -12,6 +12,7 @@ mod speech;
 
 use std::path::PathBuf;
 
+use amanuensis::backend::ComputeType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchKernels, BenchPart, Group, Measure};
@@ -118,6 +119,11 @@ pub(crate) struct Computing {
     /// Threads to compute with; 0 takes one for each core
     #[arg(long, value_name = "COUNT", default_value = "0")]
     pub(crate) threads: Threads,
+
+    /// How exactly to compute: f32; int8 (bytes with a scale for every row: a quarter of the memory, several times the
+    /// speed, about one percent apart); or auto, what was measured to be safe here, which is f32
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    pub(crate) compute_type: ComputeType,
 }
 
 #[derive(Debug, Args)]

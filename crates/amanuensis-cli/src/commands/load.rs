@@ -23,7 +23,9 @@ pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
     let name = name(asked);
     let setup = match asked.computing.device {
         // The processor is the fastest device that this program is built for.
-        Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0 },
+        Device::Auto | Device::Cpu => {
+            Setup { threads: asked.computing.threads.0, compute: asked.computing.compute_type }
+        }
     };
     let source = Source::resolve(name)?;
     let engine = Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))?;

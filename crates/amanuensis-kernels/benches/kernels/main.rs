@@ -12,7 +12,7 @@ mod roofs;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use amanuensis_kernels::{Kernels, Region, Team};
+use amanuensis_kernels::{Kernels, Precision, Region, Team};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 
@@ -39,8 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut team = Team::new(kernels, threads);
         let mut group = criterion.benchmark_group(format!("{}, {} threads", kernels.isa(), team.threads()));
         roofs::measure(&mut group, &mut team);
-        linear::measure(&mut group, &mut team);
-        attention::measure(&mut group, &mut team);
+        for precision in Precision::ALL {
+            linear::measure(&mut group, &mut team, precision);
+            attention::measure(&mut group, &mut team, precision);
+        }
         pointwise::measure(&mut group, &mut team);
         group.finish();
     }

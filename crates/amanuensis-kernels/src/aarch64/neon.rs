@@ -1,16 +1,16 @@
-//! Four f32 in a register, 32 registers: tiles of 12 rows x 8 outputs, 24 sums.
+//! Four numbers in a register, 32 registers: tiles of 12 rows x 8 outputs, 24 sums.
 //!
 //! All tests of the kernels pass with it under `qemu-aarch64`. It has never run on a processor, so the tile is a guess
 //! from the number of registers, and nothing is fetched ahead by hand.
 
 use std::arch::aarch64::*;
 
-use crate::generic::{Vector, kernels_for};
+use crate::generic::{Integers, Vector, kernels_for};
 use crate::isa::Isa;
 
 /// One 128-bit register.
 #[derive(Clone, Copy)]
-pub(crate) struct Wide(float32x4_t);
+pub(crate) struct Wide(pub(super) float32x4_t);
 
 /// A window of these, `count` from its middle back, is a mask of the first `count` lanes.
 static MASKS: [u32; 8] = [!0, !0, !0, !0, 0, 0, 0, 0];
@@ -27,6 +27,7 @@ unsafe fn first(count: usize) -> uint32x4_t {
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
 unsafe impl Vector for Wide {
     const WIDTH: usize = 4;
+    const REGISTERS: usize = 32;
     const TILE: usize = 12;
 
     #[inline(always)]
@@ -125,4 +126,81 @@ unsafe impl Vector for Wide {
     }
 }
 
-kernels_for!(NEON, Isa::Neon, Wide, product_many_registers, #[target_feature(enable = "neon")]);
+/// One 128-bit register of i32, or of bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole(int32x4_t);
+
+/// What is the same for every way to multiply bytes.
+macro_rules! integers_of_128_bits {
+    () => {
+        type Floats = Wide;
+        const OFFSET: i32 = 0;
+
+        #[inline(always)]
+        unsafe fn splat(number: i32) -> Self {
+            unsafe { Self(vdupq_n_s32(number)) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> Self {
+            unsafe { Self(vld1q_s32(from)) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut i32) {
+            unsafe { vst1q_s32(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, other: Self) -> Self {
+            unsafe { Self(vaddq_s32(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn nearest(numbers: Wide) -> Self {
+            unsafe { Self(vcvtnq_s32_f32(numbers.0)) }
+        }
+        #[inline(always)]
+        unsafe fn numbers(self) -> Wide {
+            unsafe { Wide(vcvtq_f32_s32(self.0)) }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(self, to: *mut u8) {
+            unsafe {
+                let words = vmovn_s32(self.0);
+                let bytes = vmovn_s16(vcombine_s16(words, words));
+                vst1_lane_u32::<0>(to.cast(), vreinterpret_u32_s8(bytes));
+            }
+        }
+        #[inline(always)]
+        unsafe fn cells(bytes: [Self; 4]) -> Self {
+            unsafe {
+                let low = vdupq_n_s32(0xff);
+                let [first, second, third, fourth] = bytes.map(|bytes| bytes.0);
+                let pair = vorrq_s32(vandq_s32(first, low), vshlq_n_s32::<8>(vandq_s32(second, low)));
+                let other = vorrq_s32(vshlq_n_s32::<16>(vandq_s32(third, low)), vshlq_n_s32::<24>(fourth));
+                Self(vorrq_s32(pair, other))
+            }
+        }
+    };
+}
+
+// SAFETY: uses NEON, which the trait's contract makes the caller's promise.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Integers, stated above")]
+unsafe impl Integers for Whole {
+    integers_of_128_bits!();
+    type Left = int8x16_t;
+
+    #[inline(always)]
+    unsafe fn left(cell: *const i32) -> int8x16_t {
+        unsafe { vreinterpretq_s8_s32(vld1q_dup_s32(cell)) }
+    }
+    /// Products as words; two of them are at most 2 x 128 x 127, which a word holds.
+    #[inline(always)]
+    unsafe fn plus_products(self, left: int8x16_t, weights: Self) -> Self {
+        unsafe {
+            let weights = vreinterpretq_s8_s32(weights.0);
+            let low = vmull_s8(vget_low_s8(left), vget_low_s8(weights));
+            let high = vmull_high_s8(left, weights);
+            Whole(vpadalq_s16(self.0, vpaddq_s16(low, high)))
+        }
+    }
+}
+
+kernels_for!(NEON, Isa::Neon, Wide, Whole, #[target_feature(enable = "neon")]);

@@ -1,9 +1,15 @@
 //! The algorithms, written once over [`Vector`] and compiled once per instruction set.
 
+pub(crate) mod arithmetic;
+pub(crate) mod attend;
+mod integers;
 pub(crate) mod pointwise;
 pub(crate) mod product;
-pub(crate) mod vector;
+pub(crate) mod quantize;
+mod vector;
 
+pub(crate) use arithmetic::Arithmetic;
+pub(crate) use integers::Integers;
 pub(crate) use vector::Vector;
 
 /// Compile the generic algorithms for one vector type under the features it needs, as a table of kernels.
@@ -11,12 +17,18 @@ pub(crate) use vector::Vector;
 /// Every function body is inlined into a function that enables the features, so the vector instructions are chosen at
 /// run time and the rest of the program stays runnable everywhere.
 macro_rules! kernels_for {
-    ($table:ident, $isa:expr, $vector:ty, $tile:ident, $(#[$features:meta])*) => {
+    ($table:ident, $isa:expr, $vector:ty, $integers:ty, $(#[$features:meta])*) => {
         pub(crate) static $table: $crate::kernels::Kernels = $crate::kernels::Kernels {
             isa: $isa,
             tile: $crate::generic::product::tile_rows::<$vector>(),
             panel: $crate::generic::product::panel::<$vector>(),
+            offset: <$integers as $crate::generic::Integers>::OFFSET,
             product: compiled::product,
+            product_of_bytes: compiled::product_of_bytes,
+            quantize: compiled::quantize,
+            keys: compiled::keys,
+            values: compiled::values,
+            attend: compiled::attend,
             softmax: compiled::softmax,
             layer_norm: compiled::layer_norm,
             gelu: compiled::gelu,
@@ -29,12 +41,37 @@ macro_rules! kernels_for {
         mod compiled {
             #[allow(unused_imports, reason = "an instruction set's vector type is named by path or by import")]
             use super::*;
-            use $crate::generic::{pointwise, product};
+            use $crate::generic::{arithmetic, attend, pointwise, product, quantize};
 
             $(#[$features])*
             pub(super) unsafe fn product(job: &product::Product) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
-                unsafe { product::$tile::<$vector>(job) }
+                unsafe { product::product::<arithmetic::Singles<$vector>>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn product_of_bytes(job: &product::Product) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { product::product::<arithmetic::Bytes<$integers>>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn quantize(job: &quantize::Quantize) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { quantize::quantize::<$integers>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn keys(job: &quantize::Keys) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { quantize::keys::<$integers>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn values(job: &quantize::Values) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { quantize::values::<$integers>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn attend(job: &attend::Attend) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { attend::attend::<$integers>(job) }
             }
             $(#[$features])*
             pub(super) unsafe fn softmax(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]) {

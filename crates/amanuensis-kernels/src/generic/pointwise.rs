@@ -49,6 +49,39 @@ pub(crate) unsafe fn gelu_of<V: Vector>(x: V) -> V {
     }
 }
 
+/// x * Phi(x), within 2e-4 of its value, in half the time: for numbers that are about to become bytes.
+///
+/// Phi(x) - 1/2 is odd: x times a polynomial in x^2, the best one of its degree for the largest error of x Phi(x),
+/// that reaches 1/2 where |x| is cut off, at 4.
+#[inline(always)]
+pub(crate) unsafe fn rough_gelu_of<V: Vector>(x: V) -> V {
+    // SAFETY: the caller has the features of V.
+    unsafe {
+        let bounded = x.larger(V::splat(-4.0)).smaller(V::splat(4.0));
+        let square = bounded.times(bounded);
+        let mut poly = V::splat(2.258_832_8e-8);
+        for coefficient in [-1.588_833e-6, 4.776_399_9e-5, -8.121_886e-4, 8.763_698e-3, -6.455_444e-2, 3.978_703_3e-1] {
+            poly = poly.times_plus(square, V::splat(coefficient));
+        }
+        x.times(poly.times_plus(bounded, V::splat(0.5)))
+    }
+}
+
+/// 2^x within 8e-5 of its value for -100 <= x <= 100: the best cubic on half a power to each side of a whole one.
+#[inline(always)]
+pub(crate) unsafe fn rough_power_of_two<V: Vector>(x: V) -> V {
+    // SAFETY: the caller has the features of V.
+    unsafe {
+        let whole = x.nearest();
+        let rest = x.minus(whole);
+        let mut power = V::splat(0.055_171_773);
+        for coefficient in [0.242_611_38, 0.693_260_97, 0.999_928] {
+            power = power.times_plus(rest, V::splat(coefficient));
+        }
+        power.times_power_of_two(whole)
+    }
+}
+
 /// A function of one number. A trait and not a closure: a closure is compiled without the features of the function
 /// around it whenever it is not inlined, and then every vector instruction in it is a call.
 trait Map<V> {
@@ -113,6 +146,9 @@ trait Fold<V>: Copy {
 
 #[derive(Clone, Copy)]
 struct Largest;
+/// The largest absolute value.
+#[derive(Clone, Copy)]
+struct Magnitude;
 #[derive(Clone, Copy)]
 struct Sum;
 /// The sum of x - shift.
@@ -149,6 +185,7 @@ macro_rules! fold_for {
 }
 
 fold_for!(Largest, f32::NEG_INFINITY, |self, x| x, larger);
+fold_for!(Magnitude, 0.0, |self, x| x.magnitude(), larger);
 fold_for!(Sum, 0.0, |self, x| x, plus);
 fold_for!(Deviations<V>, 0.0, |self, x| x.minus(self.0), plus);
 fold_for!(Squares<V>, 0.0, |self, x| x.minus(self.0).times(x.minus(self.0)), plus);
@@ -189,6 +226,13 @@ pub(crate) unsafe fn log_sum_exp<V: Vector>(numbers: &[f32]) -> f32 {
         }
         top + fold::<V, _>(Exponentials(V::splat(top)), numbers).sum().ln()
     }
+}
+
+/// The largest absolute value, zero when there are none. Where some numbers are not numbers they may be passed over.
+#[inline(always)]
+pub(crate) unsafe fn magnitude<V: Vector>(numbers: &[f32]) -> f32 {
+    // SAFETY: the caller has the features of V.
+    unsafe { fold::<V, _>(Magnitude, numbers).largest() }
 }
 
 /// The index of the largest number, the first of several; zero when there are none.

@@ -2,7 +2,7 @@
 //!
 //! Multiply and add round separately here: a fused one would be a library call on a processor without the instruction.
 
-use super::Vector;
+use super::{Integers, Vector};
 use crate::isa::Isa;
 
 /// Four f32 that the compiler may or may not keep in one register.
@@ -24,6 +24,7 @@ impl Lanes {
 // SAFETY: uses no special instructions; pointers are the caller's promise.
 unsafe impl Vector for Lanes {
     const WIDTH: usize = 4;
+    const REGISTERS: usize = 16;
     const TILE: usize = 6;
 
     #[inline(always)]
@@ -117,4 +118,73 @@ unsafe impl Vector for Lanes {
     }
 }
 
-super::kernels_for!(SCALAR, Isa::Scalar, Lanes, product_few_registers,);
+/// Four i32, each of which may be four bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole([i32; 4]);
+
+impl Whole {
+    #[inline(always)]
+    fn zip(self, other: Whole, f: impl Fn(i32, i32) -> i32) -> Whole {
+        Whole(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+}
+
+// SAFETY: uses no special instructions; pointers are the caller's promise.
+unsafe impl Integers for Whole {
+    type Floats = Lanes;
+    type Left = [i8; 4];
+    const OFFSET: i32 = 0;
+
+    #[inline(always)]
+    unsafe fn splat(number: i32) -> Self {
+        Whole([number; 4])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> Self {
+        // SAFETY: the caller promises four readable numbers.
+        Whole(unsafe { from.cast::<[i32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut i32) {
+        // SAFETY: the caller promises four writable numbers.
+        unsafe { to.cast::<[i32; 4]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn left(cell: *const i32) -> [i8; 4] {
+        // SAFETY: the caller promises a readable cell.
+        unsafe { cell.cast::<[i8; 4]>().read() }
+    }
+    #[inline(always)]
+    unsafe fn plus_products(self, left: [i8; 4], weights: Self) -> Self {
+        let products = |weights: i32| {
+            let pairs = left.iter().zip(weights.to_ne_bytes());
+            pairs.map(|(&left, weight)| i32::from(left) * i32::from(weight as i8)).sum::<i32>()
+        };
+        self.zip(weights, |sum, weights| sum + products(weights))
+    }
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        self.zip(other, i32::wrapping_add)
+    }
+    #[inline(always)]
+    unsafe fn nearest(numbers: Lanes) -> Self {
+        // The bits below 1.5 * 2^23 are the integer, for those below 2^22.
+        Whole(numbers.0.map(|x| (x + 12_582_912.0).to_bits() as i32 - 0x4b40_0000))
+    }
+    #[inline(always)]
+    unsafe fn numbers(self) -> Lanes {
+        Lanes(self.0.map(|integer| integer as f32))
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, to: *mut u8) {
+        // SAFETY: the caller promises four writable bytes.
+        unsafe { to.cast::<[u8; 4]>().write(self.0.map(|integer| integer as u8)) }
+    }
+    #[inline(always)]
+    unsafe fn cells(bytes: [Self; 4]) -> Self {
+        let low = |of: usize, lane: usize| bytes[of].0[lane] as u8;
+        Whole(std::array::from_fn(|lane| i32::from_ne_bytes([low(0, lane), low(1, lane), low(2, lane), low(3, lane)])))
+    }
+}
+
+super::kernels_for!(SCALAR, Isa::Scalar, Lanes, Whole,);

@@ -1,19 +1,21 @@
 //! The product of a packed tile of rows with packed panels of weights: the inner loop of everything.
 //!
 //! ```text
-//! left   one tile of R rows, [inner / 16][R][16]: sixteen numbers of each row, then the next sixteen of each
-//! right  panels of 2 vectors, [inner][2 * WIDTH]: for each inner index the numbers of all outputs of the panel
-//! sums   R x (P panels x 2) registers; for each inner index: load 2P vectors, and for each row one number in all lanes
+//! left   one tile of R rows, [inner / 16][R][16]: sixteen cells of each row, then the next sixteen of each
+//! right  panels of 2 vectors, [inner][2 * WIDTH]: for each inner index the cells of all outputs of the panel
+//! sums   R x (P panels x 2) registers; for each inner index: load 2P vectors, and for each row one cell in all lanes
 //! ```
+//!
+//! A cell is what an [`Arithmetic`] multiplies at once: an f32, or four bytes.
 //!
 //! Every sum runs over the inner index from first to last in one accumulator, whatever R and P are. So a row's result
 //! does not depend on which rows stand beside it, and a single row gives the same bytes as the same row in a large
 //! product.
 
-use super::Vector;
-use super::pointwise::gelu_of;
+use super::pointwise::{gelu_of, rough_gelu_of};
+use super::{Arithmetic, Vector};
 
-/// Numbers of one row that lie together in a packed tile: a cache line.
+/// Cells of one row that lie together in a packed tile: a cache line.
 pub(crate) const CHUNK: usize = 16;
 
 /// From this many rows on the weights are fetched ahead by hand. With fewer, a step takes so few cycles that the
@@ -33,35 +35,43 @@ pub(crate) const fn tile_rows<V: Vector>() -> usize {
     V::TILE
 }
 
-/// What happens to a finished sum.
+/// What happens to a finished number.
 #[derive(Clone, Copy)]
 pub(crate) enum Finish {
-    /// out = sum + bias
+    /// out = number
     Store,
-    /// out = gelu(sum + bias)
+    /// out = gelu(number)
     Gelu,
-    /// out += sum + bias
+    /// out = gelu(number), good to 1e-4: where the number is no better
+    RoughGelu,
+    /// out += number
     Add,
-    /// out = gelu(sum + bias) + addend, which has the row stride of out
+    /// out = gelu(number) + addend, which has the row stride of out
     GeluPlus(*const f32),
-    /// out = sum * scale of the row
-    Scale(*const f32),
+    /// out = number + out * factor of the row
+    Fade(*const f32),
 }
 
-/// One tile of rows times a run of panels.
+/// One tile of rows times a run of panels. A number is the sum, times the scale of its row and that of its column where
+/// there are any, plus the bias.
 ///
-/// Safe to run when: `left` holds a packed tile of `rows` (1 to the largest tile) x `inner`; `right` holds `panels`
-/// panels of `inner` x panel, `panel_stride` numbers apart; `bias` is null or holds a number for every column of these
-/// panels; `out` (and the addend of the finish) may be written (read) at `row * row_stride + column / 16 * chunk_stride
-/// + column % 16` for every row and every column below `columns`; and nobody else touches those meanwhile.
+/// Safe to run when: `left` holds a packed tile of `rows` (1 to the largest tile) x `inner` cells; `right` holds `panels`
+/// panels of `inner` x panel, `panel_stride` cells apart; `starts`, `column_scales` and `bias` are null or hold a number
+/// for every column of these panels; `row_scales` (and the factors of the finish) is null or holds one for every row;
+/// `out` (and the addend of the finish) may be written (read) at `row * row_stride + column / 16 * chunk_stride + column
+/// % 16` for every row and every column below `columns`; and nobody else touches those meanwhile.
 #[derive(Clone, Copy)]
 pub(crate) struct Product {
-    pub(crate) left: *const f32,
+    pub(crate) left: *const u32,
     pub(crate) rows: usize,
     pub(crate) inner: usize,
-    pub(crate) right: *const f32,
+    pub(crate) right: *const u32,
     pub(crate) panel_stride: usize,
     pub(crate) panels: usize,
+    /// What the integer sums of a column start from.
+    pub(crate) starts: *const i32,
+    pub(crate) row_scales: *const f32,
+    pub(crate) column_scales: *const f32,
     pub(crate) bias: *const f32,
     pub(crate) out: *mut f32,
     pub(crate) row_stride: usize,
@@ -71,72 +81,107 @@ pub(crate) struct Product {
     pub(crate) finish: Finish,
 }
 
+impl Product {
+    /// Nothing times nothing into nowhere, for the fields that a product does not need.
+    pub(crate) const EMPTY: Product = Product {
+        left: std::ptr::null(),
+        rows: 0,
+        inner: 0,
+        right: std::ptr::null(),
+        panel_stride: 0,
+        panels: 0,
+        starts: std::ptr::null(),
+        row_scales: std::ptr::null(),
+        column_scales: std::ptr::null(),
+        bias: std::ptr::null(),
+        out: std::ptr::null_mut(),
+        row_stride: 0,
+        chunk_stride: CHUNK,
+        columns: 0,
+        finish: Finish::Store,
+    };
+}
+
 /// The sums of one tile, on their way from the registers to `out`.
 type Sums<V> = [V; 24];
 
-/// Run `job` on 32 vector registers: at most 24 sums.
+/// Run `job` on the registers there are.
 #[inline(always)]
-pub(crate) unsafe fn product_many_registers<V: Vector>(job: &Product) {
-    // SAFETY: the caller keeps the contract of Product and has the features of V; panel < panels.
+pub(crate) unsafe fn product<A: Arithmetic>(job: &Product) {
+    // SAFETY: the caller keeps the contract of Product and has the features of A; panel < panels.
     unsafe {
-        let mut sums: Sums<V> = [V::splat(0.0); 24];
+        let mut sums: Sums<A::Floats> = [A::Floats::splat(0.0); 24];
         let mut panel = 0;
         while panel < job.panels {
-            let panels = match job.rows {
-                1 => tile::<V, 1, 4>(job, panel, &mut sums),
-                2 => tile::<V, 2, 4>(job, panel, &mut sums),
-                3 => tile::<V, 3, 2>(job, panel, &mut sums),
-                4 => tile::<V, 4, 2>(job, panel, &mut sums),
-                5 => tile::<V, 5, 2>(job, panel, &mut sums),
-                6 => tile::<V, 6, 2>(job, panel, &mut sums),
-                7 => tile::<V, 7, 1>(job, panel, &mut sums),
-                8 => tile::<V, 8, 1>(job, panel, &mut sums),
-                9 => tile::<V, 9, 1>(job, panel, &mut sums),
-                10 => tile::<V, 10, 1>(job, panel, &mut sums),
-                11 => tile::<V, 11, 1>(job, panel, &mut sums),
-                12 => tile::<V, 12, 1>(job, panel, &mut sums),
-                rows => unreachable!("a tile of {rows} rows"),
+            let panels = if A::Floats::REGISTERS == 32 {
+                tile_of_24_sums::<A>(job, panel, &mut sums)
+            } else {
+                tile_of_12_sums::<A>(job, panel, &mut sums)
             };
-            finish(job, panel, panels, &sums);
+            finish::<A::Floats>(job, panel, panels, &sums);
             panel += panels;
         }
     }
 }
 
-/// Run `job` on 16 vector registers: at most 12 sums.
+/// The sums of the job's rows with some panels from `panel` on; returns with how many.
 #[inline(always)]
-pub(crate) unsafe fn product_few_registers<V: Vector>(job: &Product) {
-    // SAFETY: the caller keeps the contract of Product and has the features of V; panel < panels.
+unsafe fn tile_of_24_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut Sums<A::Floats>) -> usize {
+    // SAFETY: the caller's promise.
     unsafe {
-        let mut sums: Sums<V> = [V::splat(0.0); 24];
-        let mut panel = 0;
-        while panel < job.panels {
-            let panels = match job.rows {
-                1 => tile::<V, 1, 4>(job, panel, &mut sums),
-                2 => tile::<V, 2, 2>(job, panel, &mut sums),
-                3 => tile::<V, 3, 2>(job, panel, &mut sums),
-                4 => tile::<V, 4, 1>(job, panel, &mut sums),
-                5 => tile::<V, 5, 1>(job, panel, &mut sums),
-                6 => tile::<V, 6, 1>(job, panel, &mut sums),
-                rows => unreachable!("a tile of {rows} rows"),
-            };
-            finish(job, panel, panels, &sums);
-            panel += panels;
+        match job.rows {
+            1 => tile::<A, 1, 4>(job, panel, sums),
+            2 => tile::<A, 2, 4>(job, panel, sums),
+            3 => tile::<A, 3, 2>(job, panel, sums),
+            4 => tile::<A, 4, 2>(job, panel, sums),
+            5 => tile::<A, 5, 2>(job, panel, sums),
+            6 => tile::<A, 6, 2>(job, panel, sums),
+            7 => tile::<A, 7, 1>(job, panel, sums),
+            8 => tile::<A, 8, 1>(job, panel, sums),
+            9 => tile::<A, 9, 1>(job, panel, sums),
+            10 => tile::<A, 10, 1>(job, panel, sums),
+            11 => tile::<A, 11, 1>(job, panel, sums),
+            12 => tile::<A, 12, 1>(job, panel, sums),
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    }
+}
+
+/// As [`tile_of_24_sums`], with sixteen registers.
+#[inline(always)]
+unsafe fn tile_of_12_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut Sums<A::Floats>) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match job.rows {
+            1 => tile::<A, 1, 4>(job, panel, sums),
+            2 => tile::<A, 2, 2>(job, panel, sums),
+            3 => tile::<A, 3, 2>(job, panel, sums),
+            4 => tile::<A, 4, 1>(job, panel, sums),
+            5 => tile::<A, 5, 1>(job, panel, sums),
+            6 => tile::<A, 6, 1>(job, panel, sums),
+            rows => unreachable!("a tile of {rows} rows"),
         }
     }
 }
 
 /// The sums of `R` rows with P panels from `panel` on (with few rows one panel has too few sums to hide the latency of
-/// an addition), or with one where fewer than P are left. Returns how many panels it took.
+/// an addition), or with two or one where fewer than P are left. Returns how many panels it took.
 #[inline(always)]
-unsafe fn tile<V: Vector, const R: usize, const P: usize>(job: &Product, panel: usize, sums: &mut Sums<V>) -> usize {
+unsafe fn tile<A: Arithmetic, const R: usize, const P: usize>(
+    job: &Product,
+    panel: usize,
+    sums: &mut Sums<A::Floats>,
+) -> usize {
     // SAFETY: panel + P <= panels, resp. panel < panels.
     unsafe {
         if panel + P <= job.panels {
-            sum_tile::<V, R, P>(job, panel, sums);
+            sum_tile::<A, R, P>(job, panel, sums);
             P
+        } else if P > 2 && panel + 2 <= job.panels {
+            sum_tile::<A, R, 2>(job, panel, sums);
+            2
         } else {
-            sum_tile::<V, R, 1>(job, panel, sums);
+            sum_tile::<A, R, 1>(job, panel, sums);
             1
         }
     }
@@ -144,29 +189,43 @@ unsafe fn tile<V: Vector, const R: usize, const P: usize>(job: &Product, panel: 
 
 /// `sums[(row * P + panel) * 2 + half]`
 #[inline(always)]
-unsafe fn sum_tile<V: Vector, const R: usize, const P: usize>(job: &Product, panel: usize, out: &mut Sums<V>) {
-    let width = panel_width::<V>();
+unsafe fn sum_tile<A: Arithmetic, const R: usize, const P: usize>(
+    job: &Product,
+    panel: usize,
+    out: &mut Sums<A::Floats>,
+) {
+    let width = panel_width::<A::Floats>();
     // SAFETY: reads inner x R of the tile and inner x P panels of the weights, as the contract allows.
     unsafe {
-        let mut sums = [[[V::splat(0.0); 2]; P]; R];
+        let mut sums = [[[A::start(std::ptr::null()); 2]; P]; R];
+        if !job.starts.is_null() {
+            for p in 0..P {
+                for half in 0..2 {
+                    let start = A::start(job.starts.add((panel + p) * width + half * A::Floats::WIDTH));
+                    for row in 0..R {
+                        sums[row][p][half] = start;
+                    }
+                }
+            }
+        }
         let mut left = job.left;
         let mut right = job.right.add(panel * job.panel_stride);
         let mut remaining = job.inner;
         while remaining >= CHUNK {
             for k in 0..CHUNK {
-                step::<V, R, P>(left.add(k), right.add(k * width), job.panel_stride, &mut sums);
+                step::<A, R, P>(left.add(k), right.add(k * width), job.panel_stride, &mut sums);
             }
             left = left.add(R * CHUNK);
             right = right.add(CHUNK * width);
             remaining -= CHUNK;
         }
         for k in 0..remaining {
-            step::<V, R, P>(left.add(k), right.add(k * width), job.panel_stride, &mut sums);
+            step::<A, R, P>(left.add(k), right.add(k * width), job.panel_stride, &mut sums);
         }
         for row in 0..R {
             for p in 0..P {
-                out[(row * P + p) * 2] = sums[row][p][0];
-                out[(row * P + p) * 2 + 1] = sums[row][p][1];
+                out[(row * P + p) * 2] = A::number(sums[row][p][0]);
+                out[(row * P + p) * 2 + 1] = A::number(sums[row][p][1]);
             }
         }
     }
@@ -178,35 +237,36 @@ const fn panel_width<V: Vector>() -> usize {
 
 /// One inner index of the tile.
 #[inline(always)]
-unsafe fn step<V: Vector, const R: usize, const P: usize>(
-    left: *const f32,
-    right: *const f32,
+unsafe fn step<A: Arithmetic, const R: usize, const P: usize>(
+    left: *const u32,
+    right: *const u32,
     panel_stride: usize,
-    sums: &mut [[[V; 2]; P]; R],
+    sums: &mut [[[A::Sum; 2]; P]; R],
 ) {
-    // SAFETY: one number of each row and one index of each panel, as the caller has them.
+    let (width, panel) = (A::Floats::WIDTH, panel_width::<A::Floats>());
+    // SAFETY: one cell of each row and one index of each panel, as the caller has them.
     unsafe {
         if R >= FETCHING_ROWS {
-            for line in (0..panel::<V>()).step_by(CHUNK) {
-                V::prefetch(right.wrapping_add(AHEAD * panel::<V>() + line));
+            for line in (0..panel).step_by(CHUNK) {
+                A::Floats::prefetch(right.wrapping_add(AHEAD * panel + line).cast());
             }
         }
-        let mut weights = [[V::splat(0.0); 2]; P];
+        let mut weights = [[A::weights(right); 2]; P];
         for p in 0..P {
-            weights[p] = [V::load(right.add(p * panel_stride)), V::load(right.add(p * panel_stride + V::WIDTH))];
+            weights[p] = [A::weights(right.add(p * panel_stride)), A::weights(right.add(p * panel_stride + width))];
         }
         for row in 0..R {
-            let number = V::splat(*left.add(row * CHUNK));
+            let cell = A::left(left.add(row * CHUNK));
             for p in 0..P {
-                sums[row][p][0] = number.times_plus(weights[p][0], sums[row][p][0]);
-                sums[row][p][1] = number.times_plus(weights[p][1], sums[row][p][1]);
+                sums[row][p][0] = A::add(sums[row][p][0], cell, weights[p][0]);
+                sums[row][p][1] = A::add(sums[row][p][1], cell, weights[p][1]);
             }
         }
     }
 }
 
-/// Bias, activation, residual; then out. Once for all tile shapes: in registers and unrolled it would be most of the
-/// code and none of the time.
+/// Scales, bias, activation, residual; then out. Once for all tile shapes: in registers and unrolled it would be most of
+/// the code and none of the time.
 #[inline(always)]
 unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &Sums<V>) {
     for vector in 0..2 * panels {
@@ -215,19 +275,24 @@ unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &S
             return;
         }
         let count = job.columns - column;
-        // SAFETY: the bias covers whole panels; out and the addend are touched only below `columns`.
+        // SAFETY: scales and bias cover whole panels; out and the addend are touched only below `columns`.
         unsafe {
             let bias = if job.bias.is_null() { V::splat(0.0) } else { V::load(job.bias.add(column)) };
+            let one = V::splat(1.0);
+            let scale = if job.column_scales.is_null() { one } else { V::load(job.column_scales.add(column)) };
             for row in 0..job.rows {
                 let offset = row * job.row_stride + column / CHUNK * job.chunk_stride + column % CHUNK;
                 let out = job.out.add(offset);
-                let sum = sums[row * 2 * panels + vector].plus(bias);
+                let scale =
+                    if job.row_scales.is_null() { scale } else { scale.times(V::splat(*job.row_scales.add(row))) };
+                let number = sums[row * 2 * panels + vector].times_plus(scale, bias);
                 let result = match job.finish {
-                    Finish::Store => sum,
-                    Finish::Gelu => gelu_of(sum),
-                    Finish::Add => sum.plus(first::<V>(out, count)),
-                    Finish::GeluPlus(addend) => gelu_of(sum).plus(first::<V>(addend.add(offset), count)),
-                    Finish::Scale(scales) => sum.times(V::splat(*scales.add(row))),
+                    Finish::Store => number,
+                    Finish::Gelu => gelu_of(number),
+                    Finish::RoughGelu => rough_gelu_of(number),
+                    Finish::Add => number.plus(first::<V>(out, count)),
+                    Finish::GeluPlus(addend) => gelu_of(number).plus(first::<V>(addend.add(offset), count)),
+                    Finish::Fade(factors) => first::<V>(out, count).times_plus(V::splat(*factors.add(row)), number),
                 };
                 if count >= V::WIDTH { result.store(out) } else { result.store_first(out, count) }
             }

@@ -9,6 +9,8 @@
 pub(crate) unsafe trait Vector: Copy {
     /// Numbers in a register.
     const WIDTH: usize;
+    /// Registers there are: 32 or 16.
+    const REGISTERS: usize;
     /// Rows of the largest product tile: as many as leave registers for two vectors of weights and one of input.
     const TILE: usize;
 

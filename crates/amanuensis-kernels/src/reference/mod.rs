@@ -41,6 +41,34 @@ pub fn linear(input: &[f32], weights: &[f32], outputs: usize, inputs: usize, bia
     out
 }
 
+/// Rows of `width` numbers as bytes of -127 to 127, each row by its own largest magnitude, and what a byte of each counts.
+pub fn bytes(rows: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
+    let mut bytes = Vec::new();
+    let mut scales = Vec::new();
+    for row in rows.chunks_exact(width) {
+        let largest = row.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
+        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        bytes.extend(row.iter().map(|number| (number * inverse).round_ties_even() as i8));
+        scales.push(largest / 127.0);
+    }
+    (bytes, scales)
+}
+
+/// What [`linear`] is in bytes: input and weights by the scale of their row, the sums exact.
+pub fn linear_of_bytes(input: &[f32], weights: &[f32], inputs: usize, bias: Option<&[f32]>) -> Vec<f64> {
+    let (left, left_scales) = bytes(input, inputs);
+    let (right, right_scales) = bytes(weights, inputs);
+    let mut out = Vec::new();
+    for (row, left_scale) in left.chunks_exact(inputs).zip(left_scales) {
+        for (output, (weights, scale)) in right.chunks_exact(inputs).zip(&right_scales).enumerate() {
+            let sum: i64 = row.iter().zip(weights).map(|(x, w)| i64::from(*x) * i64::from(*w)).sum();
+            let start = bias.map_or(0.0, |bias| f64::from(bias[output]));
+            out.push(start + sum as f64 * f64::from(left_scale) * f64::from(*scale));
+        }
+    }
+    out
+}
+
 /// A convolution over three taps, GELU, plus positions; `input` is `[frames + 2, channels]` with its zero rows, a weight
 /// lies at `output * 3 * channels + tap * channels + channel`.
 pub fn convolution(

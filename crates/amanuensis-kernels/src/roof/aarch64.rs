@@ -1,19 +1,17 @@
 //! Roofs of 64-bit ARM.
 
 use std::arch::aarch64::*;
-use std::arch::{asm, is_aarch64_feature_detected};
+use std::arch::asm;
 use std::hint::black_box;
 
 use super::{Arithmetic, Roofs, portable};
 
 pub(super) fn neon() -> Roofs {
-    let dot_product = if is_aarch64_feature_detected!("dotprod") {
-        Arithmetic { instruction: "sdot, 128 bits", operations: 16 * 16 * 2, run: dot_product }
-    } else {
-        Arithmetic { instruction: "smull + sadalp, 128 bits", operations: 8 * 8 * 2, run: widening_product }
-    };
-    let multiply_add = Arithmetic { instruction: "fmla, 128 bits", operations: 20 * 4 * 2, run: multiply_add };
-    Roofs { multiply_add, dot_product, ..portable::portable() }
+    Roofs {
+        multiply_add: Arithmetic { instruction: "fmla, 128 bits", operations: 20 * 4 * 2, run: multiply_add },
+        dot_product: Arithmetic { instruction: "smull + sadalp, 128 bits", operations: 8 * 8 * 2, run: dot_product },
+        ..portable::portable()
+    }
 }
 
 #[target_feature(enable = "neon")]
@@ -28,26 +26,9 @@ fn multiply_add(steps: usize) {
     black_box(sums);
 }
 
-/// The instruction has no stable name in Rust yet.
-#[target_feature(enable = "neon,dotprod")]
-fn dot_product(steps: usize) {
-    let mut sums = black_box([vdupq_n_s32(0); 16]);
-    let (a, b) = (vdupq_n_s8(black_box(3)), vdupq_n_s8(black_box(5)));
-    for _ in 0..steps {
-        for sum in &mut sums {
-            // SAFETY: it reads and writes registers only, and the processor has it.
-            unsafe {
-                asm!("sdot {sum:v}.4s, {a:v}.16b, {b:v}.16b", sum = inout(vreg) *sum, a = in(vreg) a, b = in(vreg) b,
-                    options(pure, nomem, nostack, preserves_flags));
-            }
-        }
-    }
-    black_box(sums);
-}
-
 /// Eight sums and eight factors of their own: with one factor for all, the compiler would multiply once for all.
 #[target_feature(enable = "neon")]
-fn widening_product(steps: usize) {
+fn dot_product(steps: usize) {
     let factors = black_box([vdup_n_s8(3); 8]);
     let mut sums = black_box([vdupq_n_s32(0); 8]);
     let mut b = vdup_n_s8(black_box(5));

@@ -60,7 +60,7 @@ impl Arithmetic {
 pub struct Roofs {
     /// Multiply-adds in single precision.
     pub multiply_add: Arithmetic,
-    /// Products of 8-bit integers, added up in 32 bits, by the best instruction that there is for it.
+    /// Products of 8-bit integers, added up in 32 bits.
     pub dot_product: Arithmetic,
     read: unsafe fn(&[f32]) -> f32,
 }
@@ -69,6 +69,8 @@ impl Roofs {
     /// The loops that go with `kernels`: the same instruction set, which this processor has.
     pub fn of(kernels: &'static Kernels) -> Roofs {
         match kernels.isa() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => x86_64::avx512_vnni(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => x86_64::avx512(),
             #[cfg(target_arch = "x86_64")]

@@ -9,24 +9,34 @@ use super::{Arithmetic, Roofs};
 /// Numbers that the loops for reading take at a time.
 const CHUNK: usize = 96;
 
+pub(super) fn avx512_vnni() -> Roofs {
+    let dot_product =
+        Arithmetic { instruction: "vpdpbusd, 512 bits", operations: 12 * 64 * 2, run: dot_product_512_vnni };
+    Roofs { dot_product, ..avx512() }
+}
+
 pub(super) fn avx512() -> Roofs {
-    let dot_product = if is_x86_feature_detected!("avx512vnni") {
-        Arithmetic { instruction: "vpdpbusd, 512 bits", operations: 12 * 64 * 2, run: dot_product_512_vnni }
-    } else {
-        Arithmetic { instruction: "vpmaddubsw + vpmaddwd, 512 bits", operations: 6 * 64 * 2, run: dot_product_512 }
-    };
-    let multiply_add = Arithmetic { instruction: "vfmadd, 512 bits", operations: 12 * 16 * 2, run: multiply_add_512 };
-    Roofs { multiply_add, dot_product, read: read_512 }
+    Roofs {
+        multiply_add: Arithmetic { instruction: "vfmadd, 512 bits", operations: 12 * 16 * 2, run: multiply_add_512 },
+        dot_product: Arithmetic {
+            instruction: "vpmaddubsw + vpmaddwd, 512 bits",
+            operations: 6 * 64 * 2,
+            run: dot_product_512,
+        },
+        read: read_512,
+    }
 }
 
 pub(super) fn avx2() -> Roofs {
-    let dot_product = if is_x86_feature_detected!("avxvnni") {
-        Arithmetic { instruction: "vpdpbusd, 256 bits", operations: 10 * 32 * 2, run: dot_product_256_vnni }
-    } else {
-        Arithmetic { instruction: "vpmaddubsw + vpmaddwd, 256 bits", operations: 6 * 32 * 2, run: dot_product_256 }
-    };
-    let multiply_add = Arithmetic { instruction: "vfmadd, 256 bits", operations: 10 * 8 * 2, run: multiply_add_256 };
-    Roofs { multiply_add, dot_product, read: read_256 }
+    Roofs {
+        multiply_add: Arithmetic { instruction: "vfmadd, 256 bits", operations: 10 * 8 * 2, run: multiply_add_256 },
+        dot_product: Arithmetic {
+            instruction: "vpmaddubsw + vpmaddwd, 256 bits",
+            operations: 6 * 32 * 2,
+            run: dot_product_256,
+        },
+        read: read_256,
+    }
 }
 
 #[target_feature(enable = "avx512f")]
@@ -60,18 +70,6 @@ fn dot_product_512_vnni(steps: usize) {
     for _ in 0..steps {
         for sum in &mut sums {
             *sum = _mm512_dpbusd_epi32(*sum, a, b);
-        }
-    }
-    black_box(sums);
-}
-
-#[target_feature(enable = "avx2,avxvnni")]
-fn dot_product_256_vnni(steps: usize) {
-    let mut sums = black_box([_mm256_setzero_si256(); 10]);
-    let (a, b) = (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi8(black_box(5)));
-    for _ in 0..steps {
-        for sum in &mut sums {
-            *sum = _mm256_dpbusd_avx_epi32(*sum, a, b);
         }
     }
     black_box(sums);

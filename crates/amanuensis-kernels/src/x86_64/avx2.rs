@@ -1,13 +1,13 @@
-//! Eight f32 in a register, 16 registers: tiles of 6 rows x 16 outputs, 12 sums.
+//! Eight numbers in a register, 16 registers: tiles of 6 rows x 16 outputs, 12 sums.
 
 use std::arch::x86_64::*;
 
-use crate::generic::{Vector, kernels_for};
+use crate::generic::{Integers, Vector, kernels_for};
 use crate::isa::Isa;
 
 /// One 256-bit register.
 #[derive(Clone, Copy)]
-pub(crate) struct Wide(__m256);
+pub(crate) struct Wide(pub(super) __m256);
 
 /// A window of these, `count` from its middle back, is a mask of the first `count` lanes.
 static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -24,6 +24,7 @@ unsafe fn first(count: usize) -> __m256i {
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
 unsafe impl Vector for Wide {
     const WIDTH: usize = 8;
+    const REGISTERS: usize = 16;
     const TILE: usize = 6;
 
     #[inline(always)]
@@ -123,4 +124,95 @@ unsafe impl Vector for Wide {
     }
 }
 
-kernels_for!(AVX2, Isa::Avx2, Wide, product_few_registers, #[target_feature(enable = "avx2,fma")]);
+/// One 256-bit register of i32, or of bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole(__m256i);
+
+/// What is the same for every way to multiply bytes in 256-bit registers.
+macro_rules! integers_of_256_bits {
+    () => {
+        type Floats = Wide;
+
+        #[inline(always)]
+        unsafe fn splat(number: i32) -> Self {
+            unsafe { Self(_mm256_set1_epi32(number)) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> Self {
+            unsafe { Self(_mm256_loadu_si256(from.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut i32) {
+            unsafe { _mm256_storeu_si256(to.cast(), self.0) }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, other: Self) -> Self {
+            unsafe { Self(_mm256_add_epi32(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn nearest(numbers: Wide) -> Self {
+            unsafe { Self(_mm256_cvtps_epi32(numbers.0)) }
+        }
+        #[inline(always)]
+        unsafe fn numbers(self) -> Wide {
+            unsafe { Wide(_mm256_cvtepi32_ps(self.0)) }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(self, to: *mut u8) {
+            unsafe {
+                // The low byte of each lane to the front of each half, then the fronts together.
+                let order = _mm256_setr_epi8(
+                    0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1,
+                    -1, -1, -1, -1, -1, -1,
+                );
+                let fronts = _mm256_shuffle_epi8(self.0, order);
+                let (low, high) = (_mm256_castsi256_si128(fronts), _mm256_extracti128_si256::<1>(fronts));
+                _mm_storel_epi64(to.cast(), _mm_unpacklo_epi32(low, high));
+            }
+        }
+        #[inline(always)]
+        unsafe fn cells(bytes: [Self; 4]) -> Self {
+            unsafe {
+                let low = _mm256_set1_epi32(0xff);
+                let [first, second, third, fourth] = bytes.map(|bytes| bytes.0);
+                let pair = _mm256_or_si256(
+                    _mm256_and_si256(first, low),
+                    _mm256_slli_epi32::<8>(_mm256_and_si256(second, low)),
+                );
+                let other = _mm256_or_si256(
+                    _mm256_slli_epi32::<16>(_mm256_and_si256(third, low)),
+                    _mm256_slli_epi32::<24>(fourth),
+                );
+                Self(_mm256_or_si256(pair, other))
+            }
+        }
+    };
+}
+
+// SAFETY: uses AVX2, which the trait's contract makes the caller's promise.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Integers, stated above")]
+unsafe impl Integers for Whole {
+    integers_of_256_bits!();
+    /// The bytes, and their magnitudes.
+    type Left = [__m256i; 2];
+    const OFFSET: i32 = 0;
+
+    #[inline(always)]
+    unsafe fn left(cell: *const i32) -> [__m256i; 2] {
+        unsafe {
+            let bytes = _mm256_set1_epi32(cell.read_unaligned());
+            [bytes, _mm256_abs_epi8(bytes)]
+        }
+    }
+    /// The instruction multiplies unsigned bytes with signed ones, so the weights take the sign of the left side. Two
+    /// products are at most 2 x 128 x 127, which a word holds.
+    #[inline(always)]
+    unsafe fn plus_products(self, left: [__m256i; 2], weights: Self) -> Self {
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(left[1], _mm256_sign_epi8(weights.0, left[0]));
+            Whole(_mm256_add_epi32(self.0, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
+        }
+    }
+}
+
+kernels_for!(AVX2, Isa::Avx2, Wide, Whole, #[target_feature(enable = "avx2,fma")]);

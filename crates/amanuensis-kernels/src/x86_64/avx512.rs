@@ -1,13 +1,13 @@
-//! Sixteen f32 in a register, 32 registers: tiles of 12 rows x 32 outputs, 24 sums.
+//! Sixteen numbers in a register, 32 registers: tiles of 12 rows x 32 outputs, 24 sums.
 
 use std::arch::x86_64::*;
 
-use crate::generic::{Vector, kernels_for};
+use crate::generic::{Integers, Vector, kernels_for};
 use crate::isa::Isa;
 
 /// One 512-bit register.
 #[derive(Clone, Copy)]
-pub(crate) struct Wide(__m512);
+pub(crate) struct Wide(pub(super) __m512);
 
 /// The first `count` lanes.
 #[inline(always)]
@@ -20,6 +20,7 @@ fn first(count: usize) -> __mmask16 {
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
 unsafe impl Vector for Wide {
     const WIDTH: usize = 16;
+    const REGISTERS: usize = 32;
     const TILE: usize = 12;
 
     #[inline(always)]
@@ -108,5 +109,93 @@ unsafe impl Vector for Wide {
     }
 }
 
-kernels_for!(AVX512, Isa::Avx512, Wide, product_many_registers,
+/// One 512-bit register of i32, or of bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole(pub(super) __m512i);
+
+impl Whole {
+    /// Bytes 0 and 2 of every lane as words, and bytes 1 and 3.
+    #[inline(always)]
+    unsafe fn words(self) -> [__m512i; 2] {
+        // SAFETY: the caller has AVX-512 BW.
+        unsafe { [_mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(self.0)), _mm512_srai_epi16::<8>(self.0)] }
+    }
+}
+
+/// What is the same for every way to multiply bytes in 512-bit registers.
+macro_rules! integers_of_512_bits {
+    () => {
+        type Floats = Wide;
+
+        #[inline(always)]
+        unsafe fn splat(number: i32) -> Self {
+            unsafe { Self(_mm512_set1_epi32(number)) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> Self {
+            unsafe { Self(_mm512_loadu_si512(from.cast())) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut i32) {
+            unsafe { _mm512_storeu_si512(to.cast(), self.0) }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, other: Self) -> Self {
+            unsafe { Self(_mm512_add_epi32(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn nearest(numbers: Wide) -> Self {
+            unsafe { Self(_mm512_cvtps_epi32(numbers.0)) }
+        }
+        #[inline(always)]
+        unsafe fn numbers(self) -> Wide {
+            unsafe { Wide(_mm512_cvtepi32_ps(self.0)) }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(self, to: *mut u8) {
+            unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(self.0)) }
+        }
+        #[inline(always)]
+        unsafe fn cells(bytes: [Self; 4]) -> Self {
+            unsafe {
+                let low = _mm512_set1_epi32(0xff);
+                let [first, second, third, fourth] = bytes.map(|bytes| bytes.0);
+                let pair = _mm512_or_si512(
+                    _mm512_and_si512(first, low),
+                    _mm512_slli_epi32::<8>(_mm512_and_si512(second, low)),
+                );
+                let other = _mm512_or_si512(
+                    _mm512_slli_epi32::<16>(_mm512_and_si512(third, low)),
+                    _mm512_slli_epi32::<24>(fourth),
+                );
+                Self(_mm512_or_si512(pair, other))
+            }
+        }
+    };
+}
+pub(super) use integers_of_512_bits;
+
+// SAFETY: uses AVX-512 F and BW, which the trait's contract makes the caller's promise.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Integers, stated above")]
+unsafe impl Integers for Whole {
+    integers_of_512_bits!();
+    type Left = [__m512i; 2];
+    const OFFSET: i32 = 0;
+
+    #[inline(always)]
+    unsafe fn left(cell: *const i32) -> [__m512i; 2] {
+        unsafe { Whole(_mm512_set1_epi32(cell.read_unaligned())).words() }
+    }
+    /// As words, because there is no product of signed bytes: the compiler widens weights once for all rows of a tile.
+    #[inline(always)]
+    unsafe fn plus_products(self, left: [__m512i; 2], weights: Self) -> Self {
+        unsafe {
+            let [even, odd] = weights.words();
+            let sum = _mm512_add_epi32(self.0, _mm512_madd_epi16(left[0], even));
+            Whole(_mm512_add_epi32(sum, _mm512_madd_epi16(left[1], odd)))
+        }
+    }
+}
+
+kernels_for!(AVX512, Isa::Avx512, Wide, Whole,
     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]);

@@ -2,6 +2,8 @@
 
 mod avx2;
 mod avx512;
+mod avx512_vnni;
 
 pub(crate) use avx2::AVX2;
 pub(crate) use avx512::AVX512;
+pub(crate) use avx512_vnni::AVX512_VNNI;

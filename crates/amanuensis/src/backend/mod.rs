@@ -6,12 +6,14 @@
 //! as there are windows, beams and requests to serve.
 
 mod attention;
+mod compute;
 pub mod cpu;
 mod receipt;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use attention::CrossAttention;
+pub use compute::{ComputeType, UnknownComputeType};
 pub use receipt::{Receipt, Stage, StageTime};
 
 use crate::mel::Mel;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Backend, Decoding, Model, Work};
+use amanuensis::backend::{Backend, ComputeType, Decoding, Model, Work};
 use amanuensis::decoding::{self, Decoded, Item, Prompt, Request, Resort, Search, Thresholds};
 use amanuensis::mel::{Convention, Mel, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
@@ -26,7 +26,7 @@ pub(crate) fn work() -> Work<'static> {
 impl Bare {
     pub(crate) fn open(folder: &Path) -> Self {
         let file = model::open(&Source::Path(folder.to_owned())).unwrap_or_else(|error| panic!("{error}"));
-        let model = Cpu::new(None).load(&file).unwrap_or_else(|error| panic!("{error}"));
+        let model = Cpu::new(None, ComputeType::F32).load(&file).unwrap_or_else(|error| panic!("{error}"));
         Bare { file, model }
     }
 

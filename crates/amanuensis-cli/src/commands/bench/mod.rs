@@ -36,9 +36,10 @@ pub(super) fn run(asked: &Bench) -> Result<u8, Stop> {
 fn model(asked: &Bench) -> Result<u8, Stop> {
     let source = Source::resolve(load::name(&asked.model)).map_err(anyhow::Error::new)?;
     let threads = threads(asked.model.computing.threads);
+    let compute = asked.model.computing.compute_type;
     let backend = match asked.model.computing.device {
         // The processor is the fastest device that this program is built for.
-        Device::Auto | Device::Cpu => Cpu::new(Some(threads)),
+        Device::Auto | Device::Cpu => Cpu::new(Some(threads), compute),
     };
     let (Availability::Ready(device) | Availability::Absent(device)) = backend.probe();
     let mut subject = Subject::new(source, backend);
@@ -53,7 +54,7 @@ fn model(asked: &Bench) -> Result<u8, Stop> {
         model: subject.loaded()?.file.name.clone(),
         device,
         threads: threads.get(),
-        compute_type: "f32",
+        compute_type: compute.name(),
         peak_memory_bytes: peak_resident_bytes(),
         usage: meter.read(threads.get()),
         tokens_per_second: report::tokens_per_second(&measures),

@@ -17,7 +17,7 @@ pub(super) struct Report {
     pub(super) model: String,
     pub(super) device: String,
     pub(super) threads: usize,
-    /// The numbers that the weights are computed with.
+    /// As it was asked for; the device says what `auto` came to.
     pub(super) compute_type: &'static str,
     /// The most memory that was resident at once, of everything measured in this run; only Linux says.
     pub(super) peak_memory_bytes: Option<u64>,

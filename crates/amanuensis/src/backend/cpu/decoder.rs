@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Query, Region};
+use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region};
 
 use super::CpuModel;
 use super::lanes::{Lane, Lanes};
 use super::layers::{FeedForward, Norm, SelfAttention, linear};
+use super::precisions::Precisions;
 use crate::backend::{BackendError, CrossAttention, Decoding, Encoded, Feed, Logits, Stage, Work};
 use crate::model::{Dims, ModelError, Weights};
 
@@ -15,7 +16,8 @@ pub(super) struct Decoder {
     width: usize,
     heads: usize,
     head_width: usize,
-    inner: usize,
+    /// Of the keys and values of what was heard.
+    precision: Precision,
     context: usize,
     vocabulary: usize,
     audio_context: usize,
@@ -40,18 +42,30 @@ struct Layer {
 pub(super) type Heard = Vec<Vec<KeysValues>>;
 
 impl Decoder {
-    pub(super) fn load(region: &mut Region<'_>, dims: &Dims, weights: &Weights) -> Result<Self, ModelError> {
-        let width = dims.text_width;
+    pub(super) fn load(
+        region: &mut Region<'_>,
+        dims: &Dims,
+        weights: &Weights,
+        precisions: Precisions,
+    ) -> Result<Self, ModelError> {
+        let (width, precision) = (dims.text_width, precisions.decoder);
         let layer = |region: &mut Region<'_>, index: usize| -> Result<Layer, ModelError> {
             let name = format!("decoder.layers.{index}");
             let cross = |part: &str| format!("{name}.encoder_attn.{part}_proj");
             Ok(Layer {
-                attention: SelfAttention::load(region, weights, &name, width)?,
+                attention: SelfAttention::load(region, precision, weights, &name, width)?,
                 cross_norm: Norm::load(weights, &format!("{name}.encoder_attn_layer_norm"), width)?,
-                cross_queries: linear(region, weights, &[&cross("q")], width, width)?,
-                cross_keys_values: linear(region, weights, &[&cross("k"), &cross("v")], width, dims.audio_width)?,
-                cross_out: linear(region, weights, &[&cross("out")], width, width)?,
-                feed_forward: FeedForward::load(region, weights, &name, width, dims.text_feed_forward)?,
+                cross_queries: linear(region, precision, weights, &[&cross("q")], width, width)?,
+                cross_keys_values: linear(
+                    region,
+                    precisions.encoder,
+                    weights,
+                    &[&cross("k"), &cross("v")],
+                    width,
+                    dims.audio_width,
+                )?,
+                cross_out: linear(region, precision, weights, &[&cross("out")], width, width)?,
+                feed_forward: FeedForward::load(region, precision, weights, &name, width, dims.text_feed_forward)?,
             })
         };
         let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.to_f32();
@@ -59,12 +73,12 @@ impl Decoder {
             width,
             heads: dims.text_heads,
             head_width: dims.text_head_width(),
-            inner: dims.text_feed_forward,
+            precision: precisions.heard,
             context: dims.text_context,
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
             audio_width: dims.audio_width,
-            tokens: region.pack(&tokens, dims.vocabulary, width, None),
+            tokens: region.pack(precisions.tokens, &tokens, dims.vocabulary, width, None),
             positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
             layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
             norm: Norm::load(weights, "decoder.layer_norm", width)?,
@@ -83,8 +97,9 @@ impl Decoder {
         let mut projected = vec![0.0; self.audio_context * 2 * self.width];
         let mut listen = |window: &[f32], layer: &Layer| {
             work.proceed()?;
-            region.linear(window, &layer.cross_keys_values, Epilogue::Store, &mut projected);
-            let mut keys_values = KeysValues::new(region.kernels(), self.heads, self.head_width, self.audio_context);
+            region.linear(window, None, &layer.cross_keys_values, Epilogue::Store, &mut projected);
+            let mut keys_values =
+                KeysValues::with(region.kernels(), self.precision, self.heads, self.head_width, self.audio_context);
             keys_values.fill(region, &projected);
             Ok(keys_values)
         };
@@ -194,33 +209,31 @@ impl Decoder {
         let mut since = Instant::now();
         let rows: usize = feeds.iter().map(|feed| feed.tokens.len()).sum();
         let mut x = self.embed(lanes, feeds, rows);
-        let mut normed = vec![0.0; rows * width];
+        let mut attended = vec![0.0; rows * width];
         let mut queries_keys_values = vec![0.0; rows * 3 * width];
         let mut queries = vec![0.0; rows * width];
-        let mut inner = vec![0.0; rows * self.inner];
 
         for (index, layer) in self.layers.iter().enumerate() {
-            layer.attention.norm.apply(region, &x, &mut normed);
-            region.linear(&normed, &layer.attention.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
+            let SelfAttention { norm, queries_keys_values: three, out } = &layer.attention;
+            region.linear(&x, norm.first(), three, Epilogue::Store, &mut queries_keys_values);
             remember(lanes, feeds, index, width, &queries_keys_values, &mut queries);
             let own = visible(lanes, feeds, index);
-            region.attention(&queries, &own, self.heads, &mut normed, None);
-            region.linear(&normed, &layer.attention.out, Epilogue::Add, &mut x);
+            region.attention(&queries, &own, self.heads, &mut attended, None);
+            region.linear(&attended, None, out, Epilogue::Add, &mut x);
 
-            layer.cross_norm.apply(region, &x, &mut normed);
-            region.linear(&normed, &layer.cross_queries, Epilogue::Store, &mut queries);
+            region.linear(&x, layer.cross_norm.first(), &layer.cross_queries, Epilogue::Store, &mut queries);
             let cross = lanes.iter().zip(feeds).flat_map(|(lane, feed)| {
                 let keys_values = &heard[lane.window][index];
                 feed.tokens.iter().map(|_| Query { keys_values, length: keys_values.len() })
             });
             let mut weights = kept.of_layer(index);
-            region.attention(&queries, &cross.collect::<Vec<_>>(), self.heads, &mut normed, weights.as_mut());
+            region.attention(&queries, &cross.collect::<Vec<_>>(), self.heads, &mut attended, weights.as_mut());
             if let Some(weights) = weights {
                 kept.take(index, feeds, &weights);
             }
-            region.linear(&normed, &layer.cross_out, Epilogue::Add, &mut x);
+            region.linear(&attended, None, &layer.cross_out, Epilogue::Add, &mut x);
 
-            layer.feed_forward.apply(region, &mut x, &mut normed, &mut inner);
+            layer.feed_forward.apply(region, &mut x);
         }
         for (lane, feed) in lanes.iter_mut().zip(feeds) {
             lane.length += feed.tokens.len();
@@ -235,7 +248,7 @@ impl Decoder {
         if last.iter().step_by(width).any(|value| !value.is_finite()) {
             return Err(BackendError::NotANumber { place: "decoder output" });
         }
-        region.linear(&last, &self.tokens, Epilogue::Store, logits.prepare(read.len() / width, self.vocabulary));
+        region.linear(&last, None, &self.tokens, Epilogue::Store, logits.prepare(read.len() / width, self.vocabulary));
         work.receipt.lap(Stage::Logits, &mut since);
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{Epilogue, PackedMatrix, Region};
+use amanuensis_kernels::{Epilogue, PackedMatrix, Precision, Region};
 
 use super::layers::{FeedForward, Norm, SelfAttention, vector};
+use super::precisions::Precisions;
 use crate::backend::{BackendError, Stage, Work};
 use crate::mel::Mel;
 use crate::model::{CONVOLUTION_WINDOW as TAPS, Dims, ModelError, Weights};
@@ -14,7 +15,8 @@ pub(super) struct Encoder {
     width: usize,
     heads: usize,
     head_width: usize,
-    inner: usize,
+    /// Of the attention.
+    precision: Precision,
     context: usize,
     stem: [PackedMatrix; 2],
     positions: Vec<f32>,
@@ -28,24 +30,36 @@ struct Layer {
 }
 
 impl Encoder {
-    pub(super) fn load(region: &mut Region<'_>, dims: &Dims, weights: &Weights) -> Result<Self, ModelError> {
+    pub(super) fn load(
+        region: &mut Region<'_>,
+        dims: &Dims,
+        weights: &Weights,
+        precisions: Precisions,
+    ) -> Result<Self, ModelError> {
         let width = dims.audio_width;
         let layer = |region: &mut Region<'_>, index: usize| -> Result<Layer, ModelError> {
             let name = format!("encoder.layers.{index}");
             Ok(Layer {
-                attention: SelfAttention::load(region, weights, &name, width)?,
-                feed_forward: FeedForward::load(region, weights, &name, width, dims.audio_feed_forward)?,
+                attention: SelfAttention::load(region, precisions.encoder, weights, &name, width)?,
+                feed_forward: FeedForward::load(
+                    region,
+                    precisions.encoder,
+                    weights,
+                    &name,
+                    width,
+                    dims.audio_feed_forward,
+                )?,
             })
         };
         Ok(Encoder {
             width,
             heads: dims.audio_heads,
             head_width: dims.audio_head_width(),
-            inner: dims.audio_feed_forward,
+            precision: precisions.attention,
             context: dims.audio_context,
             stem: [
-                convolution(region, weights, "encoder.conv1", width, dims.mel_bins)?,
-                convolution(region, weights, "encoder.conv2", width, width)?,
+                convolution(region, precisions.stem, weights, "encoder.conv1", width, dims.mel_bins)?,
+                convolution(region, precisions.stem, weights, "encoder.conv2", width, width)?,
             ],
             positions: weights.tensor("encoder.embed_positions.weight", &[dims.audio_context, width])?.to_f32(),
             layers: (0..dims.audio_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
@@ -74,18 +88,17 @@ impl Encoder {
         work.receipt.lap(Stage::Stem, &mut since);
         work.show(Stage::Stem, &x);
 
-        let mut normed = vec![0.0; context * width];
         let mut queries_keys_values = vec![0.0; context * 3 * width];
-        let mut inner = vec![0.0; context * self.inner];
+        let mut attended = vec![0.0; context * width];
         for (index, layer) in self.layers.iter().enumerate() {
             work.proceed()?;
-            layer.attention.norm.apply(region, &x, &mut normed);
-            region.linear(&normed, &layer.attention.queries_keys_values, Epilogue::Store, &mut queries_keys_values);
-            region.self_attention(&queries_keys_values, self.heads, self.head_width, &mut normed);
-            region.linear(&normed, &layer.attention.out, Epilogue::Add, &mut x);
+            let SelfAttention { norm, queries_keys_values: three, out } = &layer.attention;
+            region.linear(&x, norm.first(), three, Epilogue::Store, &mut queries_keys_values);
+            region.self_attention(self.precision, &queries_keys_values, self.heads, self.head_width, &mut attended);
+            region.linear(&attended, None, out, Epilogue::Add, &mut x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
 
-            layer.feed_forward.apply(region, &mut x, &mut normed, &mut inner);
+            layer.feed_forward.apply(region, &mut x);
             work.receipt.lap(Stage::EncoderFeedForward(index), &mut since);
             work.show(Stage::EncoderFeedForward(index), &x);
         }
@@ -98,6 +111,7 @@ impl Encoder {
 /// A convolution over time as a matrix of `[outputs][tap][channel]`, to be laid over neighbouring frames.
 fn convolution(
     region: &mut Region<'_>,
+    precision: Precision,
     weights: &Weights,
     name: &str,
     outputs: usize,
@@ -113,5 +127,5 @@ fn convolution(
             }
         }
     }
-    Ok(region.pack(&matrix, outputs, TAPS * channels, Some(&bias)))
+    Ok(region.pack(precision, &matrix, outputs, TAPS * channels, Some(&bias)))
 }

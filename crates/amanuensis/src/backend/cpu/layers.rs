@@ -1,6 +1,6 @@
 //! The parts that encoder and decoder layers are made of, with their weights packed.
 
-use amanuensis_kernels::{Epilogue, PackedMatrix, Region};
+use amanuensis_kernels::{self as kernels, PackedMatrix, Precision, Region};
 
 use crate::model::{ModelError, Weights};
 
@@ -21,6 +21,11 @@ impl Norm {
     pub(super) fn apply(&self, region: &mut Region<'_>, input: &[f32], out: &mut [f32]) {
         region.layer_norm(input, &self.gain, &self.bias, out);
     }
+
+    /// The norm as the first step of a product.
+    pub(super) fn first(&self) -> Option<kernels::Norm<'_>> {
+        Some(kernels::Norm { gain: &self.gain, bias: &self.bias })
+    }
 }
 
 /// The weights of a layer's attention to itself: norm, queries, keys and values side by side, and the way back.
@@ -33,6 +38,7 @@ pub(super) struct SelfAttention {
 impl SelfAttention {
     pub(super) fn load(
         region: &mut Region<'_>,
+        precision: Precision,
         weights: &Weights,
         layer: &str,
         width: usize,
@@ -40,8 +46,15 @@ impl SelfAttention {
         let part = |part: &str| format!("{layer}.self_attn.{part}_proj");
         Ok(SelfAttention {
             norm: Norm::load(weights, &format!("{layer}.self_attn_layer_norm"), width)?,
-            queries_keys_values: linear(region, weights, &[&part("q"), &part("k"), &part("v")], width, width)?,
-            out: linear(region, weights, &[&part("out")], width, width)?,
+            queries_keys_values: linear(
+                region,
+                precision,
+                weights,
+                &[&part("q"), &part("k"), &part("v")],
+                width,
+                width,
+            )?,
+            out: linear(region, precision, weights, &[&part("out")], width, width)?,
         })
     }
 }
@@ -56,6 +69,7 @@ pub(super) struct FeedForward {
 impl FeedForward {
     pub(super) fn load(
         region: &mut Region<'_>,
+        precision: Precision,
         weights: &Weights,
         layer: &str,
         width: usize,
@@ -63,16 +77,15 @@ impl FeedForward {
     ) -> Result<Self, ModelError> {
         Ok(FeedForward {
             norm: Norm::load(weights, &format!("{layer}.final_layer_norm"), width)?,
-            up: linear(region, weights, &[&format!("{layer}.fc1")], inner, width)?,
-            down: linear(region, weights, &[&format!("{layer}.fc2")], width, inner)?,
+            up: linear(region, precision, weights, &[&format!("{layer}.fc1")], inner, width)?,
+            down: linear(region, precision, weights, &[&format!("{layer}.fc2")], width, inner)?,
         })
     }
 
-    /// Adds to `x` what this half of the layer makes of it; `normed` and `inner` are scratch space.
-    pub(super) fn apply(&self, region: &mut Region<'_>, x: &mut [f32], normed: &mut [f32], inner: &mut [f32]) {
-        self.norm.apply(region, x, normed);
-        region.linear(normed, &self.up, Epilogue::Gelu, inner);
-        region.linear(inner, &self.down, Epilogue::Add, x);
+    /// Adds to `x` what this half of the layer makes of it.
+    pub(super) fn apply(&self, region: &mut Region<'_>, x: &mut [f32]) {
+        let norm = kernels::Norm { gain: &self.norm.gain, bias: &self.norm.bias };
+        region.feed_forward(x, norm, &self.up, &self.down);
     }
 }
 
@@ -86,6 +99,7 @@ pub(super) fn vector(weights: &Weights, name: &str, width: usize) -> Result<Vec<
 /// A projection without a bias in the file (Whisper's keys) gets one of zeros.
 pub(super) fn linear(
     region: &mut Region<'_>,
+    precision: Precision,
     weights: &Weights,
     names: &[&str],
     outputs: usize,
@@ -101,5 +115,5 @@ pub(super) fn linear(
             weights.tensor(&bias_name, &[outputs])?.read_f32(bias);
         }
     }
-    Ok(region.pack(&matrix, names.len() * outputs, inputs, Some(&bias)))
+    Ok(region.pack(precision, &matrix, names.len() * outputs, inputs, Some(&bias)))
 }

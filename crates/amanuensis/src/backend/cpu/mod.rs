@@ -1,9 +1,10 @@
-//! The CPU: packed f32 weights and a team of threads.
+//! The CPU: packed weights and a team of threads.
 
 mod decoder;
 mod encoder;
 mod lanes;
 mod layers;
+mod precisions;
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,22 +12,26 @@ use std::time::Instant;
 
 use amanuensis_kernels::{Kernels, Team};
 
-use super::{Availability, Backend, BackendError, Decoding, Encoded, Model, Stage, Work};
+use super::{Availability, Backend, BackendError, ComputeType, Decoding, Encoded, Model, Stage, Work};
 use crate::mel::Mel;
 use crate::model::{Dims, ModelFile};
 use decoder::{CpuDecoding, Decoder};
 use encoder::Encoder;
+use precisions::Precisions;
 
 /// The backend that runs on the processor itself.
 pub struct Cpu {
     threads: NonZeroUsize,
+    compute: ComputeType,
 }
 
 impl Cpu {
     /// A backend with `threads` threads, or one for every processor that this process may use.
-    pub fn new(threads: Option<NonZeroUsize>) -> Self {
+    pub fn new(threads: Option<NonZeroUsize>, compute: ComputeType) -> Self {
         let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Cpu { threads: threads.unwrap_or_else(all) }
+        // No model has been measured to lose nothing in bytes, so that nothing is decided for who does not ask.
+        let compute = if compute == ComputeType::Auto { ComputeType::F32 } else { compute };
+        Cpu { threads: threads.unwrap_or_else(all), compute }
     }
 
     fn kernels(&self) -> Result<&'static Kernels, BackendError> {
@@ -35,9 +40,9 @@ impl Cpu {
 }
 
 /// The device as receipts name it.
-fn describe(kernels: &Kernels, threads: usize) -> String {
+fn describe(kernels: &Kernels, compute: ComputeType, threads: usize) -> String {
     let plural = if threads == 1 { "" } else { "s" };
-    format!("cpu ({} kernels, f32, {threads} thread{plural})", kernels.isa())
+    format!("cpu ({} kernels, {compute}, {threads} thread{plural})", kernels.isa())
 }
 
 impl Backend for Cpu {
@@ -47,7 +52,7 @@ impl Backend for Cpu {
 
     fn probe(&self) -> Availability {
         match self.kernels() {
-            Ok(kernels) => Availability::Ready(describe(kernels, self.threads.get())),
+            Ok(kernels) => Availability::Ready(describe(kernels, self.compute, self.threads.get())),
             Err(error) => Availability::Absent(error.to_string()),
         }
     }
@@ -55,10 +60,12 @@ impl Backend for Cpu {
     fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>, BackendError> {
         let kernels = self.kernels()?;
         let mut team = Team::new(kernels, self.threads);
+        let precisions = Precisions::of(self.compute);
         let (encoder, decoder) = team.enter(|region| -> Result<_, BackendError> {
-            Ok((Encoder::load(region, &file.dims, &file.weights)?, Decoder::load(region, &file.dims, &file.weights)?))
+            let encoder = Encoder::load(region, &file.dims, &file.weights, precisions)?;
+            Ok((encoder, Decoder::load(region, &file.dims, &file.weights, precisions)?))
         })?;
-        let device = describe(kernels, team.threads());
+        let device = describe(kernels, self.compute, team.threads());
         Ok(Box::new(CpuModel { dims: file.dims, device, kernels, team: Mutex::new(team), encoder, decoder }))
     }
 }

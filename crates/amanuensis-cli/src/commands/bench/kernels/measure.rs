@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use amanuensis_kernels::{Region, Team};
+use amanuensis_kernels::{Precision, Region, Team};
 
 use super::report::{Measured, Report};
 use super::roofs::{self, Roof, Roofs};
@@ -82,13 +82,9 @@ impl Bench {
         Bench { team, roofs, measured: Vec::new() }
     }
 
-    /// Makes an operation ready, measures it, and lets go of what it needed.
-    pub(super) fn row(&mut self, group: Group, make: impl FnOnce(&mut Team) -> Operation) {
-        let mut operation = make(&mut self.team);
-        let times = time(&mut self.team, &mut *operation.run);
-        let isa = operation.of_kernels.then(|| self.team.kernels().isa().name());
-        let bound = operation.need.and_then(|need| self.roofs.bound(need));
-        self.measured.push(Measured::new(group, operation.name, isa, times, operation.need, bound));
+    /// The rows of a group, to be measured.
+    pub(super) fn of(&mut self, group: Group) -> Rows<'_> {
+        Rows { bench: self, group }
     }
 
     pub(super) fn report(self) -> Report {
@@ -97,6 +93,31 @@ impl Bench {
             threads: self.team.threads(),
             roofs: self.roofs.list(),
             operations: self.measured,
+        }
+    }
+}
+
+/// Where the operations of a group go.
+pub(super) struct Rows<'a> {
+    bench: &'a mut Bench,
+    group: Group,
+}
+
+impl Rows<'_> {
+    /// Makes an operation ready, measures it, and lets go of what it needed.
+    pub(super) fn one(&mut self, make: impl FnOnce(&mut Team) -> Operation) {
+        let Bench { team, roofs, measured } = &mut *self.bench;
+        let mut operation = make(team);
+        let times = time(team, &mut *operation.run);
+        let isa = operation.of_kernels.then(|| team.kernels().isa().name());
+        let bound = operation.need.and_then(|need| roofs.bound(need));
+        measured.push(Measured::new(self.group, operation.name, isa, times, operation.need, bound));
+    }
+
+    /// The same at every precision.
+    pub(super) fn each(&mut self, make: impl Fn(&mut Team, Precision) -> Operation) {
+        for precision in Precision::ALL {
+            self.one(|team| make(team, precision));
         }
     }
 }

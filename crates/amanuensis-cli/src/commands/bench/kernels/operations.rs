@@ -1,11 +1,14 @@
 //! The operations that Whisper is made of, at the shapes of whisper-base: 512 channels, 8 heads, 1,500 positions of
 //! sound and a vocabulary of 51,865.
 
+use std::hint::black_box;
+
 use amanuensis::audio::Recording;
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
-use amanuensis_kernels::{Epilogue, Kernels, KeysValues, PackedMatrix, Query, Region, Team};
+use amanuensis_kernels::{Epilogue, Kernels, KeysValues, Norm, PackedMatrix, Precision, Query, Region, Team};
 
 use super::measure::{Bench, Need, Operation};
+use super::roofs::{Roof, Roofs};
 use crate::args::Group;
 
 const WIDTH: usize = 512;
@@ -15,107 +18,139 @@ const VOCABULARY: usize = 51_865;
 
 /// Measures the operations of a group.
 pub(super) fn measure(group: Group, bench: &mut Bench) {
-    let mut row = |make: &dyn Fn(&mut Team) -> Operation| bench.row(group, make);
+    let mut rows = bench.of(group);
     match group {
         Group::LinearManyRows => {
-            row(&|team| linear(team, TIME, WIDTH, WIDTH, Epilogue::Add));
-            row(&|team| linear(team, TIME, WIDTH, 3 * WIDTH, Epilogue::Store));
-            row(&|team| linear(team, TIME, WIDTH, 4 * WIDTH, Epilogue::Gelu));
-            row(&|team| linear(team, TIME, 4 * WIDTH, WIDTH, Epilogue::Add));
+            rows.each(|team, precision| linear(team, precision, TIME, WIDTH, WIDTH, Epilogue::Add));
+            rows.each(|team, precision| linear(team, precision, TIME, WIDTH, 3 * WIDTH, Epilogue::Store));
+            rows.each(|team, precision| linear(team, precision, TIME, WIDTH, 4 * WIDTH, Epilogue::Gelu));
+            rows.each(|team, precision| linear(team, precision, TIME, 4 * WIDTH, WIDTH, Epilogue::Add));
+            rows.each(|team, precision| feed_forward(team, precision, TIME));
         }
         Group::LinearFewRows => {
-            row(&|team| linear(team, 1, WIDTH, WIDTH, Epilogue::Add));
-            row(&|team| linear(team, 1, 4 * WIDTH, WIDTH, Epilogue::Add));
-            row(&|team| linear(team, 1, WIDTH, VOCABULARY, Epilogue::Store));
-            row(&|team| linear(team, 4, WIDTH, VOCABULARY, Epilogue::Store));
-            row(&|team| linear(team, 8, WIDTH, WIDTH, Epilogue::Add));
-            row(&|team| linear(team, 8, WIDTH, VOCABULARY, Epilogue::Store));
-            row(&|team| linear(team, 20, WIDTH, VOCABULARY, Epilogue::Store));
+            rows.each(|team, precision| linear(team, precision, 1, WIDTH, WIDTH, Epilogue::Add));
+            rows.each(|team, precision| linear(team, precision, 8, WIDTH, WIDTH, Epilogue::Add));
+            rows.each(|team, precision| feed_forward(team, precision, 1));
+            rows.each(|team, precision| feed_forward(team, precision, 8));
+            rows.each(|team, precision| linear(team, precision, 1, WIDTH, VOCABULARY, Epilogue::Store));
+            rows.each(|team, precision| linear(team, precision, 4, WIDTH, VOCABULARY, Epilogue::Store));
+            rows.each(|team, precision| linear(team, precision, 8, WIDTH, VOCABULARY, Epilogue::Store));
+            rows.each(|team, precision| linear(team, precision, 20, WIDTH, VOCABULARY, Epilogue::Store));
         }
         Group::Convolution => {
-            row(&|team| convolution(team, 2 * TIME, 80, 1));
-            row(&|team| convolution(team, 2 * TIME, WIDTH, 2));
+            rows.each(|team, precision| convolution(team, precision, 2 * TIME, 80, 1));
+            rows.each(|team, precision| convolution(team, precision, 2 * TIME, WIDTH, 2));
         }
-        Group::SelfAttention => {
-            row(&|team| self_attention(team, TIME));
-        }
+        Group::SelfAttention => rows.each(|_, precision| self_attention(precision, TIME)),
         Group::KeptAttention => {
-            row(&|team| kept_attention(team, 1, 1, 100));
-            row(&|team| kept_attention(team, 1, 1, TIME));
-            row(&|team| kept_attention(team, 5, 1, TIME));
-            row(&|team| kept_attention(team, 4, 4, TIME));
-            row(&|team| kept_attention(team, 8, 8, TIME));
+            rows.one(|team| kept_attention(team, Precision::F32, 1, 1, 100));
+            rows.each(|team, precision| kept_attention(team, precision, 1, 1, TIME));
+            rows.each(|team, precision| kept_attention(team, precision, 5, 1, TIME));
+            rows.each(|team, precision| kept_attention(team, precision, 4, 4, TIME));
+            rows.each(|team, precision| kept_attention(team, precision, 8, 8, TIME));
         }
         Group::Pointwise => {
-            row(&|team| layer_norm(team, TIME));
-            row(&|team| layer_norm(team, 1));
-            row(&|team| gelu(team, TIME));
-            row(&|team| scores(team, "exponentials", 2, |kernels, scores| kernels.exponential(scores)));
-            row(&|team| {
+            rows.one(|_| layer_norm(TIME));
+            rows.one(|_| layer_norm(1));
+            rows.one(|_| gelu(TIME));
+            rows.one(|team| scores(team, "exponentials", 2, Kernels::exponential));
+            rows.one(|team| {
                 scores(team, "log of the sum of exponentials", 1, |kernels, scores| {
-                    std::hint::black_box(kernels.log_sum_exp(scores));
+                    black_box(kernels.log_sum_exp(scores));
                 })
             });
-            row(&|team| {
+            rows.one(|team| {
                 scores(team, "place of the largest", 1, |kernels, scores| {
-                    std::hint::black_box(kernels.argmax(scores));
+                    black_box(kernels.argmax(scores));
                 })
             });
         }
         Group::Packing => {
-            row(&|_| pack(VOCABULARY, WIDTH));
-            row(&|team| fill(team, TIME));
+            rows.each(|_, precision| pack(precision, VOCABULARY, WIDTH));
+            rows.each(|team, precision| fill(team, precision, TIME));
         }
-        Group::Mel => row(&|_| mel()),
-        Group::Team => row(&|_| nothing()),
+        Group::Mel => rows.one(|_| mel()),
+        Group::Team => rows.one(|_| nothing()),
     }
 }
 
-fn linear(team: &mut Team, rows: usize, inputs: usize, outputs: usize, epilogue: Epilogue) -> Operation {
-    let matrix = packed(team, inputs, outputs);
+fn linear(
+    team: &mut Team,
+    precision: Precision,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    epilogue: Epilogue,
+) -> Operation {
+    let matrix = packed(team, precision, inputs, outputs);
     let input = numbers(rows * inputs);
     let mut out = vec![0.0; rows * outputs];
     let bytes = matrix.bytes() + floats(input.len() + out.len());
+    let end = match epilogue {
+        Epilogue::Store => "",
+        Epilogue::Gelu => ", GELU",
+        Epilogue::Add => ", added",
+    };
     operation(
-        format!("linear {rows} x {inputs} x {outputs}, {}", said(epilogue)),
-        need(2 * rows * inputs * outputs, bytes),
-        move |region| region.linear(&input, &matrix, epilogue, &mut out),
+        format!("linear {precision} {rows} x {inputs} x {outputs}{end}"),
+        need(precision, 2 * rows * inputs * outputs, bytes),
+        move |region| region.linear(&input, None, &matrix, epilogue, &mut out),
     )
 }
 
-fn convolution(team: &mut Team, frames: usize, channels: usize, stride: usize) -> Operation {
-    let matrix = packed(team, 3 * channels, WIDTH);
+fn feed_forward(team: &mut Team, precision: Precision, rows: usize) -> Operation {
+    let up = packed(team, precision, WIDTH, 4 * WIDTH);
+    let down = packed(team, precision, 4 * WIDTH, WIDTH);
+    let (gain, bias) = (vec![1.0; WIDTH], numbers(WIDTH));
+    let mut x = numbers(rows * WIDTH);
+    let bytes = up.bytes() + down.bytes() + floats(2 * x.len());
+    operation(
+        format!("feed-forward {precision} {rows} x {WIDTH} x {}", 4 * WIDTH),
+        need(precision, 2 * rows * 2 * WIDTH * 4 * WIDTH, bytes),
+        move |region| region.feed_forward(&mut x, Norm { gain: &gain, bias: &bias }, &up, &down),
+    )
+}
+
+fn convolution(team: &mut Team, precision: Precision, frames: usize, channels: usize, stride: usize) -> Operation {
+    let matrix = packed(team, precision, 3 * channels, WIDTH);
     let input = numbers((frames + 2) * channels);
     let results = frames / stride;
     let mut out = vec![0.0; results * WIDTH];
     let bytes = matrix.bytes() + floats(input.len() + out.len());
     operation(
-        format!("convolution {frames} x {channels}, stride {stride}"),
-        need(2 * results * 3 * channels * WIDTH, bytes),
+        format!("convolution {precision} {frames} x {channels}, stride {stride}"),
+        need(precision, 2 * results * 3 * channels * WIDTH, bytes),
         move |region| region.convolution(&input, &matrix, stride, None, &mut out),
     )
 }
 
-fn self_attention(_: &mut Team, time: usize) -> Operation {
+fn self_attention(precision: Precision, time: usize) -> Operation {
     let queries_keys_values = numbers(time * 3 * WIDTH);
     let mut out = vec![0.0; time * WIDTH];
     let bytes = floats(queries_keys_values.len() + out.len());
     operation(
-        format!("self-attention, {HEADS} heads, {time} positions"),
-        need(4 * time * time * WIDTH, bytes),
-        move |region| region.self_attention(&queries_keys_values, HEADS, WIDTH / HEADS, &mut out),
+        format!("self-attention {precision}, {HEADS} heads, {time} positions"),
+        need(precision, 4 * time * time * WIDTH, bytes),
+        move |region| region.self_attention(precision, &queries_keys_values, HEADS, WIDTH / HEADS, &mut out),
     )
 }
 
 /// Rows that look at `time` positions of as many windows as there are, the same number of rows at each.
-fn kept_attention(team: &mut Team, rows: usize, windows: usize, time: usize) -> Operation {
-    let kept: Vec<KeysValues> = (0..windows).map(|_| filled(team, time)).collect();
+fn kept_attention(team: &mut Team, precision: Precision, rows: usize, windows: usize, time: usize) -> Operation {
+    let kept: Vec<KeysValues> = (0..windows)
+        .map(|_| {
+            let mut kept = KeysValues::with(team.kernels(), precision, HEADS, WIDTH / HEADS, time);
+            team.enter(|region| kept.fill(region, &numbers(time * 2 * WIDTH)));
+            kept
+        })
+        .collect();
     let queries = numbers(rows * WIDTH);
     let mut out = vec![0.0; rows * WIDTH];
     let of_window = rows / windows;
+    let bytes = windows * 2 * time * WIDTH * bytes_of(precision) + floats(2 * rows * WIDTH);
     operation(
-        format!("attention, rows: {rows}, windows: {windows} x {time}"),
-        need(4 * rows * time * WIDTH, floats(windows * 2 * time * WIDTH + 2 * rows * WIDTH)),
+        format!("attention {precision}, rows: {rows}, windows: {windows} x {time}"),
+        need(precision, 4 * rows * time * WIDTH, bytes),
         move |region| {
             let query = |row: usize| Query { keys_values: &kept[row / of_window], length: time };
             let queried: Vec<Query<'_>> = (0..rows).map(query).collect();
@@ -124,19 +159,19 @@ fn kept_attention(team: &mut Team, rows: usize, windows: usize, time: usize) -> 
     )
 }
 
-fn layer_norm(_: &mut Team, rows: usize) -> Operation {
+fn layer_norm(rows: usize) -> Operation {
     let input = numbers(rows * WIDTH);
     let (gain, bias) = (numbers(WIDTH), numbers(WIDTH));
     let mut out = vec![0.0; rows * WIDTH];
-    operation(format!("layer norm {rows} x {WIDTH}"), need(0, floats(2 * rows * WIDTH)), move |region| {
+    operation(format!("layer norm {rows} x {WIDTH}"), moving(floats(2 * rows * WIDTH)), move |region| {
         region.layer_norm(&input, &gain, &bias, &mut out);
     })
 }
 
-fn gelu(_: &mut Team, rows: usize) -> Operation {
+fn gelu(rows: usize) -> Operation {
     // GELU leaves these as they are. Smaller ones would shrink with every repetition until they are denormal, and slow.
     let mut values = vec![8.0; rows * 4 * WIDTH];
-    operation(format!("GELU {rows} x {}", 4 * WIDTH), need(0, floats(2 * values.len())), move |region| {
+    operation(format!("GELU {rows} x {}", 4 * WIDTH), moving(floats(2 * values.len())), move |region| {
         region.gelu(&mut values);
     })
 }
@@ -147,27 +182,29 @@ fn scores(
     team: &mut Team,
     name: &str,
     passes: usize,
-    run: impl Fn(&'static Kernels, &mut [f32]) + Sync + 'static,
+    run: impl Fn(&Kernels, &mut [f32]) + Sync + 'static,
 ) -> Operation {
     let (kernels, threads) = (team.kernels(), team.threads());
     let mut scores = numbers(threads * VOCABULARY);
     let bytes = floats(passes * scores.len());
-    operation(format!("{name}, {threads} x {VOCABULARY}"), need(0, bytes), move |region| {
+    operation(format!("{name}, {threads} x {VOCABULARY}"), moving(bytes), move |region| {
         region.rows(&mut scores, VOCABULARY, 1, |_, scores| run(kernels, scores));
     })
 }
 
-fn pack(outputs: usize, inputs: usize) -> Operation {
+fn pack(precision: Precision, outputs: usize, inputs: usize) -> Operation {
     let weights = numbers(outputs * inputs);
-    operation(format!("pack {outputs} x {inputs}"), need(0, floats(2 * weights.len())), move |region| {
-        region.pack(&weights, outputs, inputs, None);
+    let bytes = floats(weights.len()) + weights.len() * bytes_of(precision);
+    operation(format!("pack {precision} {outputs} x {inputs}"), moving(bytes), move |region| {
+        black_box(region.pack(precision, &weights, outputs, inputs, None));
     })
 }
 
-fn fill(team: &mut Team, time: usize) -> Operation {
-    let mut kept = KeysValues::new(team.kernels(), HEADS, WIDTH / HEADS, time);
+fn fill(team: &mut Team, precision: Precision, time: usize) -> Operation {
+    let mut kept = KeysValues::with(team.kernels(), precision, HEADS, WIDTH / HEADS, time);
     let rows = numbers(time * 2 * WIDTH);
-    operation(format!("pack keys and values of {time} positions"), need(0, floats(2 * rows.len())), move |region| {
+    let bytes = floats(rows.len()) + rows.len() * bytes_of(precision);
+    operation(format!("pack {precision} keys and values of {time} positions"), moving(bytes), move |region| {
         kept.fill(region, &rows);
     })
 }
@@ -182,7 +219,7 @@ fn mel() -> Operation {
         let window = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut go_on)
             .map(|mut spectrogram| spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES));
         // Samples in memory can always be read; what was read is of no interest.
-        let _ = std::hint::black_box(window);
+        let _ = black_box(window);
     };
     Operation { name: "log-mel, 30 s, 80 bins, 1 thread".to_owned(), need: None, of_kernels: false, run: Box::new(run) }
 }
@@ -197,32 +234,35 @@ fn operation(name: String, need: Need, run: impl FnMut(&mut Region<'_>) + 'stati
     Operation { name, need: Some(need), of_kernels: true, run: Box::new(run) }
 }
 
-/// Multiply-adds of f32, and bytes.
-fn need(operations: usize, bytes: usize) -> Need {
-    Need { arithmetic: |roofs| &roofs.multiply_add, operations: operations as f64, bytes: bytes as f64 }
+/// Arithmetic, and bytes.
+fn need(precision: Precision, operations: usize, bytes: usize) -> Need {
+    let arithmetic: fn(&Roofs) -> &Roof = match precision {
+        Precision::F32 => |roofs| &roofs.multiply_add,
+        Precision::Int8 => |roofs| &roofs.dot_product,
+    };
+    Need { arithmetic, operations: operations as f64, bytes: bytes as f64 }
 }
 
-fn said(epilogue: Epilogue) -> &'static str {
-    match epilogue {
-        Epilogue::Store => "stored",
-        Epilogue::Gelu => "GELU",
-        Epilogue::Add => "added",
+/// Bytes alone: the little that is done to each number is not what takes the time, or should not be.
+fn moving(bytes: usize) -> Need {
+    need(Precision::F32, 0, bytes)
+}
+
+/// Bytes of a number.
+fn bytes_of(precision: Precision) -> usize {
+    match precision {
+        Precision::F32 => 4,
+        Precision::Int8 => 1,
     }
 }
 
 fn floats(count: usize) -> usize {
-    count * size_of::<f32>()
+    count * bytes_of(Precision::F32)
 }
 
-fn packed(team: &mut Team, inputs: usize, outputs: usize) -> PackedMatrix {
+fn packed(team: &mut Team, precision: Precision, inputs: usize, outputs: usize) -> PackedMatrix {
     let weights = numbers(inputs * outputs);
-    team.enter(|region| region.pack(&weights, outputs, inputs, None))
-}
-
-fn filled(team: &mut Team, time: usize) -> KeysValues {
-    let mut kept = KeysValues::new(team.kernels(), HEADS, WIDTH / HEADS, time);
-    team.enter(|region| kept.fill(region, &numbers(time * 2 * WIDTH)));
-    kept
+    team.enter(|region| region.pack(precision, &weights, outputs, inputs, None))
 }
 
 /// Numbers between -0.05 and 0.05, about the size of weights, the same every time.

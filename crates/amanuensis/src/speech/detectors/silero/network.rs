@@ -101,9 +101,9 @@ impl Network {
             (values, places) = convolution.run(region, &values, frames, places);
         }
         let mut gates = vec![0.0; frames * 4 * HIDDEN];
-        region.linear(&values, &self.input, Epilogue::Store, &mut gates);
+        region.linear(&values, None, &self.input, Epilogue::Store, &mut gates);
         for gates in gates.chunks_exact_mut(4 * HIDDEN) {
-            region.linear(&state.output, &self.recurrent, Epilogue::Add, gates);
+            region.linear(&state.output, None, &self.recurrent, Epilogue::Add, gates);
             let sum = state.step(gates).iter().zip(&self.last).map(|(value, weight)| value.max(0.0) * weight);
             out.push(sigmoid(sum.sum::<f32>() + self.last_bias));
         }
@@ -123,7 +123,7 @@ impl Network {
             (0..SPECTRA).for_each(|spectrum| windows.extend_from_slice(&padded[spectrum * HOP..][..WINDOW]));
         }
         let mut parts = vec![0.0; frames * SPECTRA * 2 * BINS];
-        region.linear(&windows, &self.basis, Epilogue::Store, &mut parts);
+        region.linear(&windows, None, &self.basis, Epilogue::Store, &mut parts);
         let spectra = parts.chunks_exact(2 * BINS).flat_map(|parts| {
             let (cosines, sines) = parts.split_at(BINS);
             cosines.iter().zip(sines).map(|(cosine, sine)| (cosine * cosine + sine * sine).sqrt())
@@ -150,7 +150,7 @@ impl Convolution {
             }
         }
         let mut out = vec![0.0; frames * left * self.weights.outputs()];
-        region.linear(&windows, &self.weights, Epilogue::Store, &mut out);
+        region.linear(&windows, None, &self.weights, Epilogue::Store, &mut out);
         out.iter_mut().for_each(|value| *value = value.max(0.0));
         (out, left)
     }

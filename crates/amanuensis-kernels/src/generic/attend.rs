@@ -1,0 +1,232 @@
+//! Attention in bytes: one tile of queries of one head over all keys.
+//!
+//! The keys are taken in blocks. In each, the scores become probabilities beside the largest score of that block, as
+//! bytes from 0 to 255, and what they weigh is summed exactly; the sums of the blocks are joined as f32, each
+//! multiplied with how much its largest score counts beside the largest so far. Bytes beside the largest score of all
+//! would lose the many small probabilities of a flat row, and with them several percent of the result.
+
+use super::arithmetic::Bytes;
+use super::pointwise::rough_power_of_two;
+use super::product::{CHUNK, Finish, Product, panel, product};
+use super::quantize::{CHUNK_BYTES, Quantize, quantize};
+use super::{Integers, Vector};
+
+/// Positions in a block.
+pub(crate) const BLOCK: usize = 128;
+
+/// Rows of the largest tile of any instruction set.
+const ROWS: usize = 12;
+
+/// Below any score: what a row starts from, and what positions count as that are not there.
+const LOWEST: f32 = -1e30;
+
+/// One tile.
+///
+/// Safe to run when: `queries` may be read for `rows` (1 to the tile) rows of `size` numbers, `query_stride` apart; keys and
+/// values are as [`keys`](super::quantize::keys) and [`values`](super::quantize::values) write them for `length` positions
+/// of `size` channels, the values in blocks of [`BLOCK`]; `out` may be written for `rows` rows of `size` numbers,
+/// `out_stride` apart; `kept`, if not null, for `rows` rows of `length` numbers, `kept_stride` apart; `scratch` for
+/// [`scratch`] numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Attend {
+    pub(crate) queries: *const f32,
+    pub(crate) query_stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) size: usize,
+    pub(crate) length: usize,
+    pub(crate) keys: *const u32,
+    pub(crate) key_scales: *const f32,
+    pub(crate) key_starts: *const i32,
+    pub(crate) values: *const u32,
+    /// Positions that the values have room for.
+    pub(crate) capacity: usize,
+    pub(crate) value_scales: *const f32,
+    pub(crate) value_starts: *const i32,
+    pub(crate) out: *mut f32,
+    pub(crate) out_stride: usize,
+    /// Where the scaled scores go that somebody wants to see.
+    pub(crate) kept: *mut f32,
+    pub(crate) kept_stride: usize,
+    pub(crate) scratch: *mut f32,
+}
+
+/// Numbers of working memory for a tile: queries, scores, probabilities, sums.
+pub(crate) const fn scratch(size: usize) -> usize {
+    ROWS * (size.next_multiple_of(CHUNK_BYTES) / 4 + BLOCK + BLOCK / 4 + size.next_multiple_of(64))
+}
+
+#[inline(always)]
+pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
+    let (rows, size) = (job.rows, job.size);
+    let panel = panel::<I::Floats>();
+    let (cells, channels) = (size.div_ceil(4), size.next_multiple_of(panel));
+    // SAFETY: the caller keeps the contract of Attend and has the features of I; the parts of the scratch memory follow
+    // each other as `scratch` counts them.
+    unsafe {
+        let queries = job.scratch;
+        let scores = queries.add(ROWS * size.next_multiple_of(CHUNK_BYTES) / 4);
+        let probabilities = scores.add(ROWS * BLOCK);
+        let sums = probabilities.add(ROWS * BLOCK / 4);
+        let mut query_scales = [0.0; ROWS];
+        quantize::<I>(&Quantize {
+            from: job.queries,
+            stride: job.query_stride,
+            rows,
+            inner: size,
+            to: queries.cast(),
+            scales: query_scales.as_mut_ptr(),
+        });
+        // Scores count in powers of two: 2^(x log2 e) is e^x.
+        let root = 1.0 / (size as f32).sqrt();
+        // A query of zeros still has to tell positions that are there from those that are not.
+        let factors = query_scales.map(|scale| {
+            let factor = scale * root * std::f32::consts::LOG2_E;
+            if factor < SMALLEST_FACTOR { SMALLEST_FACTOR } else { factor }
+        });
+        let mut state = State { tops: [LOWEST; ROWS], totals: [0.0; ROWS] };
+        sums.write_bytes(0, ROWS * channels);
+
+        let mut first = 0;
+        while first < job.length {
+            let here = BLOCK.min(job.length - first);
+            product::<Bytes<I>>(&Product {
+                left: queries.cast(),
+                rows,
+                inner: cells,
+                right: job.keys.add(first / panel * panel * cells),
+                panel_stride: panel * cells,
+                panels: here.div_ceil(panel),
+                starts: if job.key_starts.is_null() { job.key_starts } else { job.key_starts.add(first) },
+                column_scales: job.key_scales.add(first),
+                out: scores,
+                row_stride: BLOCK,
+                columns: here.next_multiple_of(panel),
+                ..Product::EMPTY
+            });
+            if !job.kept.is_null() {
+                for row in 0..rows {
+                    let scale = query_scales[row] * root;
+                    for position in 0..here {
+                        let score = *scores.add(row * BLOCK + position) * scale;
+                        *job.kept.add(row * job.kept_stride + first + position) = score;
+                    }
+                }
+            }
+            let mut weights = [0.0; ROWS];
+            let mut fades = [0.0; ROWS];
+            for row in 0..rows {
+                let from = scores.add(row * BLOCK);
+                let to = probabilities.cast::<u8>().add(row * CHUNK_BYTES);
+                let (weight, fade) = weigh::<I>(&mut state, row, factors[row], from, here, to, rows * CHUNK_BYTES);
+                weights[row] = weight;
+                fades[row] = fade;
+            }
+            product::<Bytes<I>>(&Product {
+                left: probabilities.cast(),
+                rows,
+                inner: here.div_ceil(4),
+                right: job.values.add(first / 4 * panel),
+                panel_stride: panel * (job.capacity / 4),
+                panels: channels / panel,
+                starts: if job.value_starts.is_null() {
+                    job.value_starts
+                } else {
+                    job.value_starts.add(first / BLOCK * channels)
+                },
+                row_scales: weights.as_ptr(),
+                out: sums,
+                row_stride: channels,
+                columns: channels,
+                finish: Finish::Fade(fades.as_ptr()),
+                ..Product::EMPTY
+            });
+            first += BLOCK;
+        }
+        for row in 0..rows {
+            let share = I::Floats::splat(1.0 / state.totals[row]);
+            for channel in (0..size).step_by(I::Floats::WIDTH) {
+                let sum = I::Floats::load(sums.add(row * channels + channel));
+                let value = sum.times(I::Floats::load(job.value_scales.add(channel))).times(share);
+                let out = job.out.add(row * job.out_stride + channel);
+                if channel + I::Floats::WIDTH <= size {
+                    value.store(out)
+                } else {
+                    value.store_first(out, size - channel)
+                }
+            }
+        }
+    }
+}
+
+/// What is known of every row so far.
+struct State {
+    /// The largest score.
+    tops: [f32; ROWS],
+    /// The sum of the probabilities, where that of the largest score is 255.
+    totals: [f32; ROWS],
+}
+
+/// The scores of a block of one row to bytes, in chunks `step` apart. Returns what the sums over these bytes are to be
+/// multiplied with, and what the sums so far.
+#[inline(always)]
+unsafe fn weigh<I: Integers>(
+    state: &mut State,
+    row: usize,
+    factor: f32,
+    scores: *mut f32,
+    count: usize,
+    to: *mut u8,
+    step: usize,
+) -> (f32, f32) {
+    let width = I::Floats::WIDTH;
+    // SAFETY: reads and writes the scores below a block and whole chunks of bytes, as the caller has them.
+    unsafe {
+        let lowest = I::Floats::splat(LOWEST);
+        let vectors = count.next_multiple_of(CHUNK_BYTES) / width;
+        if count % CHUNK_BYTES != 0 {
+            for vector in count / width..vectors {
+                let at = scores.add(vector * width);
+                let here = count.saturating_sub(vector * width);
+                let score = if here == 0 { lowest } else { I::Floats::load(at).first_or(here, lowest) };
+                score.store(at);
+            }
+        }
+        let mut tops = [lowest; 2];
+        for vector in (0..vectors).step_by(2) {
+            tops[0] = tops[0].larger(I::Floats::load(scores.add(vector * width)));
+            tops[1] = tops[1].larger(I::Floats::load(scores.add((vector + 1) * width)));
+        }
+        // The scores still want their factor, which is not negative.
+        let top = tops[0].larger(tops[1]).largest() * factor;
+        // No score above the lowest: they are not numbers, and the row is to show it.
+        let top = if top > LOWEST * factor { top } else { f32::NAN };
+        let (scale, shift) = (I::Floats::splat(factor), I::Floats::splat(LARGEST_BYTE.log2() - top));
+        let smallest = I::Floats::splat(SMALLEST_POWER);
+        let mut total = I::splat(0);
+        let offset = I::splat(I::OFFSET - 128);
+        for vector in 0..vectors {
+            let power = I::Floats::load(scores.add(vector * width)).times_plus(scale, shift).larger(smallest);
+            let byte = I::nearest(rough_power_of_two(power));
+            total = total.plus(byte);
+            let place = vector * width;
+            byte.plus(offset).store_bytes(to.add(place / CHUNK_BYTES * step + place % CHUNK_BYTES));
+        }
+        let (before, now) = (state.tops[row], state.tops[row].max(top));
+        let power = |power: f32| if power < SMALLEST_POWER { 0.0 } else { power.exp2() };
+        let (weight, fade) = (power(top - now), power(before - now));
+        state.tops[row] = now;
+        state.totals[row] = state.totals[row] * fade + total.numbers().sum() * weight;
+        (weight, fade)
+    }
+}
+
+/// The probability of the largest score of a block.
+const LARGEST_BYTE: f32 = 255.0;
+
+/// Times [`LOWEST`] still far below any other score.
+const SMALLEST_FACTOR: f32 = 1e-20;
+
+/// Powers of two below this count as this: nothing beside 1, and without denormal numbers.
+const SMALLEST_POWER: f32 = -60.0;
+
+const _: () = assert!(BLOCK.is_multiple_of(CHUNK_BYTES) && CHUNK == 16);

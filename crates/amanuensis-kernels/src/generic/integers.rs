@@ -1,0 +1,45 @@
+//! What an algorithm may ask of a vector of 32-bit integers, each of which may be four bytes side by side.
+
+use super::Vector;
+
+/// A vector register of as many i32 as the [`Vector`] beside it has f32.
+///
+/// A *cell* is four bytes: in a product, four neighbouring numbers of one row, or of one output's weights. Weights are
+/// signed. The left side is signed too, but some processors multiply only unsigned bytes with signed ones: there every
+/// byte of the left side is stored [`OFFSET`](Integers::OFFSET) higher, and what that adds to a sum, the offset times
+/// the sum of the weights, is taken off by starting the sum lower.
+///
+/// # Safety
+/// Every method may use instructions that only some processors have. A method may be called only inside a function
+/// that enables the features of the implementing type, on a processor that has them; then pointers must be valid for
+/// the numbers read or written, of any alignment.
+pub(crate) unsafe trait Integers: Copy {
+    /// The floats of the same width.
+    type Floats: Vector;
+    /// A cell of the left side, made ready to be multiplied with many weights.
+    type Left: Copy;
+    /// What is added to a byte of the left side when it is stored: 0 or 128.
+    const OFFSET: i32;
+
+    /// All numbers the same.
+    unsafe fn splat(number: i32) -> Self;
+    /// Read a register of i32.
+    unsafe fn load(from: *const i32) -> Self;
+    /// Write a register of i32.
+    unsafe fn store(self, to: *mut i32);
+    /// A cell of the left side in all lanes.
+    unsafe fn left(cell: *const i32) -> Self::Left;
+    /// `self` plus, in every lane, the sum of the four products of the bytes of `left` and of `weights`. Exact for
+    /// weights of -127 to 127.
+    unsafe fn plus_products(self, left: Self::Left, weights: Self) -> Self;
+    /// Sum, wrapping.
+    unsafe fn plus(self, other: Self) -> Self;
+    /// The nearest integers, ties to even; for numbers within the range of i32.
+    unsafe fn nearest(numbers: Self::Floats) -> Self;
+    /// The integers as f32.
+    unsafe fn numbers(self) -> Self::Floats;
+    /// The low byte of every lane, side by side: as many bytes as there are lanes.
+    unsafe fn store_bytes(self, to: *mut u8);
+    /// In every lane the low bytes of the four, those of the first in the lowest place.
+    unsafe fn cells(bytes: [Self; 4]) -> Self;
+}

@@ -1,0 +1,221 @@
+//! Numbers to bytes: rows of activations, and the keys and values of attention.
+
+use super::pointwise::magnitude;
+use super::product::{CHUNK, panel};
+use super::{Integers, Vector};
+
+/// The largest byte: the scale is symmetric, and -128 stays free.
+pub(crate) const LARGEST: f32 = 127.0;
+
+/// Bytes in a chunk of cells.
+pub(crate) const CHUNK_BYTES: usize = 4 * CHUNK;
+
+/// A byte in every lane of a cell.
+const ONES: i32 = 0x0101_0101;
+
+/// A tile of rows to become the left side of a product of bytes.
+///
+/// Safe to run when: `from` may be read for `rows` rows of `inner` numbers, `stride` apart; `to` may be written for
+/// `rows` times `inner` bytes rounded up to whole chunks, and `scales` for a number per row.
+#[derive(Clone, Copy)]
+pub(crate) struct Quantize {
+    pub(crate) from: *const f32,
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) inner: usize,
+    pub(crate) to: *mut u8,
+    pub(crate) scales: *mut f32,
+}
+
+/// Every row by its own largest magnitude: number = scale * byte.
+#[inline(always)]
+pub(crate) unsafe fn quantize<I: Integers>(job: &Quantize) {
+    // SAFETY: the caller keeps the contract of Quantize and has the features of I.
+    unsafe {
+        for row in 0..job.rows {
+            let numbers = std::slice::from_raw_parts(job.from.add(row * job.stride), job.inner);
+            let to = job.to.add(row * CHUNK_BYTES);
+            *job.scales.add(row) = quantize_row::<I>(numbers, to, job.rows * CHUNK_BYTES, I::OFFSET);
+        }
+    }
+}
+
+/// One row to bytes, `offset` higher, in whole chunks `step` bytes apart; returns its scale.
+#[inline(always)]
+unsafe fn quantize_row<I: Integers>(numbers: &[f32], to: *mut u8, step: usize, offset: i32) -> f32 {
+    let width = I::Floats::WIDTH;
+    // SAFETY: reads below the length of the slice, writes whole chunks, as the caller allows.
+    unsafe {
+        let largest = magnitude::<I::Floats>(numbers);
+        // A row of zeros stays one; one of infinities becomes what is not a number, by its scale.
+        let inverse = if largest > 0.0 { LARGEST / largest } else { 0.0 };
+        let (inverse, offset) = (I::Floats::splat(inverse), I::splat(offset));
+        let bytes = |numbers: I::Floats| I::nearest(numbers.times(inverse)).plus(offset);
+        let mut at = 0;
+        let mut to = to;
+        while at + CHUNK_BYTES <= numbers.len() {
+            for part in (0..CHUNK_BYTES).step_by(width) {
+                bytes(I::Floats::load(numbers.as_ptr().add(at + part))).store_bytes(to.add(part));
+            }
+            at += CHUNK_BYTES;
+            to = to.add(step);
+        }
+        if at < numbers.len() {
+            for part in (0..CHUNK_BYTES).step_by(width) {
+                let left = numbers.len().saturating_sub(at + part);
+                let from = numbers.as_ptr().add((at + part).min(numbers.len()));
+                bytes(I::Floats::load_first(from, left.min(width))).store_bytes(to.add(part));
+            }
+        }
+        largest / LARGEST
+    }
+}
+
+/// The keys of one head, to be multiplied with queries.
+///
+/// Safe to run when: `from` may be read for `positions` rows of `size` numbers, `stride` apart; `cells` may be written for
+/// the positions rounded up to panels times `size / 4` cells, rounded up; `scales` and `starts` (if not null) for the
+/// rounded positions; `row` for `size` rounded up to chunks.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    pub(crate) from: *const f32,
+    pub(crate) stride: usize,
+    pub(crate) positions: usize,
+    pub(crate) size: usize,
+    pub(crate) cells: *mut u32,
+    pub(crate) scales: *mut f32,
+    pub(crate) starts: *mut i32,
+    /// Working memory.
+    pub(crate) row: *mut f32,
+}
+
+/// Every key by its own largest magnitude, after the mean of all keys has been taken off.
+///
+/// What is common to all keys adds the same to every score of a query, and softmax does not see it; but it would take
+/// up most of the bytes' range.
+#[inline(always)]
+pub(crate) unsafe fn keys<I: Integers>(job: &Keys) {
+    let panel = panel::<I::Floats>();
+    let cells = job.size.div_ceil(4);
+    let mut bytes = [0u32; CHUNK * 4];
+    // SAFETY: the caller keeps the contract of Keys and has the features of I; heads are at most 256 numbers wide.
+    unsafe {
+        assert!(cells <= bytes.len(), "a head of {} channels", job.size);
+        let row = std::slice::from_raw_parts_mut(job.row, 2 * job.size.next_multiple_of(CHUNK_BYTES));
+        let (mean, row) = row.split_at_mut(job.size.next_multiple_of(CHUNK_BYTES));
+        let (mean, row) = (&mut mean[..job.size], &mut row[..job.size]);
+        mean.fill(0.0);
+        for position in 0..job.positions {
+            let from = std::slice::from_raw_parts(job.from.add(position * job.stride), job.size);
+            for (sum, number) in mean.iter_mut().zip(from) {
+                *sum += number;
+            }
+        }
+        let count = job.positions.max(1) as f32;
+        mean.iter_mut().for_each(|sum| *sum /= count);
+        // Zero, or what is not a number if any key holds such: then all scores are such.
+        let taint = mean.iter().sum::<f32>() * 0.0;
+        for position in 0..job.positions {
+            let from = std::slice::from_raw_parts(job.from.add(position * job.stride), job.size);
+            for ((number, from), mean) in row.iter_mut().zip(from).zip(&*mean) {
+                *number = from - mean;
+            }
+            let scale = quantize_row::<I>(row, bytes.as_mut_ptr().cast(), CHUNK_BYTES, 0);
+            *job.scales.add(position) = scale + taint;
+            let to = job.cells.add(position / panel * panel * cells + position % panel);
+            for (cell, bytes) in bytes[..cells].iter().enumerate() {
+                *to.add(cell * panel) = *bytes;
+            }
+            if !job.starts.is_null() {
+                *job.starts.add(position) = -I::OFFSET * sum_of_bytes::<I>(&bytes[..cells.next_multiple_of(CHUNK)]);
+            }
+        }
+        for position in job.positions..job.positions.next_multiple_of(panel) {
+            let to = job.cells.add(position / panel * panel * cells + position % panel);
+            (0..cells).for_each(|cell| *to.add(cell * panel) = 0);
+            *job.scales.add(position) = 0.0;
+            if !job.starts.is_null() {
+                *job.starts.add(position) = 0;
+            }
+        }
+    }
+}
+
+/// The sum of signed bytes, in whole chunks of cells.
+#[inline(always)]
+unsafe fn sum_of_bytes<I: Integers>(cells: &[u32]) -> i32 {
+    let mut lanes = [0i32; CHUNK];
+    // SAFETY: reads whole registers of `cells`, whose length is a multiple of a chunk; a register is at most a chunk.
+    unsafe {
+        let mut sum = I::splat(0);
+        for at in (0..cells.len()).step_by(I::Floats::WIDTH) {
+            sum = sum.plus_products(I::left(&ONES), I::load(cells.as_ptr().add(at).cast()));
+        }
+        sum.store(lanes.as_mut_ptr());
+    }
+    lanes.iter().sum()
+}
+
+/// The values of one head, to be multiplied with the bytes of probabilities.
+///
+/// Safe to run when: `from` may be read for `positions` rows of `size` numbers, `stride` apart; `cells` may be written for
+/// `size` rounded up to panels times `capacity / 4`, which is at least the positions rounded up to fours; `scales` for the
+/// rounded size; `starts`, if not null, for it times the blocks of `block` positions; `block` is a multiple of four.
+#[derive(Clone, Copy)]
+pub(crate) struct Values {
+    pub(crate) from: *const f32,
+    pub(crate) stride: usize,
+    pub(crate) positions: usize,
+    pub(crate) size: usize,
+    pub(crate) capacity: usize,
+    pub(crate) block: usize,
+    pub(crate) cells: *mut u32,
+    pub(crate) scales: *mut f32,
+    pub(crate) starts: *mut i32,
+}
+
+/// Every channel by its own largest magnitude; four positions of a channel are a cell.
+#[inline(always)]
+pub(crate) unsafe fn values<I: Integers>(job: &Values) {
+    let (width, panel) = (I::Floats::WIDTH, panel::<I::Floats>());
+    let channels = job.size.next_multiple_of(panel);
+    // SAFETY: the caller keeps the contract of Values and has the features of I. Where a register reaches beyond the
+    // size or the positions, nothing is read there.
+    unsafe {
+        for channel in (0..channels).step_by(width) {
+            let here = job.size.saturating_sub(channel).min(width);
+            let load = |position: usize| {
+                if position < job.positions && here > 0 {
+                    I::Floats::load_first(job.from.add(position * job.stride + channel), here)
+                } else {
+                    I::Floats::splat(0.0)
+                }
+            };
+            let mut largest = I::Floats::splat(0.0);
+            for position in 0..job.positions {
+                largest = largest.larger(load(position).magnitude());
+            }
+            // A channel of zeros has the smallest scale instead of none, so that nothing is divided by zero.
+            let largest = largest.larger(I::Floats::splat(f32::MIN_POSITIVE));
+            let inverse = I::Floats::splat(LARGEST).over(largest);
+            largest.times(I::Floats::splat(1.0 / LARGEST)).store(job.scales.add(channel));
+            let to = job.cells.add(channel / panel * panel * (job.capacity / 4) + channel % panel);
+            for block in (0..job.positions).step_by(job.block) {
+                let mut sum = I::splat(0);
+                for position in (block..(block + job.block).min(job.positions)).step_by(4) {
+                    let byte = |of: usize| I::nearest(load(position + of).times(inverse));
+                    let cells = I::cells([byte(0), byte(1), byte(2), byte(3)]);
+                    cells.store(to.add(position / 4 * panel).cast());
+                    sum = sum.plus_products(I::left(&ONES), cells);
+                }
+                if !job.starts.is_null() {
+                    let start = job.starts.add(block / job.block * channels + channel);
+                    sum.store(start);
+                    for lane in 0..width {
+                        *start.add(lane) *= 128 - I::OFFSET;
+                    }
+                }
+            }
+        }
+    }
+}

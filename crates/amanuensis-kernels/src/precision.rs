@@ -1,0 +1,31 @@
+//! How exactly a matrix is kept and multiplied.
+
+/// The numbers that weights are kept as, and that a product with them multiplies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// f32 as they are.
+    #[default]
+    F32,
+    /// Bytes: a scale for every output, and for every row of the input when it comes; sums are exact. A quarter of the
+    /// memory, and up to four times the speed. Results differ from those of f32 by about one percent of their size.
+    Int8,
+}
+
+impl Precision {
+    /// Every precision, the most exact first.
+    pub const ALL: [Precision; 2] = [Precision::F32, Precision::Int8];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Int8 => "int8",
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
