@@ -61,7 +61,7 @@ impl Measured {
     }
 }
 
-const HEADINGS: [&str; 8] = ["operation", "best", "median", "GFLOP/s", "GB/s", "share", "kernels", "of roof"];
+const HEADINGS: [&str; 8] = ["operation", "best", "median", "GOP/s", "GB/s", "share", "kernels", "of roof"];
 
 /// The roofs, then the operations.
 pub(super) fn text(report: &Report) -> String {
@@ -122,9 +122,9 @@ roof              at most  instruction
 multiply-add  100.0 GOP/s          fma
 read           100.0 GB/s
 
-operation     best    median  GFLOP/s  GB/s  share  kernels       of roof
-linear     2.00 ms   4.00 ms     50.0   0.5    50%     avx2  multiply-add
-mel        5.00 us  10.00 us                              -";
+operation     best    median  GOP/s  GB/s  share  kernels       of roof
+linear     2.00 ms   4.00 ms   50.0   0.5    50%     avx2  multiply-add
+mel        5.00 us  10.00 us                            -";
         assert_eq!(text(&Report { isa: "avx2", threads: 1, roofs: roofs.clone(), operations }), expected);
     }
 }
