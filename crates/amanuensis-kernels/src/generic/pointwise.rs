@@ -67,13 +67,14 @@ pub(crate) unsafe fn rough_gelu_of<V: Vector>(x: V) -> V {
     }
 }
 
-/// 2^x within 8e-5 of its value for -100 <= x <= 100: the best cubic on half a power to each side of a whole one.
+/// 2^x within 8e-5 of its value, at least 2^-60: the best cubic on half a power to each side of a whole one.
 #[inline(always)]
 pub(crate) unsafe fn rough_power_of_two<V: Vector>(x: V) -> V {
     // SAFETY: the caller has the features of V.
     unsafe {
-        let whole = x.nearest();
-        let rest = x.minus(whole);
+        let bounded = x.larger(V::splat(-60.0)).smaller(V::splat(60.0));
+        let whole = bounded.nearest();
+        let rest = bounded.minus(whole);
         let mut power = V::splat(0.055_171_773);
         for coefficient in [0.242_611_38, 0.693_260_97, 0.999_928] {
             power = power.times_plus(rest, V::splat(coefficient));

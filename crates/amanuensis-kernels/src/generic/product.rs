@@ -12,6 +12,8 @@
 //! does not depend on which rows stand beside it, and a single row gives the same bytes as the same row in a large
 //! product.
 
+use std::mem::MaybeUninit;
+
 use super::pointwise::{gelu_of, rough_gelu_of};
 use super::{Arithmetic, Vector};
 
@@ -102,15 +104,16 @@ impl Product {
     };
 }
 
-/// The sums of one tile, on their way from the registers to `out`.
-type Sums<V> = [V; 24];
+/// The sums of one tile, on their way from the registers to `out`. Not set to zero for every tile: it is written before
+/// it is read, and a product may be as short as sixteen steps.
+type Sums<V> = [MaybeUninit<V>; 24];
 
 /// Run `job` on the registers there are.
 #[inline(always)]
 pub(crate) unsafe fn product<A: Arithmetic>(job: &Product) {
     // SAFETY: the caller keeps the contract of Product and has the features of A; panel < panels.
     unsafe {
-        let mut sums: Sums<A::Floats> = [A::Floats::splat(0.0); 24];
+        let mut sums: Sums<A::Floats> = [const { MaybeUninit::uninit() }; 24];
         let mut panel = 0;
         while panel < job.panels {
             let panels = if A::Floats::REGISTERS == 32 {
@@ -224,8 +227,8 @@ unsafe fn sum_tile<A: Arithmetic, const R: usize, const P: usize>(
         }
         for row in 0..R {
             for p in 0..P {
-                out[(row * P + p) * 2] = A::number(sums[row][p][0]);
-                out[(row * P + p) * 2 + 1] = A::number(sums[row][p][1]);
+                out[(row * P + p) * 2].write(A::number(sums[row][p][0]));
+                out[(row * P + p) * 2 + 1].write(A::number(sums[row][p][1]));
             }
         }
     }
@@ -275,7 +278,7 @@ unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &S
             return;
         }
         let count = job.columns - column;
-        // SAFETY: scales and bias cover whole panels; out and the addend are touched only below `columns`.
+        // SAFETY: the sums of these rows and panels were written; scales and bias cover whole panels; out and the addend are touched only below `columns`.
         unsafe {
             let bias = if job.bias.is_null() { V::splat(0.0) } else { V::load(job.bias.add(column)) };
             let one = V::splat(1.0);
@@ -285,7 +288,7 @@ unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &S
                 let out = job.out.add(offset);
                 let scale =
                     if job.row_scales.is_null() { scale } else { scale.times(V::splat(*job.row_scales.add(row))) };
-                let number = sums[row * 2 * panels + vector].times_plus(scale, bias);
+                let number = sums[row * 2 * panels + vector].assume_init().times_plus(scale, bias);
                 let result = match job.finish {
                     Finish::Store => number,
                     Finish::Gelu => gelu_of(number),
