@@ -42,6 +42,7 @@ mod memory;
 mod normal;
 mod precision;
 pub mod reference;
+pub mod roof;
 mod team;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
