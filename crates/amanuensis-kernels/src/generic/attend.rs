@@ -210,7 +210,7 @@ unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *m
     unsafe {
         let lowest = I::Floats::splat(LOWEST);
         let vectors = count.next_multiple_of(CHUNK_BYTES) / width;
-        if count % CHUNK_BYTES != 0 {
+        if !count.is_multiple_of(CHUNK_BYTES) {
             for vector in count / width..vectors {
                 let at = scores.add(vector * width);
                 let here = count.saturating_sub(vector * width);

@@ -60,7 +60,7 @@ pub(crate) unsafe fn rough_gelu_of<V: Vector>(x: V) -> V {
         let bounded = x.larger(V::splat(-4.0)).smaller(V::splat(4.0));
         let square = bounded.times(bounded);
         let mut poly = V::splat(2.258_832_8e-8);
-        for coefficient in [-1.588_833e-6, 4.776_399_9e-5, -8.121_886e-4, 8.763_698e-3, -6.455_444e-2, 3.978_703_3e-1] {
+        for coefficient in [-1.588_833e-6, 4.776_4e-5, -8.121_886e-4, 8.763_698e-3, -6.455_444e-2, 3.978_703_3e-1] {
             poly = poly.times_plus(square, V::splat(coefficient));
         }
         x.times(poly.times_plus(bounded, V::splat(0.5)))
