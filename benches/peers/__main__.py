@@ -50,6 +50,10 @@ def arguments():
     options = parser.parse_args()
     if not 1 <= options.threads <= len(os.sched_getaffinity(0)):
         parser.error(f"--threads {options.threads}: this machine has {len(os.sched_getaffinity(0))} cores")
+    if OURS in options.engines and not os.access(options.amanuensis, os.X_OK):
+        parser.error(
+            f"{options.amanuensis} cannot be run: cargo build --release, or --amanuensis, or --engines without it"
+        )
     if not 1 <= options.windows <= WINDOWS:
         parser.error(f"--windows {options.windows}: from 1 to {WINDOWS}")
     return options
@@ -58,7 +62,9 @@ def arguments():
 def main():
     options = arguments()
     cores = tuple(sorted(os.sched_getaffinity(0))[: options.threads])
-    setting = Setting(os.path.abspath(options.work), options.size, options.precision, cores, options.windows, options.limit)
+    setting = Setting(
+        os.path.abspath(options.work), options.size, options.precision, cores, options.windows, options.limit
+    )
     peers = [peer for peer in PEERS if peer.name in options.engines and setting.precision in peer.models]
     peers = [peer for peer in peers if set(peer.works) & set(options.only)]
     unmade = prepare(setting.folder, setting.size, ["hf", *(peer.models[setting.precision] for peer in peers)])

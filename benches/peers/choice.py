@@ -25,7 +25,11 @@ def scout_one(peer, arrangement, works, setting, log):
 
 def best_of(results, work):
     """The arrangement that was quickest, or the reason of the first if none did it."""
-    done = [(result[work]["seconds"], place) for place, (_, result) in enumerate(results) if "seconds" in result.get(work, {})]
+    done = [
+        (result[work]["seconds"], place)
+        for place, (_, result) in enumerate(results)
+        if "seconds" in result.get(work, {})
+    ]
     if done:
         return results[min(done)[1]][0]
     reasons = [result[work]["failure"] for _, result in results if "failure" in result.get(work, {})]

@@ -14,7 +14,9 @@ def description():
     with open("/proc/cpuinfo", encoding="utf8") as file:
         fields = [line.split(":", 1) for line in file if ":" in line]
     known = {name.strip(): value.strip() for name, value in fields}
-    model = f"{known.get('model name', 'unknown processor')} (family {known.get('cpu family')} model {known.get('model')})"
+    model = (
+        f"{known.get('model name', 'unknown processor')} (family {known.get('cpu family')} model {known.get('model')})"
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB"
 

@@ -53,13 +53,17 @@ class Amanuensis:
 
     def take_turn(self, works, setting):
         """What team.take_turn gives."""
-        answer = json.loads(self.run(self.command(works, setting), setting.limit))
-        seconds = {name: measure["median_seconds"] for name, measure in answer["measures"].items()}
+        said = self.run(self.command(works, setting), setting.limit)
+        try:
+            answer = json.loads(said)
+            seconds = {name: measure["median_seconds"] for name, measure in answer["measures"].items()}
+            memory = answer["peak_memory_bytes"]
+        except (ValueError, KeyError) as error:
+            raise Failure(f"its answer is not understood ({type(error).__name__}: {error})") from None
         missing = {"load", *works} - set(seconds)
         if missing:
             raise Failure(f"its answer has no {', '.join(sorted(missing))}")
         done = {work: {"seconds": seconds[work]} for work in works}
         if {"window", "encoder", "mel"} <= set(seconds):
             done["window"]["decode_seconds"] = seconds["window"] - seconds["encoder"] - seconds["mel"]
-        memory = answer["peak_memory_bytes"]
         return {"version": self.version, "load": seconds["load"], "memory": memory, "works": done, "when": time.time()}

@@ -1,6 +1,6 @@
 """Makes the models that a table needs, one format in one process, and leaves alone what is there.
 
-    python -m peers.prepare WORK SIZE NAME     makes one of them
+python -m peers.prepare WORK SIZE NAME     makes one of them
 """
 
 import os

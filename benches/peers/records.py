@@ -29,18 +29,23 @@ class Record:
     def __init__(self, name, weights, works, chosen, reasons):
         self.name, self.weights, self.version = name, weights, ""
         self.load, self.memory, self.long_memory, self.busy = [], [], [], []
-        self.works = {work: {"arrangement": chosen.get(work, ""), "seconds": [], "decode_seconds": []} for work in works}
+        self.works = {
+            work: {"arrangement": chosen.get(work, ""), "seconds": [], "decode_seconds": []} for work in works
+        }
+        # Loading and memory are those of the process that does this.
+        self.basis = "window" if "window" in works else next((work for work in works if work != "long"), None)
         for work, reason in reasons.items():
             self.works[work]["failure"] = reason
 
     def add(self, works, turn, otherwise):
         self.version = turn["version"]
         self.busy.append(otherwise)
+        memory = [turn["memory"]] if turn["memory"] else []
         if works == ["long"]:
-            self.long_memory += [turn["memory"]] if turn["memory"] else []
-        else:
+            self.long_memory += memory
+        elif self.basis in works:
             self.load.append(turn["load"])
-            self.memory += [turn["memory"]] if turn["memory"] else []
+            self.memory += memory
         for work in works:
             result = turn["works"].get(work, {})  # none, where one before it failed: the next round has it
             if "failure" in result:

@@ -54,7 +54,12 @@ def columns(data):
             continue
         found.append((heading, work, lambda engine, work=work: samples_of(engine, work, "seconds"), duration))
         if work == "window":
-            decoding = ("of it decoding", "decode", lambda engine: samples_of(engine, "window", "decode_seconds"), duration)
+            decoding = (
+                "of it decoding",
+                "decode",
+                lambda engine: samples_of(engine, "window", "decode_seconds"),
+                duration,
+            )
             found.append(decoding)
         if work == "long":
             found.append(("its peak memory", "long_memory", lambda engine: engine["long_memory"], bytes_of))

@@ -44,7 +44,10 @@ class Process:
         line = self.process.stdout.readline()
         if not line:
             self.fail("stopped")
-        answer = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise Failure(f"answered {line[:100]!r}") from None
         if "error" in answer:
             raise Failure(answer["error"])
         return answer

@@ -11,6 +11,7 @@ whisper_cpp_worker.c says the same in C.
 
 import importlib
 import json
+import os
 import resource
 import sys
 import time
@@ -70,7 +71,8 @@ def answer(engine, sound, request):
 
 
 def serve(job):
-    answers, sys.stdout = sys.stdout, sys.stderr  # libraries print what they like elsewhere
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print, from C too, goes elsewhere
     engine_class = importlib.import_module(f"peers.engines.{job.module}").Engine
     for module in engine_class.modules:  # so that loading a model does not include loading Python code
         importlib.import_module(module)
