@@ -56,14 +56,16 @@ class Peer:
     def for_many_windows(self, setting, best):
         """What is tried for the long sound, from the arrangement that was best for one window."""
         batches = [{}, *({"batch": batch} for batch in self.batches)]
-        for batch in batches:
-            yield Arrangement(best.variant, 1, setting.threads, best.environment, best.options | batch)
+        crews = [(1, setting.threads, best.environment, {})]
         if setting.threads > 1:
-            for batch in batches[:3]:  # sixteen windows in each process are more than there are
-                yield Arrangement(best.variant, setting.threads, 1, {}, best.options | batch)
-                if self.workers:
-                    options = best.options | batch | {"workers": setting.threads}
-                    yield Arrangement(best.variant, 1, 1, {}, options)
+            crews.append((setting.threads, 1, {}, {}))
+        if setting.threads > 1 and self.workers:
+            crews.append((1, 1, {}, {"workers": setting.threads}))
+        for processes, threads, environment, more in crews:
+            for batch in batches:
+                tried = Arrangement(best.variant, processes, threads, environment, best.options | batch | more)
+                if tried.together <= setting.windows:
+                    yield tried
 
 
 # Without a hint OpenVINO computes in what it takes to be the processor's best, which may be bfloat16.
