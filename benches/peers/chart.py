@@ -147,7 +147,7 @@ def chart(tables):
     machines = ", ".join(dict.fromkeys(data["machine"] for data in tables))
     rounds = min(data["rounds_done"] for data in tables)
     notes = [
-        f"Seconds, less is better: medians of {rounds} rounds, lowest and highest as a line; random weights.",
+        f"Seconds, less is better: medians of {rounds} round{'s' if rounds != 1 else ''}, lowest and highest as a line; random weights.",
         f"× is how many times ours; bars end at {LONGEST} times ours. {machines}.",
     ]
     for note in notes:

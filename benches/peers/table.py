@@ -108,7 +108,7 @@ def heading(data):
         f"- commit: {data['commit']}, {data['date']}",
         f"- command: `{data['command']}`",
         f"- work: whisper-{data['size']}, {data['precision']}, random weights, {threads} on cores "
-        f"{','.join(map(str, data['cores']))}, {data['rounds_done']} rounds",
+        f"{','.join(map(str, data['cores']))}, {data['rounds_done']} round{'s' if data['rounds_done'] != 1 else ''}",
     ]
     if busy:
         quiet = "" if statistics.mean(busy) <= BUSY_LIMIT else ": **too busy, these figures mean nothing**"
