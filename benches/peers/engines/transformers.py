@@ -6,7 +6,8 @@ from ..work import NEW_TOKENS, random_mel
 
 
 class Engine:
-    modules = ("torch", "transformers", "transformers.generation")
+    # The last one is imported late, with the model, if it is not named.
+    modules = ("torch", "transformers", "transformers.generation", "transformers.models.whisper.modeling_whisper")
 
     def __init__(self, job):
         import torch
