@@ -116,7 +116,8 @@ class Team:
         seconds, tokens, decode = self.do(work, windows)
         if sum(tokens) != token_count(work, windows):
             raise Failure(f"made {sum(tokens)} tokens instead of {token_count(work, windows)}")
-        return {"seconds": seconds, "tokens": sum(tokens)} | ({} if decode is None else {"decode_seconds": decode})
+        told = {} if decode is None or windows > 1 else {"decode_seconds": decode}
+        return {"seconds": seconds, "tokens": sum(tokens)} | told
 
     def memory(self):
         """Bytes at the most, of all processes together."""
