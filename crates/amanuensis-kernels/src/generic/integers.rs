@@ -48,6 +48,8 @@ pub(crate) unsafe trait Integers: Copy {
             unsafe { integers.store_bytes(to.add(index * Self::Floats::WIDTH)) }
         }
     }
+    /// The lower halves of all bytes, and the upper, each as signed bytes of -8 to 7: halves are stored 8 higher.
+    unsafe fn halves(self) -> [Self; 2];
     /// In every lane the low bytes of the four, those of the first in the lowest place.
     unsafe fn cells(bytes: [Self; 4]) -> Self;
 }

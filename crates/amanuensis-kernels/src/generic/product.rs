@@ -113,7 +113,7 @@ impl Product {
 
 /// The sums of one tile, on their way from the registers to `out`. Not set to zero for every tile: it is written before
 /// it is read, and a product may be as short as sixteen steps.
-type Sums<V> = [MaybeUninit<V>; 24];
+pub(crate) type Sums<V> = [MaybeUninit<V>; 24];
 
 /// Run `job` on the registers there are.
 #[inline(always)]
@@ -281,7 +281,7 @@ unsafe fn step<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>
 /// Scales, bias, activation, residual; then out. Once for all tile shapes: in registers and unrolled it would be most of
 /// the code and none of the time.
 #[inline(always)]
-unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &Sums<V>) {
+pub(crate) unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &Sums<V>) {
     for vector in 0..2 * panels {
         let column = panel * panel_width::<V>() + vector * V::WIDTH;
         if column >= job.columns {

@@ -181,6 +181,15 @@ macro_rules! integers_of_512_bits {
             }
         }
         #[inline(always)]
+        unsafe fn halves(self) -> [Self; 2] {
+            unsafe {
+                let (half, eight) = (_mm512_set1_epi8(0x0f), _mm512_set1_epi8(8));
+                let lower = _mm512_and_si512(self.0, half);
+                let upper = _mm512_and_si512(_mm512_srli_epi32::<4>(self.0), half);
+                [Self(_mm512_sub_epi8(lower, eight)), Self(_mm512_sub_epi8(upper, eight))]
+            }
+        }
+        #[inline(always)]
         unsafe fn cells(bytes: [Self; 4]) -> Self {
             unsafe {
                 let low = _mm512_set1_epi32(0xff);
