@@ -160,6 +160,28 @@ impl MappedFile {
         file.read_to_end(&mut bytes)?;
         Ok(MappedFile { bytes: Bytes::Read(bytes) })
     }
+
+    /// Let go of the memory that holds `part`, a part of this file: what has been read of a map counts as memory of the
+    /// process until it ends. The bytes stay what they are and can be read again.
+    ///
+    /// # Panics
+    /// When `part` is not one of this file.
+    pub fn release(&self, part: &[u8]) {
+        let Bytes::Mapped(map) = &self.bytes else { return };
+        if part.is_empty() {
+            return;
+        }
+        let within = map.as_ptr_range().start <= part.as_ptr() && part.as_ptr_range().end <= map.as_ptr_range().end;
+        assert!(within, "these {} bytes are not a part of the file", part.len());
+        // SAFETY: the map is of a file, shared and never written through, so the pages that are let go come back with the
+        // same bytes when they are read next, by whoever reads them now too.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            let offset = part.as_ptr().addr() - map.as_ptr().addr();
+            // Only advice: a system that keeps the pages works with more memory.
+            let _ = map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, part.len());
+        }
+    }
 }
 
 impl Deref for MappedFile {
@@ -194,6 +216,9 @@ mod tests {
     fn files_are_mapped_or_read() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let mapped = MappedFile::open(&here).unwrap();
+        assert_eq!(&mapped[..], std::fs::read(&here).unwrap());
+        mapped.release(&mapped[3..]);
+        mapped.release(&[]);
         assert_eq!(&mapped[..], std::fs::read(&here).unwrap());
         assert!(MappedFile::open(Path::new("/no/such/file")).is_err());
         #[cfg(target_os = "linux")]

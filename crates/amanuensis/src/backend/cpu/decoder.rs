@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region};
+use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix};
 
 use super::CpuModel;
 use super::lanes::{Lane, Lanes};
@@ -68,7 +68,7 @@ impl Decoder {
                 feed_forward: FeedForward::load(region, precision, weights, &name, width, dims.text_feed_forward)?,
             })
         };
-        let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.to_f32();
+        let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.stored();
         Ok(Decoder {
             width,
             heads: dims.text_heads,
@@ -78,7 +78,7 @@ impl Decoder {
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
             audio_width: dims.audio_width,
-            tokens: region.pack(precisions.tokens, &tokens, dims.vocabulary, width, None),
+            tokens: region.pack(precisions.tokens, StoredMatrix::of(vec![tokens]), dims.vocabulary, width, None),
             positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
             layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
             norm: Norm::load(weights, "decoder.layer_norm", width)?,
