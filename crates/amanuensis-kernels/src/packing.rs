@@ -1,9 +1,10 @@
 //! From stored weights to the panels of a [`PackedMatrix`]: read, made bytes where they are to be bytes, and laid side by
-//! side. A block's rows are read, packed and let go while they are in the caches; no matrix is ever in memory as f32.
+//! side. Some rows at a time, within the caches; no matrix is ever in memory as f32.
 
 use crate::generic::product::CHUNK;
 use crate::kernels::Kernels;
 use crate::matrix::{PackedMatrix, cells};
+use crate::memory::AlignedBuffer;
 use crate::precision::Precision;
 use crate::stored::StoredMatrix;
 use crate::team::{Region, Shares};
@@ -27,9 +28,12 @@ impl PackedMatrix {
     ) -> PackedMatrix {
         let weights = weights.into();
         weights.check(outputs, inputs);
-        let mut matrix = PackedMatrix::empty(kernels, Precision::F32, outputs, inputs, bias);
-        Packing { kernels, precision: Precision::F32, weights: &weights, outputs, inputs }
-            .panels(0, &mut matrix.panels, |_, _, _| ());
+        let mut matrix = PackedMatrix::empty(kernels, AlignedBuffer::zeroed, Precision::F32, outputs, inputs, bias);
+        Packing { kernels, precision: Precision::F32, weights: &weights, outputs, inputs }.panels(
+            0,
+            &mut matrix.panels,
+            |_, _, _| (),
+        );
         matrix
     }
 }
@@ -49,7 +53,8 @@ impl Region<'_> {
     ) -> PackedMatrix {
         let (kernels, weights) = (self.kernels(), weights.into());
         weights.check(outputs, inputs);
-        let mut matrix = PackedMatrix::empty(kernels, precision, outputs, inputs, bias);
+        let shelf = &mut self.team.shelf;
+        let mut matrix = PackedMatrix::empty(kernels, |length| shelf.zeroed(length), precision, outputs, inputs, bias);
         let packing = Packing { kernels, precision, weights: &weights, outputs, inputs };
         let size = packing.panel_size();
         if size == 0 {
@@ -68,8 +73,6 @@ impl Region<'_> {
                 }
             });
         });
-        // What blocks beside each other let go of may have come back with its neighbours' pages.
-        weights.release(0..outputs, inputs);
         matrix
     }
 }
@@ -102,10 +105,12 @@ impl Packing<'_> {
                     // The panel is zero where it has no outputs.
                     break;
                 }
+                let numbers = &mut room.rows[..rows.len() * self.inputs];
+                self.weights.read(output + rows.start, numbers, &mut room.before);
                 room.cells[rows.len() * room.stride..].fill(0);
-                for (row, cells) in rows.zip(room.cells.chunks_exact_mut(room.stride)) {
-                    self.weights.read(output + row, &mut room.row, &mut room.before);
-                    self.to_cells(output + row, &room.row, cells, &mut told);
+                let numbers = numbers.chunks_exact(self.inputs);
+                for ((row, numbers), cells) in rows.zip(numbers).zip(room.cells.chunks_exact_mut(room.stride)) {
+                    self.to_cells(output + row, numbers, cells, &mut told);
                 }
                 let cells = &room.cells;
                 for (cell, side_by_side) in packed.chunks_exact_mut(panel).enumerate() {
@@ -114,8 +119,6 @@ impl Packing<'_> {
                 }
             }
         }
-        let last = first + panels.len() / self.panel_size().max(1);
-        self.weights.release((first * panel).min(self.outputs)..(last * panel).min(self.outputs), self.inputs);
     }
 
     fn to_cells(&self, output: usize, row: &[f32], cells: &mut [u32], told: &mut impl FnMut(usize, f32, i32)) {
@@ -136,8 +139,9 @@ impl Packing<'_> {
 
 /// Working memory of a block.
 struct Room {
-    row: Vec<f32>,
-    /// A row as it is stored, where that is in another order.
+    /// Rows as numbers.
+    rows: Vec<f32>,
+    /// One row in another order.
     before: Vec<f32>,
     /// Rows of cells, `stride` apart.
     cells: Vec<u32>,
@@ -147,6 +151,11 @@ struct Room {
 impl Room {
     fn new(precision: Precision, inputs: usize) -> Room {
         let stride = cells(precision, inputs).next_multiple_of(CHUNK);
-        Room { row: vec![0.0; inputs], before: vec![0.0; inputs], cells: vec![0; TOGETHER * stride], stride }
+        Room {
+            rows: vec![0.0; TOGETHER * inputs],
+            before: vec![0.0; inputs],
+            cells: vec![0; TOGETHER * stride],
+            stride,
+        }
     }
 }

@@ -15,35 +15,79 @@ pub struct Stored<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Numbers<'a> {
     Native(&'a [f32]),
-    F32(&'a [[u8; 4]]),
-    F16(&'a [[u8; 2]]),
-    Bf16(&'a [[u8; 2]]),
+    Bytes(Kind, &'a [u8]),
 }
 
-/// Numbers converted at a time: the copy that aligns them stays in the first cache.
-const BLOCK: usize = 1024;
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Kind {
+    /// Bytes of a number.
+    fn size(self) -> usize {
+        match self {
+            Kind::F32 => 4,
+            Kind::F16 | Kind::Bf16 => 2,
+        }
+    }
+
+    fn convert(self, bytes: &[u8], into: &mut [f32]) {
+        match self {
+            Kind::F32 => {
+                for (to, from) in into.iter_mut().zip(bytes.as_chunks().0) {
+                    *to = f32::from_le_bytes(*from);
+                }
+            }
+            Kind::F16 => {
+                let mut aligned = [f16::ZERO; ALIGNED];
+                for (into, bytes) in into.chunks_mut(ALIGNED).zip(bytes.chunks(2 * ALIGNED)) {
+                    let aligned = &mut aligned[..into.len()];
+                    for (to, from) in aligned.iter_mut().zip(bytes.as_chunks().0) {
+                        *to = f16::from_le_bytes(*from);
+                    }
+                    aligned.convert_to_f32_slice(into);
+                }
+            }
+            Kind::Bf16 => {
+                for (to, from) in into.iter_mut().zip(bytes.as_chunks().0) {
+                    *to = f32::from_bits(u32::from(u16::from_le_bytes(*from)) << 16);
+                }
+            }
+        }
+    }
+}
+
+/// Numbers of 16 bits converted at a time: the copy that aligns them stays in the first cache.
+const ALIGNED: usize = 1024;
+/// Bytes read from a file at a time: they stay in the first cache too, and a system call costs little beside them.
+const READ: usize = 16 << 10;
 
 impl<'a> Stored<'a> {
-    fn new(numbers: Numbers<'a>) -> Stored<'a> {
-        Stored { numbers, file: None }
+    fn of_bytes(kind: Kind, bytes: &'a [u8]) -> Stored<'a> {
+        let whole = bytes.len() / kind.size() * kind.size();
+        Stored { numbers: Numbers::Bytes(kind, &bytes[..whole]), file: None }
     }
 
     /// Numbers of 32 bits. Bytes behind the last whole number are no part of them; so with the others.
     pub fn f32(bytes: &'a [u8]) -> Stored<'a> {
-        Stored::new(Numbers::F32(bytes.as_chunks().0))
+        Stored::of_bytes(Kind::F32, bytes)
     }
 
     /// Numbers of 16 bits, five of them exponent.
     pub fn f16(bytes: &'a [u8]) -> Stored<'a> {
-        Stored::new(Numbers::F16(bytes.as_chunks().0))
+        Stored::of_bytes(Kind::F16, bytes)
     }
 
     /// Numbers of 16 bits: the upper halves of f32.
     pub fn bf16(bytes: &'a [u8]) -> Stored<'a> {
-        Stored::new(Numbers::Bf16(bytes.as_chunks().0))
+        Stored::of_bytes(Kind::Bf16, bytes)
     }
 
-    /// The same numbers, said to lie in `file`: what was read of them for the last time need not stay in memory.
+    /// The same numbers, said to lie in `file`: they are read from there, without making its pages part of the memory of
+    /// this process.
     #[must_use]
     pub fn in_file(self, file: &'a MappedFile) -> Stored<'a> {
         Stored { file: Some(file), ..self }
@@ -53,39 +97,26 @@ impl<'a> Stored<'a> {
     pub fn count(&self) -> usize {
         match self.numbers {
             Numbers::Native(numbers) => numbers.len(),
-            Numbers::F32(numbers) => numbers.len(),
-            Numbers::F16(numbers) | Numbers::Bf16(numbers) => numbers.len(),
+            Numbers::Bytes(kind, bytes) => bytes.len() / kind.size(),
         }
     }
 
     /// Read `into.len()` numbers, the first of them number `start`.
     ///
     /// # Panics
-    /// When there are not so many.
+    /// When there are not so many, or they do not lie in the file they are said to lie in.
     pub fn read(&self, start: usize, into: &mut [f32]) {
         let range = start..start + into.len();
-        match self.numbers {
-            Numbers::Native(numbers) => into.copy_from_slice(&numbers[range]),
-            Numbers::F32(numbers) => {
-                for (to, from) in into.iter_mut().zip(&numbers[range]) {
-                    *to = f32::from_le_bytes(*from);
-                }
-            }
-            Numbers::F16(numbers) => {
-                let mut block = [f16::ZERO; BLOCK];
-                for (into, numbers) in into.chunks_mut(BLOCK).zip(numbers[range].chunks(BLOCK)) {
-                    let block = &mut block[..numbers.len()];
-                    for (to, from) in block.iter_mut().zip(numbers) {
-                        *to = f16::from_le_bytes(*from);
-                    }
-                    block.convert_to_f32_slice(into);
-                }
-            }
-            Numbers::Bf16(numbers) => {
-                for (to, from) in into.iter_mut().zip(&numbers[range]) {
-                    *to = f32::from_bits(u32::from(u16::from_le_bytes(*from)) << 16);
-                }
-            }
+        let (kind, bytes) = match self.numbers {
+            Numbers::Native(numbers) => return into.copy_from_slice(&numbers[range]),
+            Numbers::Bytes(kind, bytes) => (kind, &bytes[range.start * kind.size()..range.end * kind.size()]),
+        };
+        let Some(file) = self.file else { return kind.convert(bytes, into) };
+        let mut block = [0; READ];
+        for (into, bytes) in into.chunks_mut(READ / kind.size()).zip(bytes.chunks(READ)) {
+            let block = &mut block[..bytes.len()];
+            file.copy(bytes, block);
+            kind.convert(block, into);
         }
     }
 
@@ -95,22 +126,11 @@ impl<'a> Stored<'a> {
         self.read(0, &mut numbers);
         numbers
     }
-
-    /// Let go of the memory that holds `count` numbers from number `start` on, if they lie in a file.
-    fn release(&self, start: usize, count: usize) {
-        let Some(file) = self.file else { return };
-        let range = start..start + count;
-        file.release(match self.numbers {
-            Numbers::Native(_) => return,
-            Numbers::F32(numbers) => numbers[range].as_flattened(),
-            Numbers::F16(numbers) | Numbers::Bf16(numbers) => numbers[range].as_flattened(),
-        });
-    }
 }
 
 impl<'a> From<&'a [f32]> for Stored<'a> {
     fn from(numbers: &'a [f32]) -> Self {
-        Stored::new(Numbers::Native(numbers))
+        Stored { numbers: Numbers::Native(numbers), file: None }
     }
 }
 
@@ -148,44 +168,32 @@ impl<'a> StoredMatrix<'a> {
         assert!(inputs.is_multiple_of(self.taps), "{inputs} inputs are not {} taps", self.taps);
     }
 
-    /// The part that holds a row, and the number of the row's first number in it.
-    fn find(&self, row: usize, inputs: usize) -> (&Stored<'a>, usize) {
-        let mut start = row * inputs;
+    /// Read as many rows as `into` has room for, the first of them row `first`; `before` has room for one.
+    pub(crate) fn read(&self, first: usize, into: &mut [f32], before: &mut [f32]) {
+        let mut start = first * before.len();
+        let mut rest = &mut *into;
         for part in &self.parts {
-            if start < part.count() {
-                return (part, start);
+            let here = part.count().saturating_sub(start).min(rest.len());
+            let (now, later) = rest.split_at_mut(here);
+            if here > 0 {
+                part.read(start, now);
             }
-            start -= part.count();
+            rest = later;
+            start = start.saturating_sub(part.count());
         }
-        panic!("row {row} is behind the matrix");
+        if self.taps > 1 {
+            into.chunks_exact_mut(before.len().max(1)).for_each(|row| self.order(row, before));
+        }
     }
 
-    /// Read one row; `before` has room for one too.
-    pub(crate) fn read(&self, row: usize, into: &mut [f32], before: &mut [f32]) {
-        let (part, start) = self.find(row, into.len());
-        if self.taps == 1 {
-            return part.read(start, into);
-        }
-        part.read(start, before);
-        let channels = into.len() / self.taps;
-        for (tap, into) in into.chunks_exact_mut(channels.max(1)).enumerate() {
-            for (to, from) in into.iter_mut().zip(before[tap..].iter().step_by(self.taps)) {
+    /// From `[channels, taps]` to `[taps, channels]`.
+    fn order(&self, row: &mut [f32], before: &mut [f32]) {
+        before.copy_from_slice(row);
+        let channels = row.len() / self.taps;
+        for (tap, row) in row.chunks_exact_mut(channels.max(1)).enumerate() {
+            for (to, from) in row.iter_mut().zip(before[tap..].iter().step_by(self.taps)) {
                 *to = *from;
             }
-        }
-    }
-
-    /// Let go of the memory of some rows that lie in a file.
-    pub(crate) fn release(&self, rows: std::ops::Range<usize>, inputs: usize) {
-        let (mut from, mut to) = (rows.start * inputs, rows.end * inputs);
-        for part in &self.parts {
-            let count = part.count();
-            let (first, last) = (from.min(count), to.min(count));
-            if first < last {
-                part.release(first, last - first);
-            }
-            from -= first;
-            to -= last;
         }
     }
 }
@@ -226,29 +234,27 @@ mod tests {
 
     #[test]
     fn rows_go_on_from_part_to_part_and_taps_come_together() {
-        let (top, below) = ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);
+        let (top, below) =
+            ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);
         let matrix = StoredMatrix::of(vec![top[..].into(), (&below[..]).into()]);
         matrix.check(3, 6);
-        let (mut row, mut room) = ([0.0; 6], [0.0; 6]);
-        matrix.read(1, &mut row, &mut room);
-        assert_eq!(row, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
-        matrix.clone().with_taps(3).read(2, &mut row, &mut room);
-        assert_eq!(row, [12.0, 15.0, 13.0, 16.0, 14.0, 17.0]);
-        // Nothing lies in a file, so nothing happens, wherever the parts end.
-        matrix.release(0..3, 6);
-        matrix.release(1..2, 6);
+        let (mut rows, mut room) = ([0.0; 12], [0.0; 6]);
+        matrix.read(0, &mut rows, &mut room);
+        assert_eq!(rows, std::array::from_fn(|number| number as f32));
+        matrix.with_taps(3).read(2, &mut rows[..6], &mut room);
+        assert_eq!(rows[..6], [12.0, 15.0, 13.0, 16.0, 14.0, 17.0]);
     }
 
     #[test]
-    fn numbers_of_a_file_are_there_after_they_were_released() {
+    fn numbers_of_a_file_are_those_of_its_map() {
         let file = MappedFile::open(&std::env::current_exe().unwrap()).unwrap();
-        let stored = Stored::f32(&file[5..5 + 4 * 50_000]).in_file(&file);
-        let bits = || stored.to_vec().iter().map(|number| number.to_bits()).collect::<Vec<_>>();
-        let before = bits();
-        let matrix = StoredMatrix::of(vec![stored]);
-        matrix.release(0..50, 1000);
-        assert_eq!(bits(), before);
-        matrix.release(7..13, 1000);
-        assert_eq!(bits(), before);
+        let bits = |stored: Stored<'_>| stored.to_vec().iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        for kind in [Stored::f32, Stored::f16, Stored::bf16] {
+            let stored = kind(&file[5..200_003]);
+            let before = bits(stored);
+            assert_eq!(bits(stored.in_file(&file)), before);
+            file.release();
+            assert_eq!(bits(stored), before);
+        }
     }
 }

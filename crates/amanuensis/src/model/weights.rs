@@ -122,7 +122,7 @@ impl Weights {
     /// Lets go of the memory that holds what was read of the files. It can be read again.
     pub fn release(&self) {
         for file in self.files.iter().filter_map(|file| file.bytes.file()) {
-            file.release(file);
+            file.release();
         }
     }
 

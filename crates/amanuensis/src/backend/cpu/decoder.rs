@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix};
+use amanuensis_kernels::{
+    AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix,
+};
 
 use super::CpuModel;
 use super::lanes::{Lane, Lanes};
