@@ -91,7 +91,7 @@ impl Region<'_> {
         }
         match precision {
             Precision::F32 => self.self_attention_of_singles(qkv, heads, head_size, out),
-            Precision::Int8 => self.self_attention_of_bytes(qkv, heads, head_size, out),
+            Precision::Int8 | Precision::Int4 => self.self_attention_of_bytes(qkv, heads, head_size, out),
         }
     }
 
@@ -99,7 +99,7 @@ impl Region<'_> {
         let (kernels, width) = (self.kernels(), heads * head_size);
         let time = out.len() / width;
         let mut kept = self.team.scratch.heads.take();
-        Heads::ensure(&mut kept, kernels, heads, head_size, time);
+        Heads::ensure(&mut kept, kernels, heads, head_size, time, &mut self.team.shelf);
         if let Some(held) = &mut kept {
             held.fill(self, Source { numbers: qkv, stride: 3 * width, keys: width, values: 2 * width, time });
             let tiles = time.div_ceil(kernels.tile);

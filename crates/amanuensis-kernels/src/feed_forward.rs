@@ -38,7 +38,8 @@ impl Region<'_> {
         let rows_of_block = (HIDDEN / (hidden * size_of::<f32>())).min(FEW_ROWS);
         let blocks = Blocks::of(count, rows_of_block, kernels.tile, self.threads());
         let x = Shares(x.as_mut_ptr());
-        let tiles_of = |matrix: &PackedMatrix| Tiles { kernels, precision: matrix.precision(), width: matrix.inputs() };
+        let tiles_of =
+            |matrix: &PackedMatrix| Tiles { kernels, precision: matrix.precision().of_input(), width: matrix.inputs() };
         let (tile, inner_tile) = (tiles_of(up).size(), tiles_of(down).size());
         let room = blocks.tiles * kernels.tile * hidden;
         let floats = room + blocks.tiles * (tile + inner_tile) + tiles_of(up).scratch(true);

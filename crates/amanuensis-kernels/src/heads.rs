@@ -4,7 +4,7 @@ use crate::generic::attend::{Attend, BLOCK, scratch};
 use crate::generic::quantize::{CHUNK_BYTES, Keys, Values};
 use crate::kernels::Kernels;
 use crate::keys_values::Source;
-use crate::memory::AlignedBuffer;
+use crate::memory::{AlignedBuffer, Shelf};
 use crate::team::{Region, Shares};
 
 /// Keys and values of a sequence as bytes.
@@ -32,7 +32,13 @@ pub(crate) struct Heads {
 
 impl Heads {
     /// Room for `capacity` positions.
-    pub(crate) fn new(kernels: &'static Kernels, heads: usize, size: usize, capacity: usize) -> Heads {
+    pub(crate) fn new(
+        kernels: &'static Kernels,
+        heads: usize,
+        size: usize,
+        capacity: usize,
+        shelf: &mut Shelf,
+    ) -> Heads {
         // Whole panels of keys, whole cells of values.
         let capacity = capacity.next_multiple_of(kernels.panel.max(4));
         let channels = size.next_multiple_of(kernels.panel);
@@ -43,22 +49,29 @@ impl Heads {
             size,
             capacity,
             length: 0,
-            keys: AlignedBuffer::zeroed(heads * capacity * size.div_ceil(4)),
-            key_scales: AlignedBuffer::zeroed(heads * capacity),
-            key_starts: AlignedBuffer::zeroed(raised * capacity),
-            values: AlignedBuffer::zeroed(heads * channels * (capacity / 4)),
-            value_scales: AlignedBuffer::zeroed(heads * channels),
-            value_starts: AlignedBuffer::zeroed(level * capacity.div_ceil(BLOCK) * channels),
+            keys: shelf.zeroed(heads * capacity * size.div_ceil(4)),
+            key_scales: shelf.zeroed(heads * capacity),
+            key_starts: shelf.zeroed(raised * capacity),
+            values: shelf.zeroed(heads * channels * (capacity / 4)),
+            value_scales: shelf.zeroed(heads * channels),
+            value_starts: shelf.zeroed(level * capacity.div_ceil(BLOCK) * channels),
         }
     }
 
     /// Makes room, where there is none, for what is described.
-    pub(crate) fn ensure(slot: &mut Option<Heads>, kernels: &'static Kernels, heads: usize, size: usize, time: usize) {
+    pub(crate) fn ensure(
+        slot: &mut Option<Heads>,
+        kernels: &'static Kernels,
+        heads: usize,
+        size: usize,
+        time: usize,
+        shelf: &mut Shelf,
+    ) {
         let fits = |held: &Heads| {
             std::ptr::eq(held.kernels, kernels) && (held.heads, held.size) == (heads, size) && held.capacity >= time
         };
         if !slot.as_ref().is_some_and(fits) {
-            *slot = Some(Heads::new(kernels, heads, size, time));
+            *slot = Some(Heads::new(kernels, heads, size, time, shelf));
         }
     }
 

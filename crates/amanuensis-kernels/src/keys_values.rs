@@ -66,35 +66,37 @@ pub(crate) enum Stored {
     Bytes(Heads),
 }
 
+impl Region<'_> {
+    /// Room for the keys and values of `capacity` positions of `heads` heads of `head_size` channels. What is not f32
+    /// cannot be appended to, only filled: its scales are those of all positions together.
+    ///
+    /// # Panics
+    /// When there are no heads or no channels.
+    pub fn keys_values(&mut self, precision: Precision, heads: usize, head_size: usize, capacity: usize) -> KeysValues {
+        let kernels = self.kernels();
+        match precision {
+            Precision::F32 => KeysValues::new(kernels, heads, head_size, capacity),
+            Precision::Int8 | Precision::Int4 => {
+                assert!(heads > 0 && head_size > 0, "{heads} heads of {head_size} channels");
+                let layout = Layout { heads, head_size, capacity, panel: kernels.panel };
+                let held = Heads::new(kernels, heads, head_size, capacity, &mut self.team.shelf);
+                KeysValues { kernels, layout, stored: Stored::Bytes(held), length: 0 }
+            }
+        }
+    }
+}
+
 impl KeysValues {
     /// Room for `capacity` positions of `heads` heads of `head_size` channels, as f32.
     ///
     /// # Panics
     /// When there are no heads or no channels.
     pub fn new(kernels: &'static Kernels, heads: usize, head_size: usize, capacity: usize) -> KeysValues {
-        KeysValues::with(kernels, Precision::F32, heads, head_size, capacity)
-    }
-
-    /// The same at any precision. What is not f32 cannot be appended to, only filled: its scales are those of all
-    /// positions together.
-    ///
-    /// # Panics
-    /// When there are no heads or no channels.
-    pub fn with(
-        kernels: &'static Kernels,
-        precision: Precision,
-        heads: usize,
-        head_size: usize,
-        capacity: usize,
-    ) -> KeysValues {
         assert!(heads > 0 && head_size > 0, "{heads} heads of {head_size} channels");
         let layout = Layout { heads, head_size, capacity, panel: kernels.panel };
-        let stored = match precision {
-            Precision::F32 => Stored::Singles {
-                keys: AlignedBuffer::zeroed(heads * layout.head_keys()),
-                values: AlignedBuffer::zeroed(heads * layout.head_values()),
-            },
-            Precision::Int8 => Stored::Bytes(Heads::new(kernels, heads, head_size, capacity)),
+        let stored = Stored::Singles {
+            keys: AlignedBuffer::zeroed(heads * layout.head_keys()),
+            values: AlignedBuffer::zeroed(heads * layout.head_values()),
         };
         KeysValues { kernels, layout, stored, length: 0 }
     }

@@ -96,7 +96,7 @@ impl Tiles {
         let (tile, scales) = packed.split_at_mut(self.cells());
         match precision {
             Precision::F32 => pack_tile(numbers, stride, count, width, 1.0, tile),
-            Precision::Int8 => {
+            Precision::Int8 | Precision::Int4 => {
                 let job = Quantize {
                     from: numbers.as_ptr(),
                     stride,
@@ -122,7 +122,7 @@ impl Tiles {
     pub(crate) fn scales(&self, packed: &[f32]) -> *const f32 {
         match self.precision {
             Precision::F32 => std::ptr::null(),
-            Precision::Int8 => packed[self.cells()..self.size()].as_ptr(),
+            Precision::Int8 | Precision::Int4 => packed[self.cells()..self.size()].as_ptr(),
         }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! let kernels = Kernels::detect()?;
 //! let mut team = Team::new(kernels, std::num::NonZeroUsize::MIN);
-//! let weights = PackedMatrix::pack(kernels, &[1.0, 2.0, 3.0, 4.0], 2, 2, Some(&[0.5, 0.5]));
+//! let weights = PackedMatrix::pack(kernels, &[1.0, 2.0, 3.0, 4.0][..], 2, 2, Some(&[0.5, 0.5]));
 //! let mut out = [0.0; 2];
 //! team.enter(|region| region.linear(&[1.0, 1.0], None, &weights, Epilogue::Store, &mut out));
 //! assert_eq!(out, [3.5, 7.5]);
@@ -40,9 +40,11 @@ mod linear;
 mod matrix;
 mod memory;
 mod normal;
+mod packing;
 mod precision;
 pub mod reference;
 pub mod roof;
+mod stored;
 mod team;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -56,4 +58,5 @@ pub use linear::Epilogue;
 pub use matrix::PackedMatrix;
 pub use memory::{AlignedBuffer, MappedFile, Number};
 pub use precision::Precision;
+pub use stored::{Stored, StoredMatrix};
 pub use team::{Region, Team};

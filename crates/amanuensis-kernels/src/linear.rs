@@ -1,5 +1,6 @@
 //! Rows times weights: the linear layer and the convolution that is one in disguise.
 
+use crate::generic::nibbles::GROUP_CELLS;
 use crate::generic::product::{Finish, Product};
 use crate::kernels::Kernels;
 use crate::left::{Norm, Rows, Tiles};
@@ -23,7 +24,7 @@ impl Epilogue {
         match (self, precision) {
             (Epilogue::Store, _) => Finish::Store,
             (Epilogue::Gelu, Precision::F32) => Finish::Gelu,
-            (Epilogue::Gelu, Precision::Int8) => Finish::RoughGelu,
+            (Epilogue::Gelu, Precision::Int8 | Precision::Int4) => Finish::RoughGelu,
             (Epilogue::Add, _) => Finish::Add,
         }
     }
@@ -206,7 +207,7 @@ impl<'a> Task<'a> {
             weights.kernels().isa(),
             kernels.isa()
         );
-        let tiles = Tiles { kernels, precision: weights.precision(), width: weights.inputs() };
+        let tiles = Tiles { kernels, precision: weights.precision().of_input(), width: weights.inputs() };
         Task { tiles, rows, weights, finish, out: Shares(out) }
     }
 
@@ -245,9 +246,10 @@ impl<'a> Task<'a> {
         let column = panel * kernels.panel;
         let offset = number * kernels.tile * outputs + column;
         assert!((panel + panels) * stride <= self.weights.panels().len());
-        let kernel = match self.weights.precision() {
-            Precision::F32 => kernels.product,
-            Precision::Int8 => kernels.product_of_bytes,
+        let (kernel, inner) = match self.weights.precision() {
+            Precision::F32 => (kernels.product, self.weights.cells()),
+            Precision::Int8 => (kernels.product_of_bytes, self.weights.cells()),
+            Precision::Int4 => (kernels.product_of_nibbles, self.weights.cells() / GROUP_CELLS),
         };
         let from = |numbers: Option<&[f32]>| numbers.map_or(std::ptr::null(), |numbers| numbers[column..].as_ptr());
         // SAFETY: `packed` holds a tile and its scales, the panels were just checked; bias, scales and starts are padded
@@ -262,7 +264,7 @@ impl<'a> Task<'a> {
             kernel(&Product {
                 left: self.tiles.left(packed),
                 rows: self.tiles.rows(number, self.rows.count),
-                inner: self.weights.cells(),
+                inner,
                 right: self.weights.panels()[panel * stride..].as_ptr(),
                 panel_stride: stride,
                 panels,

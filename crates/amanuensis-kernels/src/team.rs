@@ -18,7 +18,7 @@ use std::thread::{JoinHandle, Thread};
 
 use crate::heads::Heads;
 use crate::kernels::Kernels;
-use crate::memory::AlignedBuffer;
+use crate::memory::{AlignedBuffer, Shelf};
 
 /// Polls before a waiting thread starts to give its core away between polls; some 20 microseconds.
 const SPINS: u32 = 1_000;
@@ -42,6 +42,8 @@ pub struct Team {
     /// One working buffer per thread, kept from region to region.
     lanes: Vec<Lane>,
     pub(crate) scratch: Scratch,
+    /// Where the matrices lie that this team packs.
+    pub(crate) shelf: Shelf,
 }
 
 /// Buffers that one door fills by one job and reads by the next.
@@ -183,7 +185,7 @@ impl Team {
         }
         let sleepers = workers.iter().map(|worker| worker.thread().clone()).collect();
         let lanes = (0..=workers.len()).map(|_| Lane(UnsafeCell::new(AlignedBuffer::default()))).collect();
-        Team { shared, workers, sleepers, kernels, lanes, scratch: Scratch::default() }
+        Team { shared, workers, sleepers, kernels, lanes, scratch: Scratch::default(), shelf: Shelf::default() }
     }
 
     /// How many threads calculate, the caller included.

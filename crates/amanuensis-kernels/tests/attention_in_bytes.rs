@@ -5,7 +5,7 @@
 
 mod common;
 
-use amanuensis_kernels::{AttentionWeights, Kernels, KeysValues, Precision, Query, Region, reference};
+use amanuensis_kernels::{AttentionWeights, KeysValues, Precision, Query, Region, reference};
 use common::{every_kernels, everywhere, numbers, team};
 
 /// How far `result` is from `truth`, by the size of the truth.
@@ -81,8 +81,8 @@ fn what_is_not_a_number_does_not_hide() {
     }
 }
 
-fn filled(region: &mut Region<'_>, kernels: &'static Kernels, precision: Precision, rows: &[f32]) -> KeysValues {
-    let mut kept = KeysValues::with(kernels, precision, 2, 64, 1500);
+fn filled(region: &mut Region<'_>, precision: Precision, rows: &[f32]) -> KeysValues {
+    let mut kept = region.keys_values(precision, 2, 64, 1500);
     kept.fill(region, rows);
     kept
 }
@@ -94,10 +94,8 @@ fn rows_of_a_decoder_listen_alone_and_together_alike() {
         let mut team = team(kernels, 2);
         team.enter(|region| {
             let heard: Vec<Vec<f32>> = (0..2).map(|window| numbers(60 + window, 700 * 2 * width)).collect();
-            let exact: Vec<KeysValues> =
-                heard.iter().map(|rows| filled(region, kernels, Precision::F32, rows)).collect();
-            let bytes: Vec<KeysValues> =
-                heard.iter().map(|rows| filled(region, kernels, Precision::Int8, rows)).collect();
+            let exact: Vec<KeysValues> = heard.iter().map(|rows| filled(region, Precision::F32, rows)).collect();
+            let bytes: Vec<KeysValues> = heard.iter().map(|rows| filled(region, Precision::Int8, rows)).collect();
             let windows = [0, 0, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
             let targets = |kept: &'static str| {
                 let kept = if kept == "exact" { &exact } else { &bytes };

@@ -87,6 +87,51 @@ fn bytes_at_the_borders_of_their_ways() {
     }
 }
 
+/// Weights of four bits as the matrix gives them back, multiplied in bytes of the input: the sums of a group are exact.
+fn check_nibbles(rows: usize, inputs: usize, outputs: usize) {
+    let input = numbers(51, rows * inputs);
+    let weights = numbers(52, outputs * inputs);
+    let bias = numbers(53, outputs);
+    let mut kept = Vec::new();
+    let results = everywhere(|region| {
+        let matrix = region.pack(Precision::Int4, &weights, outputs, inputs, Some(&bias));
+        let mut out = vec![0.0; rows * outputs];
+        region.linear(&input, None, &matrix, Epilogue::Store, &mut out);
+        out
+    });
+    for kernels in every_kernels() {
+        let matrix = team(kernels, 2).enter(|region| region.pack(Precision::Int4, &weights, outputs, inputs, None));
+        let mut numbers = vec![0.0; outputs * inputs];
+        for (output, row) in numbers.chunks_exact_mut(inputs).enumerate() {
+            matrix.row(output, row);
+        }
+        assert!(kept.is_empty() || kept == numbers, "{}", kernels.isa());
+        kept = numbers;
+    }
+    // The largest of a group has eight steps.
+    for (kept, weights) in kept.chunks_exact(inputs).zip(weights.chunks_exact(inputs)) {
+        for (kept, weights) in kept.chunks(32).zip(weights.chunks(32)) {
+            let largest = weights.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+            assert!(kept.iter().zip(weights).all(|(kept, weight)| (kept - weight).abs() <= largest / 8.0 + 1e-6));
+        }
+    }
+    let (bytes, scales) = reference::bytes(&input, inputs);
+    let whole =
+        bytes.chunks_exact(inputs).zip(scales).flat_map(|(row, scale)| row.iter().map(move |x| f32::from(*x) * scale));
+    let truth = reference::linear(&whole.collect::<Vec<_>>(), &kept, outputs, inputs, Some(&bias));
+    assert_close(&results, &truth, 2e-5);
+}
+
+#[test]
+fn four_bits_at_every_small_row_count() {
+    for rows in 0..=14 {
+        check_nibbles(rows, 70, 75);
+    }
+    for (rows, inputs, outputs) in [(1, 512, 515), (2, 64, 300), (49, 128, 31), (61, 4, 1), (13, 96, 40)] {
+        check_nibbles(rows, inputs, outputs);
+    }
+}
+
 #[test]
 fn bytes_of_the_largest_sums() {
     // Every product at its limit, in both signs: nothing saturates on the way.

@@ -121,7 +121,7 @@ pub(crate) struct Computing {
     pub(crate) threads: Threads,
 
     /// How exactly to compute: f32; int8 (bytes with a scale for every row: a quarter of the memory, several times the
-    /// speed, about one percent apart); or auto, what was measured to be safe here, which is f32
+    /// speed, about one percent apart); int8-int4 (four bits for the weights of the decoder); or auto, what was measured to be safe here, which is f32
     #[arg(long, value_name = "TYPE", default_value = "auto")]
     pub(crate) compute_type: ComputeType,
 }

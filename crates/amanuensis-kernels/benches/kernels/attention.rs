@@ -34,7 +34,7 @@ pub(super) fn measure(group: &mut BenchmarkGroup<'_, WallTime>, team: &mut Team,
 }
 
 fn filled(team: &mut Team, precision: Precision, time: usize) -> KeysValues {
-    let mut kept = KeysValues::with(team.kernels(), precision, HEADS, WIDTH / HEADS, time);
+    let mut kept = team.enter(|region| region.keys_values(precision, HEADS, WIDTH / HEADS, time));
     team.enter(|region| kept.fill(region, &numbers(time * 2 * WIDTH)));
     kept
 }

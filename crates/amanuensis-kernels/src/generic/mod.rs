@@ -28,6 +28,7 @@ macro_rules! kernels_for {
             product_of_bytes: compiled::product_of_bytes,
             product_of_nibbles: compiled::product_of_nibbles,
             quantize: compiled::quantize,
+            weights: compiled::weights,
             keys: compiled::keys,
             values: compiled::values,
             attend: compiled::attend,
@@ -64,6 +65,11 @@ macro_rules! kernels_for {
             pub(super) unsafe fn quantize(job: &quantize::Quantize) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
                 unsafe { quantize::quantize::<$integers>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn weights(numbers: &[f32], cells: &mut [u32]) -> (f32, i32) {
+                // SAFETY: the processor has the features (Kernels::new).
+                unsafe { quantize::weights::<$integers>(numbers, cells) }
             }
             $(#[$features])*
             pub(super) unsafe fn keys(job: &quantize::Keys) {

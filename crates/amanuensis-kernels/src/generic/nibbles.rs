@@ -17,6 +17,37 @@ pub(crate) const GROUP: usize = 32;
 /// Cells of a group: those of its weights, and one that is its scale.
 pub(crate) const GROUP_CELLS: usize = GROUP / 8 + 1;
 
+/// A group's weights, at most as many as it has, to its cells. Returns the sum of the weights as they are now.
+///
+/// The weight of the largest magnitude becomes -8, so that the whole range is used; the scale may be negative for it.
+pub(crate) fn pack(numbers: &[f32], cells: &mut [u32]) -> f32 {
+    let largest =
+        numbers.iter().fold(0.0_f32, |largest, number| if number.abs() > largest.abs() { *number } else { largest });
+    // A weight that is not a number, which no comparison finds, would pass for a zero; so it shows in every result.
+    let scale = largest / -8.0 + numbers.iter().sum::<f32>() * 0.0;
+    let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+    let half = |input: usize| {
+        let number = numbers.get(input).copied().unwrap_or(0.0);
+        (number * inverse).round_ties_even().clamp(-8.0, 7.0) as i32
+    };
+    cells[0] = scale.to_bits();
+    for (index, cell) in cells[1..].iter_mut().enumerate() {
+        let byte = |place: usize| ((half(8 * index + place) + 8) | (half(8 * index + 4 + place) + 8) << 4) as u8;
+        *cell = u32::from_ne_bytes(std::array::from_fn(byte));
+    }
+    (0..GROUP).map(|input| half(input) as f32).sum::<f32>() * scale
+}
+
+/// The weights of a group, as many as `into` has room for.
+pub(crate) fn unpack(cells: &[u32], into: &mut [f32]) {
+    let scale = f32::from_bits(cells[0]);
+    for (input, number) in into.iter_mut().enumerate() {
+        let byte = cells[1 + input / 8].to_ne_bytes()[input % 4];
+        let half = if input % 8 < 4 { byte & 15 } else { byte >> 4 };
+        *number = (f32::from(half) - 8.0) * scale;
+    }
+}
+
 /// Run `job`, whose `inner` counts groups, whose `panel_stride` is in cells, and whose `column_scales` are what the f32
 /// sums start from: minus what the offset of the left side adds to them.
 #[inline(always)]

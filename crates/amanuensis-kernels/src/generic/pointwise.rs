@@ -152,6 +152,9 @@ struct Largest;
 struct Magnitude;
 #[derive(Clone, Copy)]
 struct Sum;
+/// The sum of 0 x.
+#[derive(Clone, Copy)]
+struct Taint;
 /// The sum of x - shift.
 #[derive(Clone, Copy)]
 struct Deviations<V>(V);
@@ -188,6 +191,7 @@ macro_rules! fold_for {
 fold_for!(Largest, f32::NEG_INFINITY, |self, x| x, larger);
 fold_for!(Magnitude, 0.0, |self, x| x.magnitude(), larger);
 fold_for!(Sum, 0.0, |self, x| x, plus);
+fold_for!(Taint, 0.0, |self, x| x.times(V::splat(0.0)), plus);
 fold_for!(Deviations<V>, 0.0, |self, x| x.minus(self.0), plus);
 fold_for!(Squares<V>, 0.0, |self, x| x.minus(self.0).times(x.minus(self.0)), plus);
 fold_for!(Exponentials<V>, 0.0, |self, x| exponential_of(x.minus(self.0)), plus);
@@ -234,6 +238,13 @@ pub(crate) unsafe fn log_sum_exp<V: Vector>(numbers: &[f32]) -> f32 {
 pub(crate) unsafe fn magnitude<V: Vector>(numbers: &[f32]) -> f32 {
     // SAFETY: the caller has the features of V.
     unsafe { fold::<V, _>(Magnitude, numbers).largest() }
+}
+
+/// Zero, or what is not a number if any number is infinite or none.
+#[inline(always)]
+pub(crate) unsafe fn taint<V: Vector>(numbers: &[f32]) -> f32 {
+    // SAFETY: the caller has the features of V.
+    unsafe { fold::<V, _>(Taint, numbers).sum() }
 }
 
 /// The index of the largest number, the first of several; zero when there are none.

@@ -1,6 +1,6 @@
-//! Numbers to bytes: rows of activations, and the keys and values of attention.
+//! Numbers to bytes: rows of activations, weights, and the keys and values of attention.
 
-use super::pointwise::magnitude;
+use super::pointwise::{magnitude, taint};
 use super::product::{CHUNK, panel};
 use super::{Integers, Vector};
 
@@ -79,6 +79,21 @@ unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut 
             }
         }
         largest / LARGEST
+    }
+}
+
+/// The weights of one output to bytes, by their largest magnitude, in whole chunks of `cells`. Returns what a byte counts,
+/// and the sum of the bytes where the kernels have an offset.
+#[inline(always)]
+pub(crate) unsafe fn weights<I: Integers>(numbers: &[f32], cells: &mut [u32]) -> (f32, i32) {
+    let whole = numbers.len().next_multiple_of(CHUNK_BYTES) / 4;
+    assert!(whole <= cells.len(), "{} cells for {} weights", cells.len(), numbers.len());
+    // SAFETY: there is room for whole chunks; the caller has the features of I.
+    unsafe {
+        let scale = quantize_row::<I, false>(numbers, cells.as_mut_ptr().cast(), CHUNK_BYTES);
+        let sum = if I::OFFSET == 0 { 0 } else { sum_of_bytes::<I>(&cells[..whole]) };
+        // A weight that is not a number would pass for a zero; so it shows in every result.
+        (scale + taint::<I::Floats>(numbers), sum)
     }
 }
 

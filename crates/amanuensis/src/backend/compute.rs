@@ -13,11 +13,13 @@ pub enum ComputeType {
     F32,
     /// Bytes, with a scale for every row: a quarter of the memory, several times the speed.
     Int8,
+    /// Bytes, and four bits for the weights of the decoder, with a scale for every 32: less to read for every token.
+    Int8Int4,
 }
 
 impl ComputeType {
     /// All of them.
-    pub const ALL: [ComputeType; 3] = [ComputeType::Auto, ComputeType::F32, ComputeType::Int8];
+    pub const ALL: [ComputeType; 4] = [ComputeType::Auto, ComputeType::F32, ComputeType::Int8, ComputeType::Int8Int4];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl ComputeType {
             ComputeType::Auto => "auto",
             ComputeType::F32 => "f32",
             ComputeType::Int8 => "int8",
+            ComputeType::Int8Int4 => "int8-int4",
         }
     }
 }

@@ -10,6 +10,16 @@ pub(super) enum Bytes {
     Embedded(&'static [u8]),
 }
 
+impl Bytes {
+    /// The map, if there is one.
+    pub(super) fn file(&self) -> Option<&MappedFile> {
+        match self {
+            Self::Mapped(file) => Some(file),
+            Self::Embedded(_) => None,
+        }
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
+use amanuensis_kernels::{MappedFile, Stored};
 use serde::Serialize;
 
 /// The kinds of numbers a file may hold.
@@ -101,54 +100,36 @@ pub struct Tensor<'a> {
     pub shape: &'a [usize],
     /// The numbers; not necessarily aligned to their size.
     pub bytes: &'a [u8],
+    /// The map that the bytes lie in, if they do.
+    pub(super) file: Option<&'a MappedFile>,
 }
 
-/// Numbers converted at a time: the copy that aligns them stays in the first-level cache.
-const BLOCK: usize = 1024;
-
-impl Tensor<'_> {
+impl<'a> Tensor<'a> {
     /// How many numbers it holds.
     pub fn count(&self) -> usize {
         self.bytes.len() / self.dtype.size()
     }
 
-    /// The numbers as f32.
-    pub fn to_f32(&self) -> Vec<f32> {
-        let mut numbers = vec![0.0; self.count()];
-        self.read_f32(&mut numbers);
-        numbers
-    }
-
-    /// Writes the numbers as f32.
+    /// The numbers as weights, to be read or packed.
     ///
     /// # Panics
-    /// When `output` is not as long as the tensor, or the tensor holds no weights: [`super::Weights::tensor`] gives
-    /// only tensors that do.
-    pub fn read_f32(&self, output: &mut [f32]) {
-        assert_eq!(output.len(), self.count(), "the length of {}", self.name);
-        match self.dtype {
-            Dtype::F32 => {
-                for (number, bytes) in output.iter_mut().zip(self.bytes.as_chunks().0) {
-                    *number = f32::from_le_bytes(*bytes);
-                }
-            }
-            Dtype::F16 => self.convert(output, [f16::ZERO; BLOCK], f16::from_le_bytes),
-            Dtype::BF16 => self.convert(output, [bf16::ZERO; BLOCK], bf16::from_le_bytes),
+    /// When the tensor holds no weights: [`super::Weights::tensor`] gives only tensors that do.
+    pub fn stored(&self) -> Stored<'a> {
+        let stored = match self.dtype {
+            Dtype::F32 => Stored::f32(self.bytes),
+            Dtype::F16 => Stored::f16(self.bytes),
+            Dtype::BF16 => Stored::bf16(self.bytes),
             other => panic!("{} holds {other}, which are not weights", self.name),
-        }
+        };
+        self.file.map_or(stored, |file| stored.in_file(file))
     }
 
-    fn convert<H: Copy>(&self, output: &mut [f32], mut block: [H; BLOCK], from_bytes: impl Fn([u8; 2]) -> H)
-    where
-        [H]: HalfFloatSliceExt,
-    {
-        for (numbers, bytes) in output.chunks_mut(BLOCK).zip(self.bytes.chunks(2 * BLOCK)) {
-            let block = &mut block[..numbers.len()];
-            for (half, bytes) in block.iter_mut().zip(bytes.as_chunks().0) {
-                *half = from_bytes(*bytes);
-            }
-            block.convert_to_f32_slice(numbers);
-        }
+    /// The numbers as f32.
+    ///
+    /// # Panics
+    /// When the tensor holds no weights.
+    pub fn to_f32(&self) -> Vec<f32> {
+        self.stored().to_vec()
     }
 }
 
@@ -156,21 +137,14 @@ impl Tensor<'_> {
 mod tests {
     use super::*;
 
-    fn tensor(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
-        Tensor { name: "t", dtype, shape: &[bytes.len() / dtype.size()], bytes }.to_f32()
-    }
-
     #[test]
-    fn every_kind_of_weight_becomes_f32_whatever_its_alignment() {
-        let values: Vec<f32> = (0..2500).map(|number| (number as f32 - 1250.0) / 8.0).collect();
-        let stored = |bytes: Vec<u8>| [vec![0], bytes].concat();
-        let f32s = stored(values.iter().flat_map(|value| value.to_le_bytes()).collect());
-        let f16s = stored(values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect());
-        let bf16s = stored(values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect());
-        assert_eq!(tensor(Dtype::F32, &f32s[1..]), values);
-        assert_eq!(tensor(Dtype::F16, &f16s[1..]), values);
-        let rounded: Vec<f32> = values.iter().map(|value| bf16::from_f32(*value).to_f32()).collect();
-        assert_eq!(tensor(Dtype::BF16, &bf16s[1..]), rounded);
+    fn every_kind_of_weight_becomes_f32() {
+        let tensor = |dtype: Dtype, bytes: &[u8]| {
+            Tensor { name: "t", dtype, shape: &[bytes.len() / dtype.size()], bytes, file: None }.to_f32()
+        };
+        assert_eq!(tensor(Dtype::F32, &1.5_f32.to_le_bytes()), [1.5]);
+        assert_eq!(tensor(Dtype::F16, &[0x00, 0x3e, 0x00, 0xbc]), [1.5, -1.0]);
+        assert_eq!(tensor(Dtype::BF16, &[0xc0, 0x3f, 0x80, 0xbf]), [1.5, -1.0]);
         assert!(tensor(Dtype::F16, &[]).is_empty());
     }
 

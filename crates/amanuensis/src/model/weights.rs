@@ -68,8 +68,8 @@ impl Weights {
     /// The tensor of this name, if it is there.
     pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
         let (name, Entry { file, dtype, shape, range }) = self.entries.get_key_value(name)?;
-        let bytes = self.files.get(*file)?.bytes.get(range.clone())?;
-        Some(Tensor { name, dtype: *dtype, shape, bytes })
+        let file = &self.files.get(*file)?.bytes;
+        Some(Tensor { name, dtype: *dtype, shape, bytes: file.get(range.clone())?, file: file.file() })
     }
 
     /// The weights of this name, which must have this shape.
@@ -117,6 +117,13 @@ impl Weights {
     /// Bytes of all files together.
     pub fn file_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes.len() as u64).sum()
+    }
+
+    /// Lets go of the memory that holds what was read of the files. It can be read again.
+    pub fn release(&self) {
+        for file in self.files.iter().filter_map(|file| file.bytes.file()) {
+            file.release();
+        }
     }
 
     /// The file that a tensor is in.

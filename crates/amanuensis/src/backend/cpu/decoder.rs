@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region};
+use amanuensis_kernels::{
+    AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix,
+};
 
 use super::CpuModel;
 use super::lanes::{Lane, Lanes};
@@ -69,7 +71,7 @@ impl Decoder {
                 feed_forward: FeedForward::load(region, precision, weights, &name, width, dims.text_feed_forward)?,
             })
         };
-        let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.to_f32();
+        let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.stored();
         Ok(Decoder {
             width,
             heads: dims.text_heads,
@@ -79,7 +81,7 @@ impl Decoder {
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
             audio_width: dims.audio_width,
-            tokens: region.pack(precisions.tokens, &tokens, dims.vocabulary, width, None),
+            tokens: region.pack(precisions.tokens, StoredMatrix::of(vec![tokens]), dims.vocabulary, width, None),
             positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
             layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
             norm: Norm::load(weights, "decoder.layer_norm", width)?,
@@ -98,11 +100,11 @@ impl Decoder {
         let size = self.audio_context * self.audio_width;
         assert_eq!(encoded.values.len(), encoded.windows * size, "encoded windows of another model");
         let projected = workspace.three.ensure(self.audio_context * 2 * self.width);
-        let kernels = region.kernels();
         let (heads, width, capacity) = (self.heads, self.head_width, self.audio_context);
-        let room = || KeysValues::with(kernels, self.precision, heads, width, capacity);
         let mut listen = |window: &[f32]| {
-            let mut room = rooms.pop().unwrap_or_else(|| self.layers.iter().map(|_| room()).collect());
+            let mut room: Vec<KeysValues> = rooms.pop().unwrap_or_else(|| {
+                self.layers.iter().map(|_| region.keys_values(self.precision, heads, width, capacity)).collect()
+            });
             for (layer, keys_values) in self.layers.iter().zip(&mut room) {
                 work.proceed()?;
                 region.linear(window, None, &layer.cross_keys_values, Epilogue::Store, projected);

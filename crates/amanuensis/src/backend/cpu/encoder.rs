@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use amanuensis_kernels::{Epilogue, PackedMatrix, Precision, Region};
+use amanuensis_kernels::{Epilogue, PackedMatrix, Precision, Region, StoredMatrix};
 
 use super::layers::{FeedForward, Norm, SelfAttention, vector};
 use super::precisions::Precisions;
@@ -129,15 +129,8 @@ fn convolution(
     outputs: usize,
     channels: usize,
 ) -> Result<PackedMatrix, ModelError> {
-    let stored = weights.tensor(&format!("{name}.weight"), &[outputs, channels, TAPS])?.to_f32();
+    let stored = weights.tensor(&format!("{name}.weight"), &[outputs, channels, TAPS])?.stored();
     let bias = vector(weights, &format!("{name}.bias"), outputs)?;
-    let mut matrix = vec![0.0; stored.len()];
-    for (output, row) in matrix.chunks_exact_mut(TAPS * channels).enumerate() {
-        for (tap, part) in row.chunks_exact_mut(channels).enumerate() {
-            for (channel, value) in part.iter_mut().enumerate() {
-                *value = stored[(output * channels + channel) * TAPS + tap];
-            }
-        }
-    }
-    Ok(region.pack(precision, &matrix, outputs, TAPS * channels, Some(&bias)))
+    let matrix = StoredMatrix::of(vec![stored]).with_taps(TAPS);
+    Ok(region.pack(precision, matrix, outputs, TAPS * channels, Some(&bias)))
 }

@@ -1,6 +1,6 @@
 //! The parts that encoder and decoder layers are made of, with their weights packed.
 
-use amanuensis_kernels::{self as kernels, PackedMatrix, Precision, Region};
+use amanuensis_kernels::{self as kernels, PackedMatrix, Precision, Region, StoredMatrix};
 
 use crate::model::{ModelError, Weights};
 
@@ -105,15 +105,14 @@ pub(super) fn linear(
     outputs: usize,
     inputs: usize,
 ) -> Result<PackedMatrix, ModelError> {
-    let mut matrix = vec![0.0; names.len() * outputs * inputs];
+    let mut parts = Vec::with_capacity(names.len());
     let mut bias = vec![0.0; names.len() * outputs];
-    let parts = matrix.chunks_exact_mut(outputs * inputs).zip(bias.chunks_exact_mut(outputs));
-    for (name, (matrix, bias)) in names.iter().zip(parts) {
-        weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.read_f32(matrix);
+    for (name, bias) in names.iter().zip(bias.chunks_exact_mut(outputs)) {
+        parts.push(weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.stored());
         let bias_name = format!("{name}.bias");
         if weights.get(&bias_name).is_some() {
-            weights.tensor(&bias_name, &[outputs])?.read_f32(bias);
+            weights.tensor(&bias_name, &[outputs])?.stored().read(0, bias);
         }
     }
-    Ok(region.pack(precision, &matrix, names.len() * outputs, inputs, Some(&bias)))
+    Ok(region.pack(precision, StoredMatrix::of(parts), names.len() * outputs, inputs, Some(&bias)))
 }

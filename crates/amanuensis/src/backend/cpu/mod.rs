@@ -67,6 +67,7 @@ impl Backend for Cpu {
             let encoder = Encoder::load(region, &file.dims, &file.weights, precisions)?;
             Ok((encoder, Decoder::load(region, &file.dims, &file.weights, precisions)?))
         })?;
+        file.weights.release();
         let device = describe(kernels, self.compute, team.threads());
         Ok(Box::new(CpuModel {
             dims: file.dims,

@@ -34,6 +34,9 @@ impl Precisions {
         match compute {
             ComputeType::Auto | ComputeType::F32 => all(Precision::F32),
             ComputeType::Int8 => all(Precision::Int8),
+            ComputeType::Int8Int4 => {
+                Precisions { decoder: Precision::Int4, tokens: Precision::Int4, ..all(Precision::Int8) }
+            }
         }
     }
 }

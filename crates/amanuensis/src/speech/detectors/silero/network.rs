@@ -1,6 +1,6 @@
 //! Silero's network, many frames at a time but for the LSTM, whose steps follow from each other.
 
-use amanuensis_kernels::{Epilogue, Kernels, PackedMatrix, Region};
+use amanuensis_kernels::{Epilogue, Kernels, PackedMatrix, Region, StoredMatrix};
 
 use super::file::Weights;
 use crate::speech::FRAME_SAMPLES;
@@ -61,16 +61,9 @@ impl Network {
     pub(super) fn new(kernels: &'static Kernels, weights: &Weights) -> Self {
         let convolution = |number: usize, inputs: usize, outputs: usize, stride: usize| {
             let of = |part: &str| &weights[format!("conv{number}.{part}").as_str()];
-            let stored = of("weight");
-            let mut ordered = vec![0.0; stored.len()];
-            for (output, row) in ordered.chunks_exact_mut(TAPS * inputs).enumerate() {
-                for (place, weight) in row.iter_mut().enumerate() {
-                    let (tap, input) = (place / inputs, place % inputs);
-                    *weight = stored[(output * inputs + input) * TAPS + tap];
-                }
-            }
+            let stored = StoredMatrix::from(of("weight")).with_taps(TAPS);
             let bias = Some(of("bias").as_slice());
-            Convolution { weights: PackedMatrix::pack(kernels, &ordered, outputs, TAPS * inputs, bias), stride }
+            Convolution { weights: PackedMatrix::pack(kernels, stored, outputs, TAPS * inputs, bias), stride }
         };
         let gates = |part: &str, bias| {
             PackedMatrix::pack(kernels, &weights[format!("lstm_cell.{part}").as_str()], 4 * HIDDEN, HIDDEN, bias)
