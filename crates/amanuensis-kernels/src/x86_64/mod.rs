@@ -3,7 +3,9 @@
 mod avx2;
 mod avx512;
 mod avx512_vnni;
+mod avx_vnni;
 
+pub(crate) use avx_vnni::AVX_VNNI;
 pub(crate) use avx2::AVX2;
 pub(crate) use avx512::AVX512;
 pub(crate) use avx512_vnni::AVX512_VNNI;
