@@ -46,7 +46,7 @@ pub enum Isa {
     NeonDot,
     /// 256-bit vectors with fused multiply-add on x86-64.
     Avx2,
-    /// 256-bit vectors with dot products of bytes on x86-64.
+    /// 256-bit vectors with dot products of bytes on x86-64, for processors without 512-bit vectors.
     AvxVnni,
     /// 512-bit vectors on x86-64.
     Avx512,
