@@ -52,6 +52,9 @@ pub enum Isa {
     Avx512,
     /// 512-bit vectors with dot products of bytes on x86-64.
     Avx512Vnni,
+    /// Tiles of bytes beside 512-bit vectors on x86-64. Used only where `AMANUENSIS_ISA` asks for it: it has never run on
+    /// a processor, and nobody knows from how many rows on it is faster.
+    Amx,
 }
 
 /// Why an instruction set cannot be used.
@@ -77,8 +80,8 @@ pub enum UnsupportedIsa {
 
 impl Isa {
     /// Every instruction set there is, from the plainest to the widest.
-    pub const ALL: [Isa; 7] =
-        [Isa::Scalar, Isa::Neon, Isa::NeonDot, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni];
+    pub const ALL: [Isa; 8] =
+        [Isa::Scalar, Isa::Neon, Isa::NeonDot, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Amx];
 
     /// The word that selects this instruction set.
     pub fn name(self) -> &'static str {
@@ -90,6 +93,7 @@ impl Isa {
             Isa::AvxVnni => "avx-vnni",
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512-vnni",
+            Isa::Amx => "amx",
         }
     }
 
@@ -110,6 +114,10 @@ impl Isa {
             Isa::Avx512Vnni => {
                 lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq" "avx512vnni")
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => [Isa::Avx512Vnni.lacks(), crate::x86_64::absent_of_amx()].concat(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Amx => Isa::Avx512Vnni.lacks(),
         }
     }
 
@@ -140,8 +148,10 @@ impl Isa {
         Err(UnsupportedIsa::Missing { isa: self, lacks: lacks.join(", "), available })
     }
 
+    /// Of those that are used without being asked for.
     fn widest() -> Isa {
-        Isa::available().into_iter().next_back().unwrap_or(Isa::Scalar)
+        let mut chosen = Isa::ALL.into_iter().rev().filter(|isa| *isa != Isa::Amx);
+        chosen.find(|isa| isa.lacks().is_empty()).unwrap_or(Isa::Scalar)
     }
 }
 
@@ -178,7 +188,7 @@ mod tests {
     #[test]
     fn the_widest_available_is_preferred() {
         assert!(Isa::ALL.is_sorted());
-        assert_eq!(Some(Isa::widest()), Isa::available().into_iter().max());
+        assert_eq!(Some(Isa::widest()), Isa::available().into_iter().filter(|isa| *isa != Isa::Amx).max());
         // Dot products of bytes before the same width without them, and any width before a narrower one.
         assert!(Isa::Neon < Isa::NeonDot && Isa::Avx2 < Isa::AvxVnni);
         assert!(Isa::AvxVnni < Isa::Avx512 && Isa::Avx512 < Isa::Avx512Vnni);

@@ -51,6 +51,8 @@ impl Kernels {
             Isa::Avx512 => Some(&crate::x86_64::AVX512),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => Some(&crate::x86_64::AVX512_VNNI),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Some(&crate::x86_64::AMX),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Some(&crate::aarch64::NEON),
             #[cfg(target_arch = "aarch64")]
