@@ -126,7 +126,7 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| isa.lacks().is_empty()).collect()
     }
 
-    /// The one to use: what `AMANUENSIS_ISA` says, or the widest available.
+    /// The one to use: what `AMANUENSIS_ISA` says, or the widest available but [`Isa::Amx`].
     ///
     /// A forced instruction set that the machine lacks is an error, never a silent step down: a measurement or a test
     /// under that name would be about something else.

@@ -7,7 +7,8 @@
 //! tile of sums            R x 16, two beside each other for a panel
 //! ```
 //!
-//! Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums.
+//! It has never run on a processor: the tests of bytes pass where the faults of these instructions are answered by
+//! emulating them. Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums.
 
 use std::arch::asm;
 use std::mem::MaybeUninit;
@@ -41,7 +42,7 @@ static ZEROS: [i32; PANEL] = [0; PANEL];
 
 /// The shapes of the eight tiles, as `ldtilecfg` reads them.
 #[repr(C, align(64))]
-struct Shapes {
+pub(crate) struct Shapes {
     palette: u8,
     first_row: u8,
     reserved: [u8; 14],
@@ -51,7 +52,7 @@ struct Shapes {
 
 impl Shapes {
     /// Two tiles of sums; a left side and two of weights for whole chunks; the same for `rest` cells behind them.
-    fn new(rows: usize, rest: usize) -> Shapes {
+    pub(crate) fn new(rows: usize, rest: usize) -> Shapes {
         // A tile that is not needed has neither rows nor bytes; one of them alone is refused.
         let (rows_of_rest, line_of_rest) = if rest == 0 { (0, 0) } else { (rows, LINE) };
         let sizes = [
