@@ -6,6 +6,35 @@ use std::str::FromStr;
 /// The environment variable that forces one instruction set.
 pub const ISA_VARIABLE: &str = "AMANUENSIS_ISA";
 
+/// Those of the features that this processor has not, or the architecture if it is of another.
+macro_rules! lacking {
+    (x86_64: $($feature:tt)*) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            absent([$(($feature, is_x86_feature_detected!($feature))),*])
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            vec!["an x86-64 processor"]
+        }
+    }};
+    (aarch64: $($feature:tt)*) => {{
+        #[cfg(target_arch = "aarch64")]
+        {
+            absent([$(($feature, std::arch::is_aarch64_feature_detected!($feature))),*])
+        }
+        #[cfg(not(target_arch = "aarch64"))]
+        {
+            vec!["a 64-bit ARM processor"]
+        }
+    }};
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn absent<const N: usize>(features: [(&'static str, bool); N]) -> Vec<&'static str> {
+    features.into_iter().filter(|(_, present)| !present).map(|(feature, _)| feature).collect()
+}
+
 /// An instruction set for which kernels exist, from the plainest to the widest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Isa {
@@ -13,12 +42,19 @@ pub enum Isa {
     Scalar,
     /// 128-bit vectors of 64-bit ARM.
     Neon,
+    /// 128-bit vectors with dot products of bytes on 64-bit ARM.
+    NeonDot,
     /// 256-bit vectors with fused multiply-add on x86-64.
     Avx2,
+    /// 256-bit vectors with dot products of bytes on x86-64, for processors without 512-bit vectors.
+    AvxVnni,
     /// 512-bit vectors on x86-64.
     Avx512,
     /// 512-bit vectors with dot products of bytes on x86-64.
     Avx512Vnni,
+    /// Tiles of bytes beside 512-bit vectors on x86-64. Used only where `AMANUENSIS_ISA` asks for it: it has never run on
+    /// a processor, and nobody knows from how many rows on it is faster.
+    Amx,
 }
 
 /// Why an instruction set cannot be used.
@@ -44,16 +80,20 @@ pub enum UnsupportedIsa {
 
 impl Isa {
     /// Every instruction set there is, from the plainest to the widest.
-    pub const ALL: [Isa; 5] = [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512, Isa::Avx512Vnni];
+    pub const ALL: [Isa; 8] =
+        [Isa::Scalar, Isa::Neon, Isa::NeonDot, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Amx];
 
     /// The word that selects this instruction set.
     pub fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
             Isa::Neon => "neon",
+            Isa::NeonDot => "neon-dot",
             Isa::Avx2 => "avx2",
+            Isa::AvxVnni => "avx-vnni",
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512-vnni",
+            Isa::Amx => "amx",
         }
     }
 
@@ -66,10 +106,18 @@ impl Isa {
     pub fn lacks(self) -> Vec<&'static str> {
         match self {
             Isa::Scalar => Vec::new(),
-            Isa::Neon => lacks_neon(),
-            Isa::Avx2 => lacks_avx2(),
-            Isa::Avx512 => lacks_avx512(),
-            Isa::Avx512Vnni => lacks_avx512_vnni(),
+            Isa::Neon => lacking!(aarch64: "neon"),
+            Isa::NeonDot => lacking!(aarch64: "neon" "dotprod"),
+            Isa::Avx2 => lacking!(x86_64: "avx2" "fma"),
+            Isa::AvxVnni => lacking!(x86_64: "avx2" "fma" "avxvnni"),
+            Isa::Avx512 => lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq"),
+            Isa::Avx512Vnni => {
+                lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq" "avx512vnni")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => [Isa::Avx512Vnni.lacks(), crate::x86_64::absent_of_amx()].concat(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Amx => Isa::Avx512Vnni.lacks(),
         }
     }
 
@@ -78,7 +126,7 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| isa.lacks().is_empty()).collect()
     }
 
-    /// The one to use: what `AMANUENSIS_ISA` says, or the widest available.
+    /// The one to use: what `AMANUENSIS_ISA` says, or the widest available but [`Isa::Amx`].
     ///
     /// A forced instruction set that the machine lacks is an error, never a silent step down: a measurement or a test
     /// under that name would be about something else.
@@ -100,8 +148,10 @@ impl Isa {
         Err(UnsupportedIsa::Missing { isa: self, lacks: lacks.join(", "), available })
     }
 
+    /// Of those that are used without being asked for.
     fn widest() -> Isa {
-        Isa::available().into_iter().next_back().unwrap_or(Isa::Scalar)
+        let mut chosen = Isa::ALL.into_iter().rev().filter(|isa| *isa != Isa::Amx);
+        chosen.find(|isa| isa.lacks().is_empty()).unwrap_or(Isa::Scalar)
     }
 }
 
@@ -121,70 +171,6 @@ impl FromStr for Isa {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn lacks_avx2() -> Vec<&'static str> {
-    let mut lacks = Vec::new();
-    if !is_x86_feature_detected!("avx2") {
-        lacks.push("avx2");
-    }
-    if !is_x86_feature_detected!("fma") {
-        lacks.push("fma");
-    }
-    lacks
-}
-
-#[cfg(target_arch = "x86_64")]
-fn lacks_avx512() -> Vec<&'static str> {
-    let mut lacks = lacks_avx2();
-    if !is_x86_feature_detected!("avx512f") {
-        lacks.push("avx512f");
-    }
-    if !is_x86_feature_detected!("avx512vl") {
-        lacks.push("avx512vl");
-    }
-    if !is_x86_feature_detected!("avx512bw") {
-        lacks.push("avx512bw");
-    }
-    if !is_x86_feature_detected!("avx512dq") {
-        lacks.push("avx512dq");
-    }
-    lacks
-}
-
-#[cfg(target_arch = "x86_64")]
-fn lacks_avx512_vnni() -> Vec<&'static str> {
-    let mut lacks = lacks_avx512();
-    if !is_x86_feature_detected!("avx512vnni") {
-        lacks.push("avx512vnni");
-    }
-    lacks
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn lacks_avx512_vnni() -> Vec<&'static str> {
-    vec!["an x86-64 processor"]
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn lacks_avx2() -> Vec<&'static str> {
-    vec!["an x86-64 processor"]
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn lacks_avx512() -> Vec<&'static str> {
-    vec!["an x86-64 processor"]
-}
-
-#[cfg(target_arch = "aarch64")]
-fn lacks_neon() -> Vec<&'static str> {
-    if std::arch::is_aarch64_feature_detected!("neon") { Vec::new() } else { vec!["neon"] }
-}
-
-#[cfg(not(target_arch = "aarch64"))]
-fn lacks_neon() -> Vec<&'static str> {
-    vec!["a 64-bit ARM processor"]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +183,27 @@ mod tests {
         assert_eq!(" AVX2 ".parse(), Ok(Isa::Avx2));
         let message = "mmx".parse::<Isa>().unwrap_err().to_string();
         assert!(message.contains("`mmx`") && message.contains("scalar"), "{message}");
+    }
+
+    #[test]
+    fn the_widest_available_is_preferred() {
+        assert!(Isa::ALL.is_sorted());
+        assert_eq!(Some(Isa::widest()), Isa::available().into_iter().filter(|isa| *isa != Isa::Amx).max());
+        // Dot products of bytes before the same width without them, and any width before a narrower one.
+        assert!(Isa::Neon < Isa::NeonDot && Isa::Avx2 < Isa::AvxVnni);
+        assert!(Isa::AvxVnni < Isa::Avx512 && Isa::Avx512 < Isa::Avx512Vnni);
+    }
+
+    #[test]
+    fn no_processor_has_the_vectors_of_another_architecture() {
+        for isa in Isa::ALL {
+            let lacks = isa.lacks();
+            let foreign = lacks.iter().any(|what| what.ends_with(" processor"));
+            let of_arm = matches!(isa, Isa::Neon | Isa::NeonDot);
+            let of_x86 = !of_arm && isa != Isa::Scalar;
+            let expected = (of_arm && !cfg!(target_arch = "aarch64")) || (of_x86 && !cfg!(target_arch = "x86_64"));
+            assert_eq!(foreign, expected, "{isa} lacks {lacks:?}");
+        }
     }
 
     #[test]

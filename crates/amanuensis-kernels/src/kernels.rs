@@ -48,11 +48,17 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => Some(&crate::x86_64::AVX2),
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => Some(&crate::x86_64::AVX_VNNI),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => Some(&crate::x86_64::AVX512),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => Some(&crate::x86_64::AVX512_VNNI),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Some(&crate::x86_64::AMX),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Some(&crate::aarch64::NEON),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => Some(&crate::aarch64::NEON_DOT),
             // Another architecture's; `lacks` has refused it above.
             _ => None,
         }

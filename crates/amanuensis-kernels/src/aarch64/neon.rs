@@ -189,6 +189,7 @@ macro_rules! integers_of_128_bits {
         }
     };
 }
+pub(super) use integers_of_128_bits;
 
 // SAFETY: uses NEON, which the trait's contract makes the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Integers, stated above")]

@@ -14,6 +14,11 @@ pub(super) fn neon() -> Roofs {
     }
 }
 
+pub(super) fn neon_dot() -> Roofs {
+    let dot_product = Arithmetic { instruction: "sdot, 128 bits", operations: 20 * 16 * 2, run: dot_product_at_once };
+    Roofs { dot_product, ..neon() }
+}
+
 #[target_feature(enable = "neon")]
 fn multiply_add(steps: usize) {
     let mut sums = black_box([vdupq_n_f32(1.0); 20]);
@@ -37,6 +42,27 @@ fn dot_product(steps: usize) {
         unsafe { asm!("/* {0:v} */", inout(vreg) b, options(pure, nomem, nostack, preserves_flags)) };
         for (sum, a) in sums.iter_mut().zip(factors) {
             *sum = vpadalq_s16(*sum, vmull_s8(a, b));
+        }
+    }
+    black_box(sums);
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn dot_product_at_once(steps: usize) {
+    let mut sums = black_box([vdupq_n_s32(0); 20]);
+    let (a, b) = (vdupq_n_s8(black_box(3)), vdupq_n_s8(black_box(5)));
+    for _ in 0..steps {
+        for sum in &mut sums {
+            // SAFETY: this function has the instruction, which touches registers only.
+            unsafe {
+                asm!(
+                    "sdot {sum:v}.4s, {a:v}.16b, {b:v}.16b",
+                    sum = inlateout(vreg) *sum,
+                    a = in(vreg) a,
+                    b = in(vreg) b,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
         }
     }
     black_box(sums);

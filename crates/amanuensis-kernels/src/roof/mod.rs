@@ -70,11 +70,17 @@ impl Roofs {
     pub fn of(kernels: &'static Kernels) -> Roofs {
         match kernels.isa() {
             #[cfg(target_arch = "x86_64")]
+            Isa::Amx => x86_64::amx(),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => x86_64::avx512_vnni(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => x86_64::avx512(),
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => x86_64::avx_vnni(),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => x86_64::avx2(),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => aarch64::neon_dot(),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => aarch64::neon(),
             _ => portable::portable(),

@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 
 use super::{Arithmetic, Roofs};
+use crate::x86_64::Shapes;
 
 /// Numbers that the loops for reading take at a time.
 const CHUNK: usize = 96;
@@ -25,6 +26,18 @@ pub(super) fn avx512() -> Roofs {
         },
         read: read_512,
     }
+}
+
+pub(super) fn amx() -> Roofs {
+    let dot_product =
+        Arithmetic { instruction: "tdpbusd, tiles", operations: 6 * 16 * 16 * 64 * 2, run: dot_product_of_tiles };
+    Roofs { dot_product, ..avx512_vnni() }
+}
+
+pub(super) fn avx_vnni() -> Roofs {
+    let dot_product =
+        Arithmetic { instruction: "vpdpbusd, 256 bits", operations: 10 * 32 * 2, run: dot_product_256_vnni };
+    Roofs { dot_product, ..avx2() }
 }
 
 pub(super) fn avx2() -> Roofs {
@@ -73,6 +86,48 @@ fn dot_product_512_vnni(steps: usize) {
         }
     }
     black_box(sums);
+}
+
+#[target_feature(enable = "avx2,avxvnni")]
+fn dot_product_256_vnni(steps: usize) {
+    let mut sums = black_box([_mm256_setzero_si256(); 10]);
+    let (a, b) = (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi8(black_box(5)));
+    for _ in 0..steps {
+        for sum in &mut sums {
+            *sum = _mm256_dpbusd_avx_epi32(*sum, a, b);
+        }
+    }
+    black_box(sums);
+}
+
+/// Six tiles of sums and two of factors, all of them 16 x 64 bytes. Loading the shapes sets them to zero, which takes no
+/// less time to multiply.
+fn dot_product_of_tiles(steps: usize) {
+    let shapes = Shapes::new(16, 16);
+    // SAFETY: the caller has these instructions, which read nothing but the shapes.
+    unsafe {
+        asm!(
+            "ldtilecfg [{shapes}]",
+            "test {steps}, {steps}",
+            "jz 3f",
+            "2:",
+            "tdpbusd tmm0, tmm6, tmm7",
+            "tdpbusd tmm1, tmm6, tmm7",
+            "tdpbusd tmm2, tmm6, tmm7",
+            "tdpbusd tmm3, tmm6, tmm7",
+            "tdpbusd tmm4, tmm6, tmm7",
+            "tdpbusd tmm5, tmm6, tmm7",
+            "dec {steps}",
+            "jnz 2b",
+            "3:",
+            "tilerelease",
+            shapes = in(reg) &shapes,
+            steps = inout(reg) steps => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
 }
 
 /// Six sums and six factors of their own: with one factor for all, the compiler would multiply once for all.

@@ -197,6 +197,7 @@ macro_rules! integers_of_256_bits {
         }
     };
 }
+pub(super) use integers_of_256_bits;
 
 // SAFETY: uses AVX2, which the trait's contract makes the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Integers, stated above")]
