@@ -72,7 +72,7 @@ impl Region<'_> {
     /// head size. The precision is that of queries, keys, values and probabilities.
     ///
     /// # Panics
-    /// When the lengths do not fit each other.
+    /// When the lengths do not fit each other, or the precision is not one of attention.
     pub fn self_attention(
         &mut self,
         precision: Precision,
@@ -91,7 +91,8 @@ impl Region<'_> {
         }
         match precision {
             Precision::F32 => self.self_attention_of_singles(qkv, heads, head_size, out),
-            Precision::Int8 | Precision::Int4 => self.self_attention_of_bytes(qkv, heads, head_size, out),
+            Precision::Int8 => self.self_attention_of_bytes(qkv, heads, head_size, out),
+            Precision::Int4 => panic!("no attention in four bits"),
         }
     }
 

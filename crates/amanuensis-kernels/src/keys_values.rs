@@ -71,12 +71,13 @@ impl Region<'_> {
     /// cannot be appended to, only filled: its scales are those of all positions together.
     ///
     /// # Panics
-    /// When there are no heads or no channels.
+    /// When there are no heads or no channels, or the precision is not one of attention.
     pub fn keys_values(&mut self, precision: Precision, heads: usize, head_size: usize, capacity: usize) -> KeysValues {
         let kernels = self.kernels();
         match precision {
             Precision::F32 => KeysValues::new(kernels, heads, head_size, capacity),
-            Precision::Int8 | Precision::Int4 => {
+            Precision::Int4 => panic!("no keys and values in four bits"),
+            Precision::Int8 => {
                 assert!(heads > 0 && head_size > 0, "{heads} heads of {head_size} channels");
                 let layout = Layout { heads, head_size, capacity, panel: kernels.panel };
                 let held = Heads::new(kernels, heads, head_size, capacity, &mut self.team.shelf);

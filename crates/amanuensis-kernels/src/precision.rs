@@ -18,6 +18,9 @@ impl Precision {
     /// Every precision, the most exact first.
     pub const ALL: [Precision; 3] = [Precision::F32, Precision::Int8, Precision::Int4];
 
+    /// Those of keys and values, which are made while a model runs.
+    pub const OF_ATTENTION: [Precision; 2] = [Precision::F32, Precision::Int8];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

@@ -41,6 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         roofs::measure(&mut group, &mut team);
         for precision in Precision::ALL {
             linear::measure(&mut group, &mut team, precision);
+        }
+        for precision in Precision::OF_ATTENTION {
             attention::measure(&mut group, &mut team, precision);
         }
         pointwise::measure(&mut group, &mut team);

@@ -114,9 +114,16 @@ impl Rows<'_> {
         measured.push(Measured::new(self.group, operation.name, isa, times, operation.need, bound));
     }
 
-    /// The same at every precision.
+    /// The same at every precision of weights.
     pub(super) fn each(&mut self, make: impl Fn(&mut Team, Precision) -> Operation) {
         for precision in Precision::ALL {
+            self.one(|team| make(team, precision));
+        }
+    }
+
+    /// The same at every precision of keys and values.
+    pub(super) fn each_attention(&mut self, make: impl Fn(&mut Team, Precision) -> Operation) {
+        for precision in Precision::OF_ATTENTION {
             self.one(|team| make(team, precision));
         }
     }

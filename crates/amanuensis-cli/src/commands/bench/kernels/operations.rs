@@ -41,13 +41,13 @@ pub(super) fn measure(group: Group, bench: &mut Bench) {
             rows.each(|team, precision| convolution(team, precision, 2 * TIME, 80, 1));
             rows.each(|team, precision| convolution(team, precision, 2 * TIME, WIDTH, 2));
         }
-        Group::SelfAttention => rows.each(|_, precision| self_attention(precision, TIME)),
+        Group::SelfAttention => rows.each_attention(|_, precision| self_attention(precision, TIME)),
         Group::KeptAttention => {
             rows.one(|team| kept_attention(team, Precision::F32, 1, 1, 100));
-            rows.each(|team, precision| kept_attention(team, precision, 1, 1, TIME));
-            rows.each(|team, precision| kept_attention(team, precision, 5, 1, TIME));
-            rows.each(|team, precision| kept_attention(team, precision, 4, 4, TIME));
-            rows.each(|team, precision| kept_attention(team, precision, 8, 8, TIME));
+            rows.each_attention(|team, precision| kept_attention(team, precision, 1, 1, TIME));
+            rows.each_attention(|team, precision| kept_attention(team, precision, 5, 1, TIME));
+            rows.each_attention(|team, precision| kept_attention(team, precision, 4, 4, TIME));
+            rows.each_attention(|team, precision| kept_attention(team, precision, 8, 8, TIME));
         }
         Group::Pointwise => {
             rows.one(|_| layer_norm(TIME));
@@ -67,7 +67,7 @@ pub(super) fn measure(group: Group, bench: &mut Bench) {
         }
         Group::Packing => {
             rows.each(|_, precision| pack(precision, VOCABULARY, WIDTH));
-            rows.each(|team, precision| fill(team, precision, TIME));
+            rows.each_attention(|team, precision| fill(team, precision, TIME));
         }
         Group::Mel => rows.one(|_| mel()),
         Group::Team => rows.one(|_| nothing()),
@@ -139,15 +139,17 @@ fn self_attention(precision: Precision, time: usize) -> Operation {
 fn kept_attention(team: &mut Team, precision: Precision, rows: usize, windows: usize, time: usize) -> Operation {
     let kept: Vec<KeysValues> = (0..windows)
         .map(|_| {
-            let mut kept = KeysValues::with(team.kernels(), precision, HEADS, WIDTH / HEADS, time);
-            team.enter(|region| kept.fill(region, &numbers(time * 2 * WIDTH)));
-            kept
+            team.enter(|region| {
+                let mut kept = region.keys_values(precision, HEADS, WIDTH / HEADS, time);
+                kept.fill(region, &numbers(time * 2 * WIDTH));
+                kept
+            })
         })
         .collect();
     let queries = numbers(rows * WIDTH);
     let mut out = vec![0.0; rows * WIDTH];
     let of_window = rows / windows;
-    let bytes = windows * 2 * time * WIDTH * bytes_of(precision) + floats(2 * rows * WIDTH);
+    let bytes = bytes_of(precision, windows * 2 * time * WIDTH) + floats(2 * rows * WIDTH);
     operation(
         format!("attention {precision}, rows: {rows}, windows: {windows} x {time}"),
         need(precision, 4 * rows * time * WIDTH, bytes),
@@ -194,16 +196,16 @@ fn scores(
 
 fn pack(precision: Precision, outputs: usize, inputs: usize) -> Operation {
     let weights = numbers(outputs * inputs);
-    let bytes = floats(weights.len()) + weights.len() * bytes_of(precision);
+    let bytes = floats(weights.len()) + bytes_of(precision, weights.len());
     operation(format!("pack {precision} {outputs} x {inputs}"), moving(bytes), move |region| {
         black_box(region.pack(precision, &weights, outputs, inputs, None));
     })
 }
 
 fn fill(team: &mut Team, precision: Precision, time: usize) -> Operation {
-    let mut kept = KeysValues::with(team.kernels(), precision, HEADS, WIDTH / HEADS, time);
+    let mut kept = team.enter(|region| region.keys_values(precision, HEADS, WIDTH / HEADS, time));
     let rows = numbers(time * 2 * WIDTH);
-    let bytes = floats(rows.len()) + rows.len() * bytes_of(precision);
+    let bytes = floats(rows.len()) + bytes_of(precision, rows.len());
     operation(format!("pack {precision} keys and values of {time} positions"), moving(bytes), move |region| {
         kept.fill(region, &rows);
     })
@@ -238,7 +240,7 @@ fn operation(name: String, need: Need, run: impl FnMut(&mut Region<'_>) + 'stati
 fn need(precision: Precision, operations: usize, bytes: usize) -> Need {
     let arithmetic: fn(&Roofs) -> &Roof = match precision {
         Precision::F32 => |roofs| &roofs.multiply_add,
-        Precision::Int8 => |roofs| &roofs.dot_product,
+        Precision::Int8 | Precision::Int4 => |roofs| &roofs.dot_product,
     };
     Need { arithmetic, operations: operations as f64, bytes: bytes as f64 }
 }
@@ -248,16 +250,17 @@ fn moving(bytes: usize) -> Need {
     need(Precision::F32, 0, bytes)
 }
 
-/// Bytes of a number.
-fn bytes_of(precision: Precision) -> usize {
+/// Bytes of so many numbers; those of four bits with the scales of their groups.
+fn bytes_of(precision: Precision, count: usize) -> usize {
     match precision {
-        Precision::F32 => 4,
-        Precision::Int8 => 1,
+        Precision::F32 => 4 * count,
+        Precision::Int8 => count,
+        Precision::Int4 => 5 * count / 8,
     }
 }
 
 fn floats(count: usize) -> usize {
-    count * bytes_of(Precision::F32)
+    bytes_of(Precision::F32, count)
 }
 
 fn packed(team: &mut Team, precision: Precision, inputs: usize, outputs: usize) -> PackedMatrix {
