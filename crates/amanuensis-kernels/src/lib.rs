@@ -25,7 +25,7 @@
 //! | `neon` | 12 x 8 | `smull`, `addp`, `sadalp` | every test, on an emulated processor only; its speed is unknown |
 //! | `neon-dot` | 12 x 8 | `sdot` | every test, on an emulated processor only; its speed is unknown |
 //! | `avx2` | 6 x 16 | `vpmaddubsw`, `vpmaddwd` | every test, on a processor |
-//! | `avx-vnni` | 6 x 16 | `vpdpbusd` | tests of bytes, on a processor that has all but this instruction, which was emulated; its speed is unknown |
+//! | `avx-vnni` | 6 x 16 | `vpdpbusd` | products and attention in bytes, on a processor that has all but this instruction, which was emulated; its speed is unknown |
 //! | `avx512` | 12 x 32 | `vpmaddwd` | every test, on a processor |
 //! | `avx512-vnni` | 12 x 32 | `vpdpbusd` | every test, on a processor |
 //! | `amx` | 12 x 32 | `tdpbusd` | tests of bytes, on a processor that has all but the tiles, which were emulated; its speed is unknown |
