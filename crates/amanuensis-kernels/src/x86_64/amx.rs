@@ -7,8 +7,9 @@
 //! tile of sums            R x 16, two beside each other for a panel
 //! ```
 //!
-//! It has never run on a processor: the tests of bytes pass where the faults of these instructions are answered by
-//! emulating them. Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums.
+//! Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums. It has
+//! never run on a processor: the tests of bytes pass where the faults of these instructions are answered by emulating
+//! them.
 
 use std::arch::asm;
 use std::mem::MaybeUninit;

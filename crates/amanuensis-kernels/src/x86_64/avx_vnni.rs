@@ -1,7 +1,7 @@
 //! 256-bit registers on processors that multiply and sum bytes in one instruction, and have no wider registers.
 //!
-//! The tests of the kernels pass with it on a processor without the instruction, whose faults were answered by emulating
-//! it. It has never run on a processor that has it.
+//! The tests of products and attention in bytes pass with it on a processor without the instruction, whose faults were
+//! answered by emulating it. It has never run on a processor that has it.
 
 use std::arch::x86_64::*;
 
