@@ -19,6 +19,9 @@ pub(crate) unsafe trait Arithmetic {
     type Left: Copy;
     /// A cell of weights in every lane.
     type Weights: Copy;
+    /// From this many rows on the weights are fetched ahead by hand. With fewer, a step takes so few cycles that the
+    /// processor's own prefetching runs far enough ahead.
+    const FETCHING_ROWS: usize;
 
     /// What a sum starts from: `starts`, one for every lane, or zero if that is null.
     unsafe fn start(starts: *const i32) -> Self::Sum;
@@ -42,6 +45,7 @@ unsafe impl<V: Vector> Arithmetic for Singles<V> {
     type Sum = V;
     type Left = V;
     type Weights = V;
+    const FETCHING_ROWS: usize = 9;
 
     #[inline(always)]
     unsafe fn start(_starts: *const i32) -> V {
@@ -75,6 +79,7 @@ unsafe impl<I: Integers> Arithmetic for Bytes<I> {
     type Sum = I;
     type Left = I::Left;
     type Weights = I;
+    const FETCHING_ROWS: usize = 7;
 
     #[inline(always)]
     unsafe fn start(starts: *const i32) -> I {

@@ -247,12 +247,23 @@ pub(crate) unsafe fn taint<V: Vector>(numbers: &[f32]) -> f32 {
     unsafe { fold::<V, _>(Taint, numbers).sum() }
 }
 
+/// Numbers among which the largest is looked for one by one.
+const SOUGHT: usize = 512;
+
 /// The index of the largest number, the first of several; zero when there are none.
 #[inline(always)]
 pub(crate) unsafe fn argmax<V: Vector>(numbers: &[f32]) -> usize {
+    // Looked for in two steps, so that the one without vectors is short.
     // SAFETY: the caller has the features of V.
-    let top = unsafe { fold::<V, _>(Largest, numbers).largest() };
-    numbers.iter().position(|&x| x == top).unwrap_or(0)
+    unsafe {
+        let top = fold::<V, _>(Largest, numbers).largest();
+        for (block, numbers) in numbers.chunks(SOUGHT).enumerate() {
+            if fold::<V, _>(Largest, numbers).largest() == top {
+                return block * SOUGHT + numbers.iter().position(|&x| x == top).unwrap_or(0);
+            }
+        }
+        0
+    }
 }
 
 /// The small number under the root of layer norm.

@@ -20,9 +20,6 @@ use super::{Arithmetic, Vector};
 /// Cells of one row that lie together in a packed tile: a cache line.
 pub(crate) const CHUNK: usize = 16;
 
-/// From this many rows on the weights are fetched ahead by hand. With fewer, a step takes so few cycles that the
-/// processor's own prefetching runs far enough ahead.
-const FETCHING_ROWS: usize = 9;
 /// How many inner indices ahead. A step of a full tile takes 24 cycles where one multiply-add is done a cycle; the third
 /// cache is 100 to 200 cycles away, memory 400.
 const AHEAD: usize = 32;
@@ -259,7 +256,7 @@ unsafe fn step<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>
     let (width, panel) = (A::Floats::WIDTH, panel_width::<A::Floats>());
     // SAFETY: one cell of each row and one index of each panel, as the caller has them.
     unsafe {
-        if FETCH || R >= FETCHING_ROWS {
+        if FETCH || R >= A::FETCHING_ROWS {
             for line in (0..panel).step_by(CHUNK) {
                 A::Floats::prefetch(right.wrapping_add(if FETCH { FAR } else { AHEAD } * panel + line).cast());
             }
