@@ -12,6 +12,7 @@ mod outputs;
 mod panics;
 mod progress;
 mod spelling;
+mod table;
 mod timings;
 mod unavailable;
 mod values;

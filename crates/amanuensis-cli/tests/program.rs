@@ -42,11 +42,22 @@ fn version_and_help_go_to_standard_output() {
 
 #[test]
 fn help_says_what_it_always_said() {
-    for verb in ["", "transcribe", "translate", "render", "detect-language", "inspect", "devices", "bench", "eval"] {
-        let words: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+    for verb in [
+        "",
+        "transcribe",
+        "translate",
+        "render",
+        "detect-language",
+        "inspect",
+        "devices",
+        "bench",
+        "bench kernels",
+        "eval",
+    ] {
+        let words: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
         let output = run(&words);
         assert_eq!(output.status.code(), Some(0), "{verb}");
-        let name = if verb.is_empty() { "help" } else { verb };
+        let name = if verb.is_empty() { "help".to_owned() } else { verb.replace(' ', "-") };
         insta::assert_snapshot!(name, out(&output));
     }
 }

@@ -23,6 +23,7 @@ pub struct Kernels {
     pub(crate) offset: i32,
     pub(crate) product: unsafe fn(&Product),
     pub(crate) product_of_bytes: unsafe fn(&Product),
+    pub(crate) product_of_nibbles: unsafe fn(&Product),
     pub(crate) quantize: unsafe fn(&Quantize),
     pub(crate) weights: unsafe fn(numbers: &[f32], cells: &mut [u32]) -> (f32, i32),
     pub(crate) keys: unsafe fn(&Keys),

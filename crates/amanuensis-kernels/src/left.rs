@@ -80,8 +80,8 @@ impl Tiles {
     ) {
         let Tiles { kernels, precision, width } = *self;
         assert!(count <= kernels.tile && rows.width == width && packed.len() >= self.size());
-        // SAFETY: the caller's promise.
         let length = if count == 0 { 0 } else { (count - 1) * rows.stride + width };
+        // SAFETY: the caller's promise.
         let plain = unsafe { std::slice::from_raw_parts(rows.numbers.add(first * rows.stride), length) };
         let (numbers, stride) = match rows.norm {
             None => (plain, rows.stride),

@@ -44,6 +44,7 @@ mod normal;
 mod packing;
 mod precision;
 pub mod reference;
+pub mod roof;
 mod stored;
 mod team;
 #[cfg(target_arch = "x86_64")]

@@ -29,10 +29,9 @@ pub struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// The weights of a shape, all zero, in memory that `room` makes, and the bias.
+    /// The weights of a shape, all zero, and the bias.
     pub(crate) fn empty(
         kernels: &'static Kernels,
-        room: impl FnOnce(usize) -> AlignedBuffer<u32>,
         precision: Precision,
         outputs: usize,
         inputs: usize,
@@ -51,7 +50,7 @@ impl PackedMatrix {
             precision,
             outputs,
             inputs,
-            panels: room(padded * cells(precision, inputs)),
+            panels: AlignedBuffer::zeroed(padded * cells(precision, inputs)),
             scales: AlignedBuffer::zeroed(quantized),
             starts: AlignedBuffer::zeroed(if kernels.offset == 0 { 0 } else { quantized }),
             bias,

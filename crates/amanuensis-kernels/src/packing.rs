@@ -4,7 +4,6 @@
 use crate::generic::product::CHUNK;
 use crate::kernels::Kernels;
 use crate::matrix::{PackedMatrix, cells};
-use crate::memory::AlignedBuffer;
 use crate::precision::Precision;
 use crate::stored::StoredMatrix;
 use crate::team::{Region, Shares};
@@ -28,7 +27,7 @@ impl PackedMatrix {
     ) -> PackedMatrix {
         let weights = weights.into();
         weights.check(outputs, inputs);
-        let mut matrix = PackedMatrix::empty(kernels, AlignedBuffer::zeroed, Precision::F32, outputs, inputs, bias);
+        let mut matrix = PackedMatrix::empty(kernels, Precision::F32, outputs, inputs, bias);
         Packing { kernels, precision: Precision::F32, weights: &weights, outputs, inputs }.panels(
             0,
             &mut matrix.panels,
@@ -53,8 +52,7 @@ impl Region<'_> {
     ) -> PackedMatrix {
         let (kernels, weights) = (self.kernels(), weights.into());
         weights.check(outputs, inputs);
-        let shelf = &mut self.team.shelf;
-        let mut matrix = PackedMatrix::empty(kernels, |length| shelf.zeroed(length), precision, outputs, inputs, bias);
+        let mut matrix = PackedMatrix::empty(kernels, precision, outputs, inputs, bias);
         let packing = Packing { kernels, precision, weights: &weights, outputs, inputs };
         let size = packing.panel_size();
         if size == 0 {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crate::affinity;
 use crate::heads::Heads;
 use crate::kernels::Kernels;
-use crate::memory::{AlignedBuffer, Shelf};
+use crate::memory::AlignedBuffer;
 
 /// Polls before a waiting thread starts to give its core away between polls; some 20 microseconds.
 const SPINS: u32 = 1_000;
@@ -49,8 +49,6 @@ pub struct Team {
     /// One working buffer per thread, kept from region to region.
     lanes: Vec<Lane>,
     pub(crate) scratch: Scratch,
-    /// Where the matrices lie that this team packs.
-    pub(crate) shelf: Shelf,
 }
 
 /// Buffers that one door fills by one job and reads by the next.
@@ -204,7 +202,7 @@ impl Team {
         }
         let sleepers = workers.iter().map(|worker| worker.thread().clone()).collect();
         let lanes = (0..=workers.len()).map(|_| Lane(UnsafeCell::new(AlignedBuffer::default()))).collect();
-        Team { shared, workers, sleepers, kernels, lanes, scratch: Scratch::default(), shelf: Shelf::default() }
+        Team { shared, workers, sleepers, kernels, lanes, scratch: Scratch::default() }
     }
 
     /// How many threads calculate, the caller included.

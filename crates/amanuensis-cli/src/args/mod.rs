@@ -3,6 +3,7 @@
 //! Names are openai-whisper's where it has the flag. A boolean stands alone (`--flag`), takes a word (`--flag False`,
 //! `--flag=false`) or is negated (`--no-flag`); `_` and `-` in a name are the same: see `spelling`.
 
+mod bench;
 mod decoding;
 mod eval;
 mod output;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use amanuensis::backend::ComputeType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use bench::{Bench, BenchKernels, BenchPart, Group, Measure};
 pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, Words};
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::{Files, Looks, Output};
@@ -46,7 +48,7 @@ pub(crate) enum Verb {
     Inspect(Inspect),
     /// List what this machine can compute with
     Devices(Devices),
-    /// Measure how long a model takes here for a fixed piece of work
+    /// Measure how long a model takes here for fixed pieces of work, and what the kernels reach
     Bench(Bench),
     /// Measure how well a model transcribes recordings whose text is known
     Eval(Eval),
@@ -202,20 +204,6 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 pub(crate) struct Devices {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Bench {
-    #[command(flatten)]
-    pub(crate) model: Model,
-
-    /// Rounds to take the median of, behind one that does not count
-    #[arg(long, value_name = "COUNT", default_value = "5")]
-    pub(crate) rounds: std::num::NonZeroU8,
-
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

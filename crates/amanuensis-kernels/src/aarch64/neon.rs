@@ -169,6 +169,15 @@ macro_rules! integers_of_128_bits {
             }
         }
         #[inline(always)]
+        unsafe fn halves(self) -> [Self; 2] {
+            unsafe {
+                let (bytes, eight) = (vreinterpretq_u8_s32(self.0), vdupq_n_s8(8));
+                let lower = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(0x0f)));
+                let upper = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
+                [lower, upper].map(|halves| Self(vreinterpretq_s32_s8(vsubq_s8(halves, eight))))
+            }
+        }
+        #[inline(always)]
         unsafe fn cells(bytes: [Self; 4]) -> Self {
             unsafe {
                 let low = vdupq_n_s32(0xff);

@@ -6,7 +6,6 @@
 //! would lose the many small probabilities of a flat row, and with them several percent of the result.
 
 use super::arithmetic::Bytes;
-use super::pointwise::rough_power_of_two;
 use super::product::{CHUNK, Finish, Product, panel, product};
 use super::quantize::{CHUNK_BYTES, Quantize, quantize};
 use super::{Integers, Vector};
@@ -14,8 +13,8 @@ use super::{Integers, Vector};
 /// Positions in a block.
 pub(crate) const BLOCK: usize = 128;
 
-/// Rows of the largest tile of any instruction set.
-const ROWS: usize = 12;
+/// Rows of the largest tile of any instruction set, in whole registers.
+const ROWS: usize = 16;
 
 /// Below any score: what a row starts from, and what positions count as that are not there.
 const LOWEST: f32 = -1e30;
@@ -83,7 +82,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
             let factor = scale * root * std::f32::consts::LOG2_E;
             if factor < SMALLEST_FACTOR { SMALLEST_FACTOR } else { factor }
         });
-        let mut state = State { tops: [LOWEST; ROWS], totals: [0.0; ROWS] };
+        let mut state = State::new();
         sums.write_bytes(0, ROWS * channels);
 
         let mut first = 0;
@@ -96,6 +95,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 right: job.keys.add(first / panel * panel * cells),
                 panel_stride: panel * cells,
                 panels: here.div_ceil(panel),
+                in_order: true,
                 starts: if job.key_starts.is_null() { job.key_starts } else { job.key_starts.add(first) },
                 column_scales: job.key_scales.add(first),
                 out: scores,
@@ -112,15 +112,14 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                     }
                 }
             }
-            let mut weights = [0.0; ROWS];
-            let mut fades = [0.0; ROWS];
             for row in 0..rows {
                 let from = scores.add(row * BLOCK);
                 let to = probabilities.cast::<u8>().add(row * CHUNK_BYTES);
-                let (weight, fade) = weigh::<I>(&mut state, row, factors[row], from, here, to, rows * CHUNK_BYTES);
-                weights[row] = weight;
-                fades[row] = fade;
+                let (top, total) = weigh::<I>(factors[row], from, here, to, rows * CHUNK_BYTES);
+                state.block_tops[row] = top;
+                state.block_totals[row] = total;
             }
+            state.join::<I::Floats>();
             product::<Bytes<I>>(&Product {
                 left: probabilities.cast(),
                 rows,
@@ -128,16 +127,17 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 right: job.values.add(first / 4 * panel),
                 panel_stride: panel * (job.capacity / 4),
                 panels: channels / panel,
+                in_order: true,
                 starts: if job.value_starts.is_null() {
                     job.value_starts
                 } else {
                     job.value_starts.add(first / BLOCK * channels)
                 },
-                row_scales: weights.as_ptr(),
+                row_scales: state.weights.as_ptr(),
                 out: sums,
                 row_stride: channels,
                 columns: channels,
-                finish: Finish::Fade(fades.as_ptr()),
+                finish: Finish::Fade(state.fades.as_ptr()),
                 ..Product::EMPTY
             });
             first += BLOCK;
@@ -164,26 +164,53 @@ struct State {
     tops: [f32; ROWS],
     /// The sum of the probabilities, where that of the largest score is 255.
     totals: [f32; ROWS],
+    /// The largest score of the last block, and the sum of its probabilities beside that.
+    block_tops: [f32; ROWS],
+    block_totals: [f32; ROWS],
+    /// What the sums of the last block are to be multiplied with, and what the sums so far.
+    weights: [f32; ROWS],
+    fades: [f32; ROWS],
 }
 
-/// The scores of a block of one row to bytes, in chunks `step` apart. Returns what the sums over these bytes are to be
-/// multiplied with, and what the sums so far.
+impl State {
+    fn new() -> State {
+        let zeros = [0.0; ROWS];
+        let lowest = [LOWEST; ROWS];
+        State { tops: lowest, totals: zeros, block_tops: zeros, block_totals: zeros, weights: zeros, fades: zeros }
+    }
+
+    /// Joins the last block to those before, all rows at once.
+    #[inline(always)]
+    unsafe fn join<V: Vector>(&mut self) {
+        for row in (0..ROWS).step_by(V::WIDTH) {
+            // SAFETY: the arrays hold whole registers; the caller has the features of V.
+            unsafe {
+                let (before, block) =
+                    (V::load(self.tops.as_ptr().add(row)), V::load(self.block_tops.as_ptr().add(row)));
+                // The second of two is taken where one is not a number, which it may be.
+                let now = before.larger(block);
+                let weight = block.minus(now).rough_power_of_two();
+                let fade = before.minus(now).rough_power_of_two();
+                let total = V::load(self.totals.as_ptr().add(row)).times(fade);
+                let total = V::load(self.block_totals.as_ptr().add(row)).times_plus(weight, total);
+                now.store(self.tops.as_mut_ptr().add(row));
+                total.store(self.totals.as_mut_ptr().add(row));
+                weight.store(self.weights.as_mut_ptr().add(row));
+                fade.store(self.fades.as_mut_ptr().add(row));
+            }
+        }
+    }
+}
+
+/// The scores of a block of one row to bytes, in chunks `step` apart. Returns the largest score, and the sum of the bytes.
 #[inline(always)]
-unsafe fn weigh<I: Integers>(
-    state: &mut State,
-    row: usize,
-    factor: f32,
-    scores: *mut f32,
-    count: usize,
-    to: *mut u8,
-    step: usize,
-) -> (f32, f32) {
+unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *mut u8, step: usize) -> (f32, f32) {
     let width = I::Floats::WIDTH;
     // SAFETY: reads and writes the scores below a block and whole chunks of bytes, as the caller has them.
     unsafe {
         let lowest = I::Floats::splat(LOWEST);
         let vectors = count.next_multiple_of(CHUNK_BYTES) / width;
-        if count % CHUNK_BYTES != 0 {
+        if !count.is_multiple_of(CHUNK_BYTES) {
             for vector in count / width..vectors {
                 let at = scores.add(vector * width);
                 let here = count.saturating_sub(vector * width);
@@ -191,32 +218,34 @@ unsafe fn weigh<I: Integers>(
                 score.store(at);
             }
         }
-        let mut tops = [lowest; 2];
-        for vector in (0..vectors).step_by(2) {
-            tops[0] = tops[0].larger(I::Floats::load(scores.add(vector * width)));
-            tops[1] = tops[1].larger(I::Floats::load(scores.add((vector + 1) * width)));
+        let mut tops = [lowest; 4];
+        for vector in (0..vectors).step_by(4) {
+            for (index, top) in tops.iter_mut().enumerate() {
+                *top = top.larger(I::Floats::load(scores.add((vector + index) * width)));
+            }
         }
         // The scores still want their factor, which is not negative.
-        let top = tops[0].larger(tops[1]).largest() * factor;
+        let top = tops[0].larger(tops[1]).larger(tops[2].larger(tops[3])).largest() * factor;
         // No score above the lowest: they are not numbers, and the row is to show it.
         let top = if top > LOWEST * factor { top } else { f32::NAN };
         let (scale, shift) = (I::Floats::splat(factor), I::Floats::splat(LARGEST_BYTE.log2() - top));
-        let smallest = I::Floats::splat(SMALLEST_POWER);
         let mut total = I::splat(0);
         let offset = I::splat(I::OFFSET - 128);
-        for vector in 0..vectors {
-            let power = I::Floats::load(scores.add(vector * width)).times_plus(scale, shift).larger(smallest);
-            let byte = I::nearest(rough_power_of_two(power));
-            total = total.plus(byte);
-            let place = vector * width;
-            byte.plus(offset).store_bytes(to.add(place / CHUNK_BYTES * step + place % CHUNK_BYTES));
+        let mut to = to;
+        for chunk in (0..vectors * width).step_by(CHUNK_BYTES) {
+            for part in (chunk..chunk + CHUNK_BYTES).step_by(4 * width) {
+                let mut four = [offset; 4];
+                for (index, byte) in four.iter_mut().enumerate() {
+                    let power = I::Floats::load(scores.add(part + index * width)).times_plus(scale, shift);
+                    let probability = I::nearest(power.rough_power_of_two());
+                    total = total.plus(probability);
+                    *byte = byte.plus(probability);
+                }
+                I::store_left(four, to.add(part - chunk));
+            }
+            to = to.add(step);
         }
-        let (before, now) = (state.tops[row], state.tops[row].max(top));
-        let power = |power: f32| if power < SMALLEST_POWER { 0.0 } else { power.exp2() };
-        let (weight, fade) = (power(top - now), power(before - now));
-        state.tops[row] = now;
-        state.totals[row] = state.totals[row] * fade + total.numbers().sum() * weight;
-        (weight, fade)
+        (top, total.numbers().sum())
     }
 }
 
@@ -225,8 +254,5 @@ const LARGEST_BYTE: f32 = 255.0;
 
 /// Times [`LOWEST`] still far below any other score.
 const SMALLEST_FACTOR: f32 = 1e-20;
-
-/// Powers of two below this count as this: nothing beside 1, and without denormal numbers.
-const SMALLEST_POWER: f32 = -60.0;
 
 const _: () = assert!(BLOCK.is_multiple_of(CHUNK_BYTES) && CHUNK == 16);

@@ -40,6 +40,16 @@ pub(crate) unsafe trait Integers: Copy {
     unsafe fn numbers(self) -> Self::Floats;
     /// The low byte of every lane, side by side: as many bytes as there are lanes.
     unsafe fn store_bytes(self, to: *mut u8);
+    /// The bytes of four registers one behind the other, all of them such as the left side may store.
+    #[inline(always)]
+    unsafe fn store_left(of: [Self; 4], to: *mut u8) {
+        for (index, integers) in of.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { integers.store_bytes(to.add(index * Self::Floats::WIDTH)) }
+        }
+    }
+    /// The lower halves of all bytes, and the upper, each as signed bytes of -8 to 7: halves are stored 8 higher.
+    unsafe fn halves(self) -> [Self; 2];
     /// In every lane the low bytes of the four, those of the first in the lowest place.
     unsafe fn cells(bytes: [Self; 4]) -> Self;
 }

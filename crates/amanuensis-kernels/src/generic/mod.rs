@@ -3,6 +3,7 @@
 pub(crate) mod arithmetic;
 pub(crate) mod attend;
 mod integers;
+pub(crate) mod nibbles;
 pub(crate) mod pointwise;
 pub(crate) mod product;
 pub(crate) mod quantize;
@@ -25,6 +26,7 @@ macro_rules! kernels_for {
             offset: <$integers as $crate::generic::Integers>::OFFSET,
             product: compiled::product,
             product_of_bytes: compiled::product_of_bytes,
+            product_of_nibbles: compiled::product_of_nibbles,
             quantize: compiled::quantize,
             weights: compiled::weights,
             keys: compiled::keys,
@@ -42,7 +44,7 @@ macro_rules! kernels_for {
         mod compiled {
             #[allow(unused_imports, reason = "an instruction set's vector type is named by path or by import")]
             use super::*;
-            use $crate::generic::{arithmetic, attend, pointwise, product, quantize};
+            use $crate::generic::{arithmetic, attend, nibbles, pointwise, product, quantize};
 
             $(#[$features])*
             pub(super) unsafe fn product(job: &product::Product) {
@@ -53,6 +55,11 @@ macro_rules! kernels_for {
             pub(super) unsafe fn product_of_bytes(job: &product::Product) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
                 unsafe { product::product::<arithmetic::Bytes<$integers>>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn product_of_nibbles(job: &product::Product) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { nibbles::product_of_nibbles::<$integers>(job) }
             }
             $(#[$features])*
             pub(super) unsafe fn quantize(job: &quantize::Quantize) {

@@ -60,20 +60,21 @@ pub(crate) unsafe fn rough_gelu_of<V: Vector>(x: V) -> V {
         let bounded = x.larger(V::splat(-4.0)).smaller(V::splat(4.0));
         let square = bounded.times(bounded);
         let mut poly = V::splat(2.258_832_8e-8);
-        for coefficient in [-1.588_833e-6, 4.776_399_9e-5, -8.121_886e-4, 8.763_698e-3, -6.455_444e-2, 3.978_703_3e-1] {
+        for coefficient in [-1.588_833e-6, 4.776_4e-5, -8.121_886e-4, 8.763_698e-3, -6.455_444e-2, 3.978_703_3e-1] {
             poly = poly.times_plus(square, V::splat(coefficient));
         }
         x.times(poly.times_plus(bounded, V::splat(0.5)))
     }
 }
 
-/// 2^x within 8e-5 of its value for -100 <= x <= 100: the best cubic on half a power to each side of a whole one.
+/// 2^x within 8e-5 of its value, at least 2^-60: the best cubic on half a power to each side of a whole one.
 #[inline(always)]
 pub(crate) unsafe fn rough_power_of_two<V: Vector>(x: V) -> V {
     // SAFETY: the caller has the features of V.
     unsafe {
-        let whole = x.nearest();
-        let rest = x.minus(whole);
+        let bounded = x.larger(V::splat(-60.0)).smaller(V::splat(60.0));
+        let whole = bounded.nearest();
+        let rest = bounded.minus(whole);
         let mut power = V::splat(0.055_171_773);
         for coefficient in [0.242_611_38, 0.693_260_97, 0.999_928] {
             power = power.times_plus(rest, V::splat(coefficient));

@@ -181,6 +181,11 @@ unsafe impl Integers for Whole {
         unsafe { to.cast::<[u8; 4]>().write(self.0.map(|integer| integer as u8)) }
     }
     #[inline(always)]
+    unsafe fn halves(self) -> [Self; 2] {
+        let bytes = |of: fn(u8) -> u8| self.0.map(|cell| i32::from_ne_bytes(cell.to_ne_bytes().map(of)));
+        [Whole(bytes(|byte| (byte & 15).wrapping_sub(8))), Whole(bytes(|byte| (byte >> 4).wrapping_sub(8)))]
+    }
+    #[inline(always)]
     unsafe fn cells(bytes: [Self; 4]) -> Self {
         let low = |of: usize, lane: usize| bytes[of].0[lane] as u8;
         Whole(std::array::from_fn(|lane| i32::from_ne_bytes([low(0, lane), low(1, lane), low(2, lane), low(3, lane)])))

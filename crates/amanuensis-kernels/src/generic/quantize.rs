@@ -35,27 +35,37 @@ pub(crate) unsafe fn quantize<I: Integers>(job: &Quantize) {
         for row in 0..job.rows {
             let numbers = std::slice::from_raw_parts(job.from.add(row * job.stride), job.inner);
             let to = job.to.add(row * CHUNK_BYTES);
-            *job.scales.add(row) = quantize_row::<I>(numbers, to, job.rows * CHUNK_BYTES, I::OFFSET);
+            *job.scales.add(row) = quantize_row::<I, true>(numbers, to, job.rows * CHUNK_BYTES);
         }
     }
 }
 
-/// One row to bytes, `offset` higher, in whole chunks `step` bytes apart; returns its scale.
+/// One row to bytes, as a left side stores them or as they are, in whole chunks `step` bytes apart; returns its scale.
 #[inline(always)]
-unsafe fn quantize_row<I: Integers>(numbers: &[f32], to: *mut u8, step: usize, offset: i32) -> f32 {
+unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut u8, step: usize) -> f32 {
     let width = I::Floats::WIDTH;
     // SAFETY: reads below the length of the slice, writes whole chunks, as the caller allows.
     unsafe {
         let largest = magnitude::<I::Floats>(numbers);
         // A row of zeros stays one; one of infinities becomes what is not a number, by its scale.
         let inverse = if largest > 0.0 { LARGEST / largest } else { 0.0 };
-        let (inverse, offset) = (I::Floats::splat(inverse), I::splat(offset));
-        let bytes = |numbers: I::Floats| I::nearest(numbers.times(inverse)).plus(offset);
+        let (inverse, offset) = (I::Floats::splat(inverse), I::splat(if LEFT { I::OFFSET } else { 0 }));
         let mut at = 0;
         let mut to = to;
         while at + CHUNK_BYTES <= numbers.len() {
-            for part in (0..CHUNK_BYTES).step_by(width) {
-                bytes(I::Floats::load(numbers.as_ptr().add(at + part))).store_bytes(to.add(part));
+            for part in (0..CHUNK_BYTES).step_by(4 * width) {
+                let from = numbers.as_ptr().add(at + part);
+                let mut four = [offset; 4];
+                for (index, bytes) in four.iter_mut().enumerate() {
+                    *bytes = bytes.plus(I::nearest(I::Floats::load(from.add(index * width)).times(inverse)));
+                }
+                if LEFT {
+                    I::store_left(four, to.add(part));
+                } else {
+                    for (index, bytes) in four.into_iter().enumerate() {
+                        bytes.store_bytes(to.add(part + index * width));
+                    }
+                }
             }
             at += CHUNK_BYTES;
             to = to.add(step);
@@ -64,7 +74,8 @@ unsafe fn quantize_row<I: Integers>(numbers: &[f32], to: *mut u8, step: usize, o
             for part in (0..CHUNK_BYTES).step_by(width) {
                 let left = numbers.len().saturating_sub(at + part);
                 let from = numbers.as_ptr().add((at + part).min(numbers.len()));
-                bytes(I::Floats::load_first(from, left.min(width))).store_bytes(to.add(part));
+                let bytes = I::nearest(I::Floats::load_first(from, left.min(width)).times(inverse)).plus(offset);
+                bytes.store_bytes(to.add(part));
             }
         }
         largest / LARGEST
@@ -79,7 +90,7 @@ pub(crate) unsafe fn weights<I: Integers>(numbers: &[f32], cells: &mut [u32]) ->
     assert!(whole <= cells.len(), "{} cells for {} weights", cells.len(), numbers.len());
     // SAFETY: there is room for whole chunks; the caller has the features of I.
     unsafe {
-        let scale = quantize_row::<I>(numbers, cells.as_mut_ptr().cast(), CHUNK_BYTES, 0);
+        let scale = quantize_row::<I, false>(numbers, cells.as_mut_ptr().cast(), CHUNK_BYTES);
         let sum = if I::OFFSET == 0 { 0 } else { sum_of_bytes::<I>(&cells[..whole]) };
         // A weight that is not a number would pass for a zero; so it shows in every result.
         (scale + taint::<I::Floats>(numbers), sum)
@@ -118,24 +129,28 @@ pub(crate) unsafe fn keys<I: Integers>(job: &Keys) {
         assert!(cells <= bytes.len(), "a head of {} channels", job.size);
         let row = std::slice::from_raw_parts_mut(job.row, 2 * job.size.next_multiple_of(CHUNK_BYTES));
         let (mean, row) = row.split_at_mut(job.size.next_multiple_of(CHUNK_BYTES));
-        let (mean, row) = (&mut mean[..job.size], &mut row[..job.size]);
-        mean.fill(0.0);
-        for position in 0..job.positions {
-            let from = std::slice::from_raw_parts(job.from.add(position * job.stride), job.size);
-            for (sum, number) in mean.iter_mut().zip(from) {
-                *sum += number;
-            }
-        }
-        let count = job.positions.max(1) as f32;
-        mean.iter_mut().for_each(|sum| *sum /= count);
+        let (width, size) = (I::Floats::WIDTH, job.size);
+        let here = |channel: usize| (size - channel).min(width);
+        let count = I::Floats::splat(1.0 / job.positions.max(1) as f32);
         // Zero, or what is not a number if any key holds such: then all scores are such.
-        let taint = mean.iter().sum::<f32>() * 0.0;
-        for position in 0..job.positions {
-            let from = std::slice::from_raw_parts(job.from.add(position * job.stride), job.size);
-            for ((number, from), mean) in row.iter_mut().zip(from).zip(&*mean) {
-                *number = from - mean;
+        let mut taint = 0.0;
+        for channel in (0..size).step_by(width) {
+            let mut sum = I::Floats::splat(0.0);
+            for position in 0..job.positions {
+                let from = job.from.add(position * job.stride + channel);
+                sum = sum.plus(I::Floats::load_first(from, here(channel)));
             }
-            let scale = quantize_row::<I>(row, bytes.as_mut_ptr().cast(), CHUNK_BYTES, 0);
+            let sum = sum.times(count);
+            sum.store(mean.as_mut_ptr().add(channel));
+            taint += sum.sum() * 0.0;
+        }
+        for position in 0..job.positions {
+            for channel in (0..size).step_by(width) {
+                let from = I::Floats::load_first(job.from.add(position * job.stride + channel), here(channel));
+                from.minus(I::Floats::load(mean.as_ptr().add(channel))).store(row.as_mut_ptr().add(channel));
+            }
+            let row = &row[..size];
+            let scale = quantize_row::<I, false>(row, bytes.as_mut_ptr().cast(), CHUNK_BYTES);
             *job.scales.add(position) = scale + taint;
             let to = job.cells.add(position / panel * panel * cells + position % panel);
             for (cell, bytes) in bytes[..cells].iter().enumerate() {

@@ -51,6 +51,12 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn nearest(self) -> Self;
     /// `self * 2^power` for whole powers between -126 and 127.
     unsafe fn times_power_of_two(self, power: Self) -> Self;
+    /// 2^self within 8e-5 of its value, zero (or as good as zero) far below.
+    #[inline(always)]
+    unsafe fn rough_power_of_two(self) -> Self {
+        // SAFETY: the caller has the features of this type.
+        unsafe { super::pointwise::rough_power_of_two(self) }
+    }
     /// `self` where `key >= bound`, zero elsewhere.
     unsafe fn where_at_least(self, key: Self, bound: Self) -> Self;
     /// The first `count` numbers of self, those of `other` behind them.

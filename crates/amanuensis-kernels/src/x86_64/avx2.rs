@@ -171,6 +171,15 @@ macro_rules! integers_of_256_bits {
             }
         }
         #[inline(always)]
+        unsafe fn halves(self) -> [Self; 2] {
+            unsafe {
+                let (half, eight) = (_mm256_set1_epi8(0x0f), _mm256_set1_epi8(8));
+                let lower = _mm256_and_si256(self.0, half);
+                let upper = _mm256_and_si256(_mm256_srli_epi32::<4>(self.0), half);
+                [Self(_mm256_sub_epi8(lower, eight)), Self(_mm256_sub_epi8(upper, eight))]
+            }
+        }
+        #[inline(always)]
         unsafe fn cells(bytes: [Self; 4]) -> Self {
             unsafe {
                 let low = _mm256_set1_epi32(0xff);

@@ -91,6 +91,18 @@ unsafe impl Vector for Wide {
     unsafe fn times_power_of_two(self, power: Self) -> Self {
         unsafe { Wide(_mm512_scalef_ps(self.0, power.0)) }
     }
+    /// The best cubic on one whole power, 7.5e-5: the instruction that scales rounds down, and so must what is left.
+    #[inline(always)]
+    unsafe fn rough_power_of_two(self) -> Self {
+        unsafe {
+            let rest = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(self.0);
+            let mut power = _mm512_set1_ps(0.078_024_49);
+            for coefficient in [0.226_067_2, 0.695_833_5, 0.999_925_2] {
+                power = _mm512_fmadd_ps(power, rest, _mm512_set1_ps(coefficient));
+            }
+            Wide(_mm512_scalef_ps(power, self.0))
+        }
+    }
     #[inline(always)]
     unsafe fn where_at_least(self, key: Self, bound: Self) -> Self {
         unsafe { Wide(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(key.0, bound.0), self.0)) }
@@ -154,6 +166,28 @@ macro_rules! integers_of_512_bits {
         #[inline(always)]
         unsafe fn store_bytes(self, to: *mut u8) {
             unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(self.0)) }
+        }
+        #[inline(always)]
+        unsafe fn store_left(of: [Self; 4], to: *mut u8) {
+            unsafe {
+                let [first, second, third, fourth] = of.map(|integers| integers.0);
+                let low = _mm512_packs_epi32(first, second);
+                let high = _mm512_packs_epi32(third, fourth);
+                let bytes =
+                    if Self::OFFSET == 0 { _mm512_packs_epi16(low, high) } else { _mm512_packus_epi16(low, high) };
+                // Packing goes by quarters of a register: every fourth cell belongs to the same of the four.
+                let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+                _mm512_storeu_si512(to.cast(), _mm512_permutexvar_epi32(order, bytes));
+            }
+        }
+        #[inline(always)]
+        unsafe fn halves(self) -> [Self; 2] {
+            unsafe {
+                let (half, eight) = (_mm512_set1_epi8(0x0f), _mm512_set1_epi8(8));
+                let lower = _mm512_and_si512(self.0, half);
+                let upper = _mm512_and_si512(_mm512_srli_epi32::<4>(self.0), half);
+                [Self(_mm512_sub_epi8(lower, eight)), Self(_mm512_sub_epi8(upper, eight))]
+            }
         }
         #[inline(always)]
         unsafe fn cells(bytes: [Self; 4]) -> Self {

@@ -10,6 +10,7 @@ use super::CpuModel;
 use super::lanes::{Lane, Lanes};
 use super::layers::{FeedForward, Norm, SelfAttention, linear};
 use super::precisions::Precisions;
+use super::workspace::Workspace;
 use crate::backend::{BackendError, CrossAttention, Decoding, Encoded, Feed, Logits, Stage, Work};
 use crate::model::{Dims, ModelError, Weights};
 
@@ -87,26 +88,31 @@ impl Decoder {
         })
     }
 
-    /// Keys and values of everything that was heard.
+    /// Keys and values of everything that was heard, in `rooms` as far as there are any.
     pub(super) fn listen(
         &self,
         region: &mut Region<'_>,
+        workspace: &mut Workspace,
+        mut rooms: Heard,
         encoded: &Encoded,
         work: &Work<'_>,
     ) -> Result<Heard, BackendError> {
         let size = self.audio_context * self.audio_width;
         assert_eq!(encoded.values.len(), encoded.windows * size, "encoded windows of another model");
-        let mut projected = vec![0.0; self.audio_context * 2 * self.width];
-        let mut listen = |window: &[f32], layer: &Layer| {
-            work.proceed()?;
-            region.linear(window, None, &layer.cross_keys_values, Epilogue::Store, &mut projected);
-            let mut keys_values =
-                KeysValues::with(region.kernels(), self.precision, self.heads, self.head_width, self.audio_context);
-            keys_values.fill(region, &projected);
-            Ok(keys_values)
+        let projected = workspace.three.ensure(self.audio_context * 2 * self.width);
+        let kernels = region.kernels();
+        let (heads, width, capacity) = (self.heads, self.head_width, self.audio_context);
+        let room = || KeysValues::with(kernels, self.precision, heads, width, capacity);
+        let mut listen = |window: &[f32]| {
+            let mut room = rooms.pop().unwrap_or_else(|| self.layers.iter().map(|_| room()).collect());
+            for (layer, keys_values) in self.layers.iter().zip(&mut room) {
+                work.proceed()?;
+                region.linear(window, None, &layer.cross_keys_values, Epilogue::Store, projected);
+                keys_values.fill(region, projected);
+            }
+            Ok(room)
         };
-        let windows = encoded.values.chunks_exact(size);
-        windows.map(|window| self.layers.iter().map(|layer| listen(window, layer)).collect()).collect()
+        encoded.values.chunks_exact(size).map(&mut listen).collect()
     }
 }
 
@@ -119,7 +125,16 @@ pub(super) struct CpuDecoding<'a> {
 
 impl<'a> CpuDecoding<'a> {
     pub(super) fn new(model: &'a CpuModel, heard: Heard) -> Self {
-        CpuDecoding { model, heard, lanes: Lanes::default() }
+        let lanes = Lanes::with(std::mem::take(&mut model.rooms().lanes));
+        CpuDecoding { model, heard, lanes }
+    }
+}
+
+impl Drop for CpuDecoding<'_> {
+    fn drop(&mut self) {
+        let mut rooms = self.model.rooms();
+        rooms.heard.append(&mut self.heard);
+        rooms.lanes.append(&mut self.lanes.leave());
     }
 }
 
@@ -156,7 +171,10 @@ impl Decoding for CpuDecoding<'_> {
         }
         attention.prepare(feeds.len(), heads.len(), decoder.audio_context);
         let mut kept = Kept { heads, attention };
-        self.model.team().enter(|region| decoder.run(region, lanes, &self.heard, feeds, logits, &mut kept, work))?;
+        self.model
+            .bench()
+            .team
+            .enter(|region| decoder.run(region, lanes, &self.heard, feeds, logits, &mut kept, work))?;
         work.receipt.ran_on(&self.model.device);
         Ok(())
     }

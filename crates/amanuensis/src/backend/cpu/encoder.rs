@@ -6,6 +6,7 @@ use amanuensis_kernels::{Epilogue, PackedMatrix, Precision, Region, StoredMatrix
 
 use super::layers::{FeedForward, Norm, SelfAttention, vector};
 use super::precisions::Precisions;
+use super::workspace::Workspace;
 use crate::backend::{BackendError, Stage, Work};
 use crate::mel::Mel;
 use crate::model::{CONVOLUTION_WINDOW as TAPS, Dims, ModelError, Weights};
@@ -71,6 +72,7 @@ impl Encoder {
     pub(super) fn run(
         &self,
         region: &mut Region<'_>,
+        workspace: &mut Workspace,
         mel: &Mel,
         out: &mut [f32],
         work: &mut Work<'_>,
@@ -79,33 +81,43 @@ impl Encoder {
         let mut since = Instant::now();
 
         // Both convolutions look one frame ahead and back, so both inputs have a row of zeros at each end.
-        let mut padded = vec![0.0; (mel.frames + 2) * mel.bins];
+        let Workspace { padded, once, x, three } = workspace;
+        let padded = padded.ensure((mel.frames + 2) * mel.bins);
         padded[mel.bins..][..mel.values.len()].copy_from_slice(&mel.values);
-        let mut once = vec![0.0; (mel.frames + 2) * width];
-        region.convolution(&padded, &self.stem[0], 1, None, &mut once[width..][..mel.frames * width]);
-        let mut x = vec![0.0; context * width];
-        region.convolution(&once, &self.stem[1], 2, Some(&self.positions), &mut x);
+        clear_ends(padded, mel.bins);
+        let once = once.ensure((mel.frames + 2) * width);
+        region.convolution(padded, &self.stem[0], 1, None, &mut once[width..][..mel.frames * width]);
+        clear_ends(once, width);
+        let x = x.ensure(context * width);
+        region.convolution(once, &self.stem[1], 2, Some(&self.positions), x);
         work.receipt.lap(Stage::Stem, &mut since);
-        work.show(Stage::Stem, &x);
+        work.show(Stage::Stem, x);
 
-        let mut queries_keys_values = vec![0.0; context * 3 * width];
-        let mut attended = vec![0.0; context * width];
+        let three = three.ensure(context * 3 * width);
+        let attended = &mut once[..context * width];
         for (index, layer) in self.layers.iter().enumerate() {
             work.proceed()?;
-            let SelfAttention { norm, queries_keys_values: three, out } = &layer.attention;
-            region.linear(&x, norm.first(), three, Epilogue::Store, &mut queries_keys_values);
-            region.self_attention(self.precision, &queries_keys_values, self.heads, self.head_width, &mut attended);
-            region.linear(&attended, None, out, Epilogue::Add, &mut x);
+            let SelfAttention { norm, queries_keys_values, out } = &layer.attention;
+            region.linear(x, norm.first(), queries_keys_values, Epilogue::Store, three);
+            region.self_attention(self.precision, three, self.heads, self.head_width, attended);
+            region.linear(attended, None, out, Epilogue::Add, x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
 
-            layer.feed_forward.apply(region, &mut x);
+            layer.feed_forward.apply(region, x);
             work.receipt.lap(Stage::EncoderFeedForward(index), &mut since);
-            work.show(Stage::EncoderFeedForward(index), &x);
+            work.show(Stage::EncoderFeedForward(index), x);
         }
-        self.norm.apply(region, &x, out);
+        self.norm.apply(region, x, out);
         work.receipt.lap(Stage::EncoderNorm, &mut since);
         Ok(())
     }
+}
+
+/// Zeros in the first and the last row.
+fn clear_ends(rows: &mut [f32], width: usize) {
+    let end = rows.len() - width;
+    rows[..width].fill(0.0);
+    rows[end..].fill(0.0);
 }
 
 /// A convolution over time as a matrix of `[outputs][tap][channel]`, to be laid over neighbouring frames.

@@ -20,6 +20,17 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
+    /// No lanes, but the room of others.
+    pub(super) fn with(spare: Vec<Vec<KeysValues>>) -> Self {
+        Lanes { live: Vec::new(), spare }
+    }
+
+    /// Ends all lanes; what is left is their room.
+    pub(super) fn leave(&mut self) -> Vec<Vec<KeysValues>> {
+        self.spare.extend(self.live.drain(..).map(|lane| lane.seen));
+        std::mem::take(&mut self.spare)
+    }
+
     /// One empty lane for each window; `room` makes the keys and values of a lane where no old ones are left.
     pub(super) fn start(&mut self, windows: &[usize], room: impl Fn() -> Vec<KeysValues>) {
         self.spare.extend(self.live.drain(..).map(|lane| lane.seen));

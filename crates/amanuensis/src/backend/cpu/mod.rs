@@ -5,6 +5,7 @@ mod encoder;
 mod lanes;
 mod layers;
 mod precisions;
+mod workspace;
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use crate::model::{Dims, ModelFile};
 use decoder::{CpuDecoding, Decoder};
 use encoder::Encoder;
 use precisions::Precisions;
+use workspace::{Rooms, Workspace};
 
 /// The backend that runs on the processor itself.
 pub struct Cpu {
@@ -67,7 +69,15 @@ impl Backend for Cpu {
         })?;
         file.weights.release();
         let device = describe(kernels, self.compute, team.threads());
-        Ok(Box::new(CpuModel { dims: file.dims, device, kernels, team: Mutex::new(team), encoder, decoder }))
+        Ok(Box::new(CpuModel {
+            dims: file.dims,
+            device,
+            kernels,
+            bench: Mutex::new(Bench { team, workspace: Workspace::default() }),
+            rooms: Mutex::default(),
+            encoder,
+            decoder,
+        }))
     }
 }
 
@@ -76,15 +86,26 @@ struct CpuModel {
     dims: Dims,
     device: String,
     kernels: &'static Kernels,
-    team: Mutex<Team>,
+    bench: Mutex<Bench>,
+    rooms: Mutex<Rooms>,
     encoder: Encoder,
     decoder: Decoder,
 }
 
+/// Who computes, and what it is done in.
+struct Bench {
+    team: Team,
+    workspace: Workspace,
+}
+
 impl CpuModel {
-    /// The team, for one pass or step. A panic in an earlier pass leaves nothing half done in it.
-    fn team(&self) -> MutexGuard<'_, Team> {
-        self.team.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The bench, for one pass or step. A panic in an earlier pass leaves nothing half done on it.
+    fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,9 +122,10 @@ impl Model for CpuModel {
         }
         let size = self.dims.audio_context * self.dims.audio_width;
         let mut values = vec![0.0; windows.len() * size];
-        self.team().enter(|region| {
+        let Bench { team, workspace } = &mut *self.bench();
+        team.enter(|region| {
             for (window, out) in windows.iter().zip(values.chunks_exact_mut(size)) {
-                self.encoder.run(region, window, out, work)?;
+                self.encoder.run(region, workspace, window, out, work)?;
                 work.receipt.windows += 1;
             }
             Ok::<_, BackendError>(())
@@ -118,7 +140,9 @@ impl Model for CpuModel {
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
         let mut since = Instant::now();
-        let cross = self.team().enter(|region| self.decoder.listen(region, encoded, work))?;
+        let rooms = std::mem::take(&mut self.rooms().heard);
+        let Bench { team, workspace } = &mut *self.bench();
+        let cross = team.enter(|region| self.decoder.listen(region, workspace, rooms, encoded, work))?;
         work.receipt.lap(Stage::CrossKeysValues, &mut since);
         work.receipt.ran_on(&self.device);
         Ok(Box::new(CpuDecoding::new(self, cross)))

@@ -1,0 +1,81 @@
+//! `bench`: how long a model takes here for fixed pieces of work, and what the kernels reach.
+
+mod kernels;
+mod report;
+mod statistics;
+mod subject;
+mod usage;
+mod work;
+
+use std::num::NonZeroUsize;
+
+use amanuensis::backend::cpu::Cpu;
+use amanuensis::backend::{Availability, Backend};
+use amanuensis::model::Source;
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::{Stop, load};
+use crate::args::{Bench, BenchPart, Device};
+use crate::console;
+use crate::evaluation::memory::peak_resident_bytes;
+use crate::values::Threads;
+use report::Report;
+use statistics::Summary;
+use subject::Subject;
+use usage::Meter;
+
+pub(super) fn run(asked: &Bench) -> Result<u8, Stop> {
+    match &asked.part {
+        Some(BenchPart::Kernels(asked)) => kernels::run(asked),
+        None => model(asked),
+    }
+}
+
+/// Measures a model.
+fn model(asked: &Bench) -> Result<u8, Stop> {
+    let source = Source::resolve(load::name(&asked.model)).map_err(anyhow::Error::new)?;
+    let threads = threads(asked.model.computing.threads);
+    let compute = asked.model.computing.compute_type;
+    let backend = match asked.model.computing.device {
+        // The processor is the fastest device that this program is built for.
+        Device::Auto | Device::Cpu => Cpu::new(Some(threads), compute),
+    };
+    let (Availability::Ready(device) | Availability::Absent(device)) = backend.probe();
+    let mut subject = Subject::new(source, backend);
+    let meter = Meter::start();
+    let mut measures = Vec::new();
+    for measure in chosen(&asked.only) {
+        let times = subject.measure(measure, asked.iterations.get() as usize);
+        let times = times.with_context(|| format!("cannot measure {}", measure.name()))?;
+        measures.extend(Summary::of(&times).map(|summary| (measure, summary)));
+    }
+    let report = Report {
+        model: subject.loaded()?.file.name.clone(),
+        device,
+        threads: threads.get(),
+        compute_type: compute.name(),
+        peak_memory_bytes: peak_resident_bytes(),
+        usage: meter.read(threads.get()),
+        tokens_per_second: report::tokens_per_second(&measures),
+        realtime: report::realtime(&measures),
+        measures,
+    };
+    if asked.json {
+        let json = serde_json::to_string(&report).context("the report cannot be written as JSON")?;
+        console::print(format_args!("{json}"))?;
+    } else {
+        console::print(format_args!("{}", report::text(&report)))?;
+    }
+    Ok(0)
+}
+
+/// All values, or those that are asked for, in the order of all.
+fn chosen<T: ValueEnum + PartialEq>(only: &[T]) -> Vec<T> {
+    T::value_variants().iter().filter(|value| only.is_empty() || only.contains(value)).cloned().collect()
+}
+
+/// As many threads as asked for, or one for every core.
+fn threads(asked: Threads) -> NonZeroUsize {
+    asked.0.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
