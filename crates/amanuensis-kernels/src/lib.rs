@@ -41,6 +41,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod affinity;
 mod attention;
 mod feed_forward;
 mod generic;
@@ -62,6 +63,7 @@ mod team;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use affinity::PINNING_VARIABLE;
 pub use attention::{AttentionWeights, Query};
 pub use isa::{ISA_VARIABLE, Isa, UnsupportedIsa};
 pub use kernels::Kernels;

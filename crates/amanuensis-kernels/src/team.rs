@@ -15,7 +15,9 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
+use crate::affinity;
 use crate::heads::Heads;
 use crate::kernels::Kernels;
 use crate::memory::{AlignedBuffer, Shelf};
@@ -28,6 +30,11 @@ const LINGER: u32 = 4_000;
 /// Polls with the core given away after which a worker sleeps although the region is open (the caller is busy with
 /// something sequential); a few milliseconds.
 const YIELDS: u32 = 4_000;
+
+/// How long a worker calculates before it offers its core to others, between two blocks. Who waits for the core then gets
+/// it there and not in the middle of a block that the whole team waits for. Below the 4 ms after which common kernels take a
+/// core away; on a core of its own the offer costs half a microsecond.
+const TURN: Duration = Duration::from_millis(3);
 
 /// What the threads do: `work(lane, block)`, lane 0 being the caller.
 type Work<'a> = dyn Fn(usize, usize) + Sync + 'a;
@@ -42,7 +49,7 @@ pub struct Team {
     /// One working buffer per thread, kept from region to region.
     lanes: Vec<Lane>,
     pub(crate) scratch: Scratch,
-    /// Where the matrices lie that this team packs.
+    /// What the weights of a model and what it keeps lie on.
     pub(crate) shelf: Shelf,
 }
 
@@ -128,10 +135,15 @@ impl Shared {
 
     fn worker(&self, lane: usize) {
         let mut polls = 0;
+        let mut since = Instant::now();
         while !self.stop.load(Relaxed) {
             if let Some(block) = self.claim() {
                 self.run(lane, block);
                 polls = 0;
+                if since.elapsed() >= TURN {
+                    std::thread::yield_now();
+                    since = Instant::now();
+                }
                 continue;
             }
             polls += 1;
@@ -143,6 +155,7 @@ impl Shared {
             } else {
                 self.sleep();
                 polls = 0;
+                since = Instant::now();
             }
         }
     }
@@ -175,10 +188,16 @@ impl Team {
             panic: Mutex::new(None),
         });
         let mut workers = Vec::new();
+        let processors = affinity::for_workers(threads.get()).unwrap_or_default();
         for lane in 1..threads.get() {
             let shared = Arc::clone(&shared);
+            let own = processors.get(lane - 1).copied();
             let builder = std::thread::Builder::new().name(format!("kernels-{lane}"));
-            match builder.spawn(move || shared.worker(lane)) {
+            let life = move || {
+                own.into_iter().for_each(affinity::stay_on);
+                shared.worker(lane);
+            };
+            match builder.spawn(life) {
                 Ok(worker) => workers.push(worker),
                 Err(_) => break,
             }

@@ -62,7 +62,10 @@ impl Rounds<'_> {
                 continue;
             }
             let encoded = self.means.model.encode(&mels, work)?;
+            drop(mels);
             let mut decoding = self.means.model.begin(&encoded, work)?;
+            // Megabytes for each window, of which the decoder has taken what it needs.
+            drop(encoded);
             self.languages(&turns, courses, &mut *decoding, work)?;
             let said = self.decode(&turns, courses, &mut *decoding, work)?;
             self.heed(&turns, courses, &said, &mut *decoding, work)?;
