@@ -95,7 +95,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 right: job.keys.add(first / panel * panel * cells),
                 panel_stride: panel * cells,
                 panels: here.div_ceil(panel),
-                in_order: true,
+                in_order: rows <= FEW_ROWS,
                 starts: if job.key_starts.is_null() { job.key_starts } else { job.key_starts.add(first) },
                 column_scales: job.key_scales.add(first),
                 out: scores,
@@ -127,7 +127,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 right: job.values.add(first / 4 * panel),
                 panel_stride: panel * (job.capacity / 4),
                 panels: channels / panel,
-                in_order: true,
+                in_order: rows <= FEW_ROWS,
                 starts: if job.value_starts.is_null() {
                     job.value_starts
                 } else {
@@ -157,6 +157,10 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
         }
     }
 }
+
+/// Up to so many rows a block takes less time than its keys and values take to come from memory. With more they come from
+/// the second cache, where other rows have brought them.
+const FEW_ROWS: usize = 6;
 
 /// What is known of every row so far.
 struct State {
