@@ -23,8 +23,8 @@ pub(crate) const CHUNK: usize = 16;
 /// How many inner indices ahead. A step of a full tile takes 24 cycles where one multiply-add is done a cycle; the third
 /// cache is 100 to 200 cycles away, memory 400.
 const AHEAD: usize = 32;
-/// The same where panels are read in order and only once. Measured: keys and values of 8 windows from memory at 39 GB/s
-/// with two threads; 33 with nothing fetched, 35 with four times as far, 31 with a quarter.
+/// The same where panels are read in order and only once. Measured with two threads and keys and values of 16 windows:
+/// 33 GB/s; 28 with nothing fetched, 27 with four times as far or a quarter.
 const FAR: usize = 64;
 
 /// Outputs per packed panel.
