@@ -151,11 +151,11 @@ fn two_compute_types_are_set_beside_each_other() {
 
 #[test]
 fn a_gate_that_is_not_passed_is_a_failure_where_it_is_asked_for() {
-    // Nothing to hear, nothing measured: the gate has no ground to pass on.
+    // Less than a frame of sound and no word in it: nothing is measured, and on nothing the gate does not pass.
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("empty.raw"), b"").unwrap();
+    fs::write(folder.path().join("short.raw"), [0; 200]).unwrap();
     let path = folder.path().join("manifest.jsonl");
-    fs::write(&path, "{\"file\": \"empty.raw\", \"language\": \"en\"}\n").unwrap();
+    fs::write(&path, "{\"file\": \"short.raw\", \"language\": \"en\"}\n").unwrap();
     let flags = ["--raw", "s16le", "--against", "f32"];
     for (more, expected) in [(&[][..], 0), (&["--gate"][..], 1)] {
         let output = eval(&path, &[&flags[..], more].concat());
