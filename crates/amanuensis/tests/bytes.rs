@@ -17,10 +17,10 @@ const COSINE: f64 = 0.999;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// The share of words whose times stay within a position of the encoder, 20 ms. Measured: 94 of 100 words of the demo
-/// model and all of the other, with every instruction set; one sentence aligned otherwise moves several words, so a
-/// sentence's worth is left.
-const STEADY: [(&str, f64); 2] = [("demo", 0.85), ("std", 0.95)];
+/// The share of words whose times stay within a position of the encoder, 20 ms. Measured: 94 and 100 of 100 with the kernels
+/// of AVX-512 VNNI, 98 and 98 with those of AVX2. A sentence that is aligned otherwise moves several words, so there is room
+/// for one.
+const STEADY: f64 = 0.88;
 
 const SENTENCES: [&str; 12] = [
     "short_00.wav",
@@ -76,7 +76,7 @@ fn cosine(one: &[f32], other: &[f32]) -> f64 {
 #[test]
 fn sentences_read_the_same_in_bytes_with_most_words_at_the_same_times() {
     let Some(shared) = shared() else { return };
-    for (name, share) in STEADY {
+    for name in ["demo", "std"] {
         let source = Source::Path(model_folder(name, Some(&shared)));
         let load = |compute| Engine::load(&source, &Setup { compute, ..Setup::default() }).expect("an engine");
         let (exact, bytes) = (load(ComputeType::F32), load(ComputeType::Int8));
@@ -94,7 +94,7 @@ fn sentences_read_the_same_in_bytes_with_most_words_at_the_same_times() {
             }
         }
         assert!(words > 90, "{name}: {words} words");
-        assert!(steady as f64 >= share * words as f64, "{name}: {steady} of {words} words within 20 ms");
+        assert!(steady as f64 >= STEADY * words as f64, "{name}: {steady} of {words} words within 20 ms");
     }
 }
 
