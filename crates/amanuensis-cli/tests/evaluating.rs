@@ -128,3 +128,39 @@ fn translation_is_compared_with_the_translation() {
     assert_eq!(found["files"][0]["words"]["reference"], 3);
     assert_eq!(found["files"][0]["normalizer"], "english");
 }
+
+#[test]
+fn two_compute_types_are_set_beside_each_other() {
+    let all = samples().join("manifest.jsonl");
+    let flags = ["--only", "english.wav", "--word-timestamps", "--against", "f32"];
+    let output = eval(&all, &[&flags[..], &["--compute-type", "int8", "--json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found = evaluation(&output);
+    let gate = &found["gate"];
+    assert_eq!((gate["compute_type"].as_str(), gate["against"].as_str()), (Some("int8"), Some("f32")));
+    assert_eq!((gate["words"]["reference"].as_u64(), gate["same_texts"].as_u64()), (Some(7), Some(1)));
+    let cosine = found["files"][0]["against"]["cosines"][0].as_f64().unwrap();
+    assert!(cosine > 0.999 && cosine < 1.0, "{cosine}");
+    assert_eq!(gate["word_times"]["words"], 7);
+    let table = eval(&all, &[&flags[..], &["--compute-type", "f32", "--gate"]].concat());
+    assert_eq!(table.status.code(), Some(0), "{}", text(&table.stdout));
+    let last = text(&table.stdout).lines().last().unwrap();
+    assert!(last.starts_with("gate passed: word error points 0.00000"), "{last}");
+    assert!(last.contains("smallest cosine 1.00000") && last.contains("words within 20 ms 1.00000"), "{last}");
+}
+
+#[test]
+fn a_gate_that_is_not_passed_is_a_failure_where_it_is_asked_for() {
+    // Less than a frame of sound and no word in it: nothing is measured, and on nothing the gate does not pass.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("short.raw"), [0; 200]).unwrap();
+    let path = folder.path().join("manifest.jsonl");
+    fs::write(&path, "{\"file\": \"short.raw\", \"language\": \"en\"}\n").unwrap();
+    let flags = ["--raw", "s16le", "--against", "f32"];
+    for (more, expected) in [(&[][..], 0), (&["--gate"][..], 1)] {
+        let output = eval(&path, &[&flags[..], more].concat());
+        assert_eq!(output.status.code(), Some(expected), "{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(text(&output.stdout).contains("\ngate not passed: "), "{}", text(&output.stdout));
+    }
+    assert_eq!(eval(&path, &["--gate"]).status.code(), Some(2), "there is no gate without --against");
+}

@@ -93,6 +93,11 @@ impl Engine {
         self.model.dims()
     }
 
+    /// The model on its device, for what is asked of it window by window.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
     /// The vocabulary of the model.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer

@@ -17,7 +17,12 @@ const COSINE: f64 = 0.999;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-const SENTENCES: [&str; 14] = [
+/// The share of words whose times stay within a position of the encoder, 20 ms. Measured: 94 and 100 of 100 with the kernels
+/// of AVX-512 VNNI, 98 and 98 with those of AVX2. A sentence that is aligned otherwise moves several words, so there is room
+/// for one.
+const STEADY: f64 = 0.88;
+
+const SENTENCES: [&str; 12] = [
     "short_00.wav",
     "short_01.wav",
     "short_02.wav",
@@ -30,9 +35,10 @@ const SENTENCES: [&str; 14] = [
     "short_09.wav",
     "short_10.wav",
     "short_11.wav",
-    "packed_0.wav",
-    "packed_1.wav",
 ];
+
+/// Sound that fills most of a window.
+const FULL: [&str; 2] = ["packed_0.wav", "packed_1.wav"];
 
 #[test]
 fn windows_sound_the_same_in_bytes() {
@@ -41,10 +47,9 @@ fn windows_sound_the_same_in_bytes() {
         let file = model::open(&Source::Path(model_folder(name, Some(&shared)))).expect("a model");
         let load = |compute| Cpu::new(None, compute).load(&file).expect("a model on the CPU");
         let (exact, bytes) = (load(ComputeType::F32), load(ComputeType::Int8));
-        for sound in SENTENCES {
+        for sound in SENTENCES.into_iter().chain(FULL) {
             let mel = window(&file, &shared.join("audio").join(sound));
             let cosine = cosine(&encode(&*exact, &mel), &encode(&*bytes, &mel));
-            eprintln!("{name} {sound}: cosine {cosine:.6}");
             assert!(cosine > COSINE, "{name} {sound}: {cosine}");
         }
     }
@@ -69,38 +74,27 @@ fn cosine(one: &[f32], other: &[f32]) -> f64 {
 }
 
 #[test]
-fn sentences_read_the_same_in_bytes_with_words_at_the_same_times() {
+fn sentences_read_the_same_in_bytes_with_most_words_at_the_same_times() {
     let Some(shared) = shared() else { return };
     for name in ["demo", "std"] {
-        let load = |compute| {
-            let source = Source::Path(model_folder(name, Some(&shared)));
-            Engine::load(&source, &Setup { compute, ..Setup::default() }).expect("an engine")
-        };
+        let source = Source::Path(model_folder(name, Some(&shared)));
+        let load = |compute| Engine::load(&source, &Setup { compute, ..Setup::default() }).expect("an engine");
         let (exact, bytes) = (load(ComputeType::F32), load(ComputeType::Int8));
-        let (mut words, mut moved, mut texts, mut different) = (0, 0, 0, 0);
+        let options = Options { words: Some(Default::default()), ..Options::default() };
+        let (mut words, mut steady) = (0, 0);
         for sound in SENTENCES {
-            let transcribe = |engine: &Engine| {
-                let options = Options { words: Some(Default::default()), ..Options::default() };
-                engine
-                    .transcribe(&open(&shared.join("audio").join(sound)), &options, &mut Control::new())
-                    .expect("text")
-            };
-            let (exact, bytes) = (transcribe(&exact), transcribe(&bytes));
-            texts += 1;
-            if text(&exact) != text(&bytes) {
-                eprintln!("{name} {sound}:\n  f32  {}\n  int8 {}", text(&exact), text(&bytes));
-                different += 1;
-                continue;
-            }
+            let recording = open(&shared.join("audio").join(sound));
+            let transcribe = |engine: &Engine| engine.transcribe(&recording, &options, &mut Control::new());
+            let (exact, bytes) = (transcribe(&exact).expect("text"), transcribe(&bytes).expect("text"));
+            assert_eq!(text(&exact), text(&bytes), "{name} {sound}");
             for (exact, bytes) in times(&exact).into_iter().zip(times(&bytes)) {
                 words += 1;
-                if (exact.0 - bytes.0).abs() > 0.0201 || (exact.1 - bytes.1).abs() > 0.0201 {
-                    eprintln!("{name} {sound}: {exact:?} {bytes:?}");
-                    moved += 1;
-                }
+                let near = |one: f64, other: f64| (one - other).abs() < 0.0201;
+                steady += usize::from(near(exact.0, bytes.0) && near(exact.1, bytes.1));
             }
         }
-        eprintln!("{name}: {different} of {texts} texts differ; {moved} of {words} words moved by more than 20 ms");
+        assert!(words > 90, "{name}: {words} words");
+        assert!(steady as f64 >= STEADY * words as f64, "{name}: {steady} of {words} words within 20 ms");
     }
 }
 

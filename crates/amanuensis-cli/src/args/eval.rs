@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use amanuensis::backend::ComputeType;
 use clap::{Args, ValueEnum};
 
 use super::{Model, Sound, Wish};
@@ -33,6 +34,15 @@ pub(crate) struct Eval {
     /// Detect each language instead of taking the manifest's
     #[arg(long, conflicts_with = "language")]
     pub(crate) detect_language: bool,
+
+    /// Also transcribe everything with this compute type, and set what differs beside each other: error rates, texts,
+    /// what the encoder makes of every window and, with --word-timestamps, the times of words
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) against: Option<ComputeType>,
+
+    /// End with exit code 1 when what --against measures is not within the limits of the quality gate
+    #[arg(long, requires = "against")]
+    pub(crate) gate: bool,
 
     /// Print JSON
     #[arg(long)]

@@ -1,5 +1,6 @@
-//! From `--model`, `--device` and `--threads` to an engine.
+//! From `--model`, `--device`, `--threads` and `--compute-type` to an engine.
 
+use amanuensis::backend::ComputeType;
 use amanuensis::model::Source;
 use amanuensis::{Engine, Setup};
 use anyhow::Context;
@@ -18,19 +19,25 @@ pub(super) fn name(asked: &Model) -> &str {
     })
 }
 
-/// Loads the model asked for.
+/// Loads the model asked for, and says what is odd about it.
 pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
-    let name = name(asked);
-    let setup = match asked.computing.device {
-        // The processor is the fastest device that this program is built for.
-        Device::Auto | Device::Cpu => {
-            Setup { threads: asked.computing.threads.0, compute: asked.computing.compute_type }
-        }
-    };
-    let source = Source::resolve(name)?;
-    let engine = Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))?;
+    let engine = computed(asked, name(asked), asked.computing.compute_type)?;
     for warning in engine.warnings() {
         say!("warning: {warning}");
     }
     Ok(engine)
+}
+
+/// Loads the model asked for once more, to be computed as `compute` says. What is odd about it has been said.
+pub(super) fn engine_beside(asked: &Model, compute: ComputeType) -> anyhow::Result<Engine> {
+    computed(asked, asked.model.as_deref().unwrap_or(DEMO), compute)
+}
+
+fn computed(asked: &Model, name: &str, compute: ComputeType) -> anyhow::Result<Engine> {
+    let setup = match asked.computing.device {
+        // The processor is the fastest device that this program is built for.
+        Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0, compute },
+    };
+    let source = Source::resolve(name)?;
+    Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))
 }

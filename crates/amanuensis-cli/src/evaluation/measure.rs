@@ -1,9 +1,11 @@
 //! The figures of one recording and of all of them together.
 
 use amanuensis::Transcript;
+use amanuensis::backend::ComputeType;
 use amanuensis::segments::Provenance;
 use serde::Serialize;
 
+use super::against::{Beside, Gate};
 use super::edit::Edits;
 use super::manifest::Entry;
 use super::normalize::{Normalizer, Spelling};
@@ -76,6 +78,9 @@ pub(crate) struct Measured {
     /// How the transcript came about, where it says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) provenance: Option<Provenance>,
+    /// The same recording computed otherwise, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) against: Option<Beside>,
     #[serde(skip)]
     pub(crate) times: Option<TimeErrors>,
 }
@@ -119,6 +124,7 @@ pub(crate) fn measure(
         warnings,
         heard,
         provenance: transcript.provenance.clone(),
+        against: None,
         times,
     }
 }
@@ -158,20 +164,32 @@ pub(crate) struct Evaluation {
     /// How British and American spellings were made the same, where a text is English: `rules`, or a table's path.
     pub(crate) spelling: String,
     pub(crate) total: Total,
+    /// How far all are from what they are when computed otherwise, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gate: Option<Gate>,
     pub(crate) invented: Vec<Invented>,
     pub(crate) failed: Vec<Failed>,
     pub(crate) files: Vec<Measured>,
 }
 
 impl Evaluation {
-    /// Puts the recordings together.
-    pub(crate) fn new(model: &str, spelling: &Spelling, files: Vec<Measured>, failed: Vec<Failed>) -> Self {
+    /// Puts the recordings together; `against` are the compute types of the model and of what it is set beside.
+    pub(crate) fn new(
+        model: &str,
+        spelling: &Spelling,
+        against: Option<(ComputeType, ComputeType)>,
+        files: Vec<Measured>,
+        failed: Vec<Failed>,
+    ) -> Self {
+        let total = total(&files);
+        let gate = against.map(|(this, other)| Gate::new(this, other, &total.words, &files));
         let invented = files.iter().filter(|file| file.words.reference == 0 && file.words.edits.insertions > 0);
         Evaluation {
             program: format!("amanuensis {}", env!("CARGO_PKG_VERSION")),
             model: model.to_owned(),
             spelling: spelling.name().to_owned(),
-            total: total(&files),
+            total,
+            gate,
             invented: invented.map(|file| Invented { file: file.file.clone(), text: file.heard.clone() }).collect(),
             failed,
             files,
@@ -237,7 +255,7 @@ mod tests {
             measured("c.wav", "", " Thank you."),
         ];
         assert_eq!(files[0].words.rate, Some(0.0));
-        let all = Evaluation::new("demo", &Spelling::rules(), files, Vec::new());
+        let all = Evaluation::new("demo", &Spelling::rules(), None, files, Vec::new());
         assert_eq!((all.total.words.reference, all.total.words.edits.errors()), (9, 7));
         assert_eq!(all.total.cost.realtime_factor, Some(5.0));
         assert_eq!(all.invented, [Invented { file: "c.wav".to_owned(), text: "thank you".to_owned() }]);

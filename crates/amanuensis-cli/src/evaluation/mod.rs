@@ -1,5 +1,6 @@
 //! How good transcripts are: their words and times beside those that are known to be right.
 
+pub(crate) mod against;
 pub(crate) mod edit;
 pub(crate) mod manifest;
 pub(crate) mod measure;

@@ -1,5 +1,7 @@
 //! An evaluation as a table.
 
+mod against;
+
 use super::measure::{Cost, Errors, Evaluation};
 use super::times::WordTimes;
 use crate::console::visible;
@@ -40,7 +42,15 @@ pub(crate) fn table(evaluation: &Evaluation) -> String {
     for failed in &evaluation.failed {
         lines.push(format!("failed: {}: {}", visible(&failed.file), visible(&failed.error)));
     }
+    if let Some(gate) = &evaluation.gate {
+        lines.extend(against::lines(evaluation, gate));
+    }
     lines.join("\n")
+}
+
+/// A rate of errors as a table has it.
+fn percent(errors: &Errors) -> String {
+    errors.rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate))
 }
 
 fn row(
@@ -50,7 +60,6 @@ fn row(
     cost: &Cost,
     peak: Option<u64>,
 ) -> Vec<String> {
-    let percent = |errors: &Errors| errors.rate.map_or("-".to_owned(), |rate| format!("{:.2}%", 100.0 * rate));
     let milliseconds = |spread: Option<super::times::Spread>| {
         spread.map_or(String::new(), |spread| {
             format!("{:.0}/{:.0}", 1000.0 * spread.median, 1000.0 * spread.percentile_90)

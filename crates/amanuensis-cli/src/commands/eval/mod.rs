@@ -1,16 +1,19 @@
 //! `eval`: recordings whose text is known, transcribed and compared with it.
 
+mod encoder;
+
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use amanuensis::audio::OpenOptions;
-use amanuensis::{Control, Engine, Event, Options};
+use amanuensis::audio::{OpenOptions, Recording};
+use amanuensis::{Control, Engine, Event, Options, Outcome};
 use anyhow::{Context, bail};
 
 use super::{FAILED, Stop, load, sound, wish};
 use crate::args::{Eval, NormalizerName, ProgressStyle, Task};
 use crate::console::{self, say};
+use crate::evaluation::against::Beside;
 use crate::evaluation::manifest::{self, Entry};
 use crate::evaluation::measure::{Comparison, Cost, Evaluation, Failed, Measured, measure};
 use crate::evaluation::memory::peak_resident_bytes;
@@ -36,7 +39,9 @@ pub(super) fn run(asked: &Eval) -> Result<u8, Stop> {
     }
     let cancel = interrupt::listen();
     let engine = load::engine(&asked.model)?;
-    let mut run = Run { asked, options, open, spelling, engine, cancel, progress: Progress::new(ProgressStyle::Auto) };
+    let other = asked.against.map(|compute| load::engine_beside(&asked.model, compute)).transpose()?;
+    let progress = Progress::new(ProgressStyle::Auto);
+    let mut run = Run { asked, options, open, spelling, engine, other, cancel, progress };
     let (mut files, mut failed) = (Vec::new(), Vec::new());
     for entry in &entries {
         if interrupt::asked() {
@@ -55,16 +60,18 @@ pub(super) fn run(asked: &Eval) -> Result<u8, Stop> {
     if interrupted {
         say!("stopped after {} of {} files; the figures are of those", files.len(), entries.len());
     }
-    let evaluation = Evaluation::new(run.engine.model_name(), &run.spelling, files, failed);
+    let against = asked.against.map(|other| (asked.model.computing.compute_type, other));
+    let evaluation = Evaluation::new(run.engine.model_name(), &run.spelling, against, files, failed);
     if asked.json {
         let json = serde_json::to_string(&evaluation).context("the evaluation cannot be written as JSON")?;
         console::print(format_args!("{json}"))?;
     } else {
         console::print(format_args!("{}", report::table(&evaluation)))?;
     }
+    let refused = asked.gate && evaluation.gate.as_ref().is_some_and(|gate| !gate.passed);
     Ok(match () {
         () if interrupted => INTERRUPTED,
-        () if evaluation.failed.is_empty() => 0,
+        () if evaluation.failed.is_empty() && !refused => 0,
         () => FAILED,
     })
 }
@@ -76,6 +83,8 @@ struct Run<'a> {
     open: OpenOptions,
     spelling: Spelling,
     engine: Engine,
+    /// The same model computed otherwise, to be set beside the first.
+    other: Option<Engine>,
     cancel: &'a AtomicBool,
     progress: Progress,
 }
@@ -91,26 +100,31 @@ impl Run<'_> {
         if options.language.is_none() && !self.asked.detect_language {
             options.language.clone_from(&entry.language);
         }
-        self.progress.begin(&name, Stage::Transcribe);
-        let progress = &mut self.progress;
-        let mut on_event = |event: Event<'_>| {
-            if let Event::Progress { processed, total } = event {
-                progress.update(processed, Some(total));
-            }
-        };
-        let outcome = self.engine.transcribe(&recording, &options, &mut Control::with(self.cancel, &mut on_event));
-        self.progress.end();
-        let outcome = outcome.with_context(|| name.clone())?;
+        let outcome = transcribe(&self.engine, &recording, &options, (&name, self.cancel, &mut self.progress))?;
         let cost = Cost::new(recording.duration(), begun.elapsed().as_secs_f64());
-        let warnings = recording.warnings().iter().chain(&outcome.warnings).cloned().collect();
-        let compared = Comparison {
-            entry,
-            reference,
-            transcript: &outcome.transcript,
-            normalizer: self.normalizer(entry, translate, &outcome.transcript.language),
-            spelling: &self.spelling,
+        let beside = match &self.other {
+            Some(other) => {
+                let beside = transcribe(other, &recording, &options, (&name, self.cancel, &mut self.progress))?;
+                let models = (self.engine.model(), other.model());
+                let cosines = encoder::cosines(models, &recording, options.mel, self.cancel);
+                Some((beside, cosines.with_context(|| name.clone())?))
+            }
+            None => None,
         };
-        Ok(measure(&compared, cost, peak_resident_bytes(), warnings))
+        let compared = |outcome: &Outcome| {
+            let compared = Comparison {
+                entry,
+                reference,
+                transcript: &outcome.transcript,
+                normalizer: self.normalizer(entry, translate, &outcome.transcript.language),
+                spelling: &self.spelling,
+            };
+            let warnings = recording.warnings().iter().chain(&outcome.warnings).cloned().collect();
+            measure(&compared, cost, peak_resident_bytes(), warnings)
+        };
+        let against = beside
+            .map(|(beside, cosines)| Beside::new(&outcome.transcript, &beside.transcript, compared(&beside), cosines));
+        Ok(Measured { against, ..compared(&outcome) })
     }
 
     /// The normaliser asked for, or that of the language the text is in.
@@ -123,6 +137,24 @@ impl Run<'_> {
             Some(NormalizerName::None) => Normalizer::None,
         }
     }
+}
+
+/// Transcribes a recording and shows how far it has come; `name` is what messages call it.
+fn transcribe(
+    engine: &Engine,
+    recording: &Recording,
+    options: &Options,
+    (name, cancel, progress): (&str, &AtomicBool, &mut Progress),
+) -> anyhow::Result<Outcome> {
+    progress.begin(name, Stage::Transcribe);
+    let mut on_event = |event: Event<'_>| {
+        if let Event::Progress { processed, total } = event {
+            progress.update(processed, Some(total));
+        }
+    };
+    let outcome = engine.transcribe(recording, options, &mut Control::with(cancel, &mut on_event));
+    progress.end();
+    outcome.with_context(|| name.to_owned())
 }
 
 /// What the text is compared with.
