@@ -59,7 +59,7 @@ fn a_batch_is_what_its_windows_are_alone() {
     let model = backend.load(&file).expect("a model");
     let windows = [window(&file, 1), window(&file, 2)];
     let together = encode(&*model, &windows);
-    assert_eq!(together.windows, 2);
+    assert_eq!(together.positions, [file.dims.audio_context; 2]);
     for (index, alone) in windows.iter().map(|mel| encode(&*model, std::slice::from_ref(mel))).enumerate() {
         let size = alone.values.len();
         assert_close(&format!("window {index}"), &together.values[index * size..][..size], &alone.values);
@@ -184,7 +184,7 @@ fn attention_comes_in_any_pieces_heads_and_company() {
 
     decoding.start(&[0, 1]);
     let (whole, logits) = attend(&mut *decoding, &tokens, 100, &all);
-    assert_eq!((whole.positions(), whole.heads()), (positions, all.len()));
+    assert_eq!((whole.positions(0), whole.positions(1), whole.heads()), (positions, positions, all.len()));
     decoding.start(&[0, 1]);
     let plain = step(&mut *decoding, &tokens);
     assert_close("logits with and without attention", &logits, &plain[1]);

@@ -1,6 +1,6 @@
 //! JSON: each dialect against what its program writes, and read back as it was.
 
-use amanuensis::segments::{Flag, Provenance, Transcript, Word};
+use amanuensis::segments::{Contexts, Flag, Provenance, Transcript, Word};
 use amanuensis::text::{self, Format, JsonDialect, Writing, to_string};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -75,6 +75,7 @@ fn full() -> Transcript {
         model_sha256: None,
         devices: vec!["cpu".to_owned()],
         options: [("task".to_owned(), "translate".to_owned())].into(),
+        contexts: Some(Contexts { windows: 3, positions: 1850, shortened: 2, repeated: 1 }),
         warnings: vec!["slow".to_owned()],
     });
     transcript
@@ -117,6 +118,7 @@ fn any_about() -> impl Strategy<Value = (f64, Option<Provenance>)> {
     let provenance = (any_text(), any_text(), prop::option::of("[0-9a-f]{4}"), any_text()).prop_map(
         |(program, model, model_sha256, warning)| Provenance {
             options: [(program.clone(), model.clone())].into(),
+            contexts: (!model.is_empty()).then_some(Contexts { windows: 1, positions: 1500, ..Contexts::default() }),
             devices: vec![model.clone()],
             warnings: if warning.is_empty() { Vec::new() } else { vec![warning] },
             program,
