@@ -34,9 +34,9 @@ impl ShortContext {
 const MARGIN: usize = 100;
 /// Frames above which the whole context is taken: what is saved would be less than what is heard twice costs.
 const MOST: usize = WINDOW_FRAMES * 3 / 4;
-/// The log probability that every token of the text must have at least. Texts that differed from those of the whole
-/// context had a token below it (docs/decoding.md).
-const LEAST_LOGPROB: f32 = -0.7;
+/// The log probability that every token of the text must have at least, 0.6 as a probability: it then leads by two
+/// fifths of a nat or more, and no text changed in the whole context whose tokens all led by that (docs/decoding.md).
+const LEAST_LOGPROB: f32 = -0.5;
 /// The probability that a language must have at least.
 const LANGUAGE: f32 = 0.9;
 /// Frames behind the sound in which a text may still end: the model rounds up.

@@ -144,6 +144,8 @@ pub(crate) struct Told {
 pub(crate) struct Log {
     /// How loud each encoded window begins.
     pub(crate) levels: Vec<f32>,
+    /// How many positions each of them has.
+    pub(crate) positions: Vec<usize>,
     /// How many windows were encoded together.
     pub(crate) rounds: Vec<usize>,
     /// What lanes were told.
@@ -232,6 +234,7 @@ impl Model for StubModel {
             let level = frame.iter().copied().fold(f32::MIN, f32::max);
             values.extend([log.levels.len() as f32, level]);
             log.levels.push(level);
+            log.positions.push(mel.frames / 2);
         }
         Ok(Encoded { positions: windows.iter().map(|mel| mel.frames / 2).collect(), values })
     }
