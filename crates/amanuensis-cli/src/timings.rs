@@ -21,6 +21,8 @@ pub(crate) struct Timings {
     /// Seconds from opening the file to the end of its last output.
     pub(crate) seconds: f64,
     pub(crate) windows: u64,
+    /// Positions of the encoder in all of them.
+    pub(crate) positions: u64,
     pub(crate) tokens: u64,
     pub(crate) stages: Vec<StageTime>,
 }
@@ -39,12 +41,13 @@ fn table(timings: &Timings) -> String {
     let other = (timings.seconds - claimed).max(0.0);
     let longest = timings.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0).max(5);
     let mut text = format!(
-        "{}: {:.2} s of sound in {:.3} s on {}; windows: {}, tokens: {}\n",
+        "{}: {:.2} s of sound in {:.3} s on {}; windows: {}, positions: {}, tokens: {}\n",
         console::visible(&timings.file),
         timings.audio_seconds,
         timings.seconds,
         timings.devices.join(" and "),
         timings.windows,
+        timings.positions,
         timings.tokens
     );
     let mut row = |name: &str, count: &str, seconds: f64| {
@@ -82,11 +85,12 @@ mod tests {
             audio_seconds: 60.0,
             seconds: 2.0,
             windows: 2,
+            positions: 1850,
             tokens: 80,
             stages: vec![stage("read", 0.1, 1), stage("encoder layer 0 attention", 1.5, 2)],
         };
         let expected = "\
-talk.wav: 60.00 s of sound in 2.000 s on cpu; windows: 2, tokens: 80
+talk.wav: 60.00 s of sound in 2.000 s on cpu; windows: 2, positions: 1850, tokens: 80
   stage                         calls     seconds    share    realtime
   read                              1      0.1000     5.0%      600.0x
   encoder layer 0 attention         2      1.5000    75.0%       40.0x

@@ -30,7 +30,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 pub use segments::{Provenance, Segment, Transcript, Word};
-pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, Task, merge_channels};
+pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, ShortContext, Task, merge_channels};
 
 use audio::Recording;
 use backend::cpu::Cpu;
@@ -156,6 +156,7 @@ impl Engine {
             model_sha256: self.sha256.get_or_init(hash).clone(),
             devices: outcome.receipt.devices().to_vec(),
             options: options.described(),
+            contexts: Some(outcome.contexts),
             warnings: outcome.warnings.clone(),
         }
     }

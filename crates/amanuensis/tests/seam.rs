@@ -1,6 +1,8 @@
 //! What every backend owes the engine, whatever it computes with. Each check takes a backend; the CPU's is run here.
 
 mod common;
+#[allow(dead_code, reason = "the models of this test are whole")]
+mod model_files;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
@@ -10,9 +12,10 @@ use amanuensis::backend::{
     Availability, Backend, BackendError, ComputeType, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Work,
 };
 use amanuensis::mel::{Mel, WINDOW_FRAMES};
-use amanuensis::model::{self, ModelFile, Source};
+use amanuensis::model::{self, Dims, ModelFile, Source};
 use amanuensis::tokens::Token;
 use common::model_folder;
+use model_files::{ModelFiles, SMALL};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -29,7 +32,12 @@ fn cpu(threads: usize) -> Cpu {
 
 /// A window of something: the same for the same seed.
 fn window(file: &ModelFile, seed: u32) -> Mel {
-    let (bins, frames) = (file.dims.mel_bins, WINDOW_FRAMES);
+    window_of(file, seed, WINDOW_FRAMES)
+}
+
+/// So many frames of it.
+fn window_of(file: &ModelFile, seed: u32, frames: usize) -> Mel {
+    let bins = file.dims.mel_bins;
     let value = |index: usize| (((index as u32).wrapping_mul(2_654_435_761) ^ seed) >> 16) as f32 / 40_000.0 - 0.8;
     Mel { bins, frames, values: (0..bins * frames).map(value).collect() }
 }
@@ -59,7 +67,7 @@ fn a_batch_is_what_its_windows_are_alone() {
     let model = backend.load(&file).expect("a model");
     let windows = [window(&file, 1), window(&file, 2)];
     let together = encode(&*model, &windows);
-    assert_eq!(together.windows, 2);
+    assert_eq!(together.positions, [file.dims.audio_context; 2]);
     for (index, alone) in windows.iter().map(|mel| encode(&*model, std::slice::from_ref(mel))).enumerate() {
         let size = alone.values.len();
         assert_close(&format!("window {index}"), &together.values[index * size..][..size], &alone.values);
@@ -184,7 +192,7 @@ fn attention_comes_in_any_pieces_heads_and_company() {
 
     decoding.start(&[0, 1]);
     let (whole, logits) = attend(&mut *decoding, &tokens, 100, &all);
-    assert_eq!((whole.positions(), whole.heads()), (positions, all.len()));
+    assert_eq!((whole.positions(0), whole.positions(1), whole.heads()), (positions, positions, all.len()));
     decoding.start(&[0, 1]);
     let plain = step(&mut *decoding, &tokens);
     assert_close("logits with and without attention", &logits, &plain[1]);
@@ -206,6 +214,61 @@ fn attention_comes_in_any_pieces_heads_and_company() {
         }
     }
     assert_ne!(whole.rows(0, 0), whole.rows(0, 1), "heads differ");
+}
+
+#[test]
+fn a_shorter_window_is_what_a_model_with_fewer_positions_hears() {
+    // The same weights, but for the positions that a window does not have.
+    let small = |positions: usize| {
+        let mut files = ModelFiles::new(SMALL);
+        files.set_dims(Dims { audio_context: positions, ..files.dims });
+        let folder = model_files::written(&files);
+        model_files::open(folder.path()).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (larger, smaller) = (small(6), small(4));
+    let mel = window_of(&larger, 5, 8);
+    let of = |file: &ModelFile| {
+        let backend = cpu(1);
+        let model = backend.load(file).expect("a model");
+        let encoded = encode(&*model, std::slice::from_ref(&mel));
+        let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
+        decoding.start(&[0]);
+        let (attention, logits) = attend(&mut *decoding, &[&[260, 261, 3]], 8, &[(1, 0)]);
+        (encoded.positions, encoded.values, attention.rows(0, 0).to_vec(), logits)
+    };
+    let (expected, found) = (of(&smaller), of(&larger));
+    assert_eq!((expected.0.as_slice(), expected.2.len()), ([4].as_slice(), 3 * 4));
+    assert!(found == expected, "{found:?} {expected:?}");
+}
+
+#[test]
+fn windows_of_all_lengths_go_together() {
+    let (file, backend) = (file(), cpu(2));
+    let model = backend.load(&file).expect("a model");
+    let frames = [420, WINDOW_FRAMES, 2, 778];
+    let windows: Vec<Mel> = frames.iter().zip(1..).map(|(&frames, seed)| window_of(&file, seed, frames)).collect();
+    let mut work = Work::new(&NEVER);
+    let together = model.encode(&windows, &mut work).expect("encoded windows");
+    assert_eq!((together.positions.as_slice(), work.receipt.positions), ([210, 1500, 1, 389].as_slice(), 2100));
+    let tokens: [&[Token]; 4] = [&[2049, 2050, 2053], &[2049], &[2055, 280], &[2049, 2050, 2053, 280]];
+    let mut decoding = model.begin(&together, &mut Work::new(&NEVER)).expect("a decoding");
+    decoding.start(&[0, 1, 2, 3]);
+    let (attention, _) = attend(&mut *decoding, &tokens, 100, &[(0, 1)]);
+    decoding.start(&[0, 1, 2, 3]);
+    let logits = step(&mut *decoding, &tokens);
+    drop(decoding);
+    for (lane, (mel, heard)) in windows.iter().zip(together.windows(file.dims.audio_width)).enumerate() {
+        let alone = encode(&*model, std::slice::from_ref(mel));
+        assert_close(&format!("window {lane}"), heard, &alone.values);
+        let mut decoding = model.begin(&alone, &mut Work::new(&NEVER)).expect("a decoding");
+        decoding.start(&[0]);
+        let (expected, _) = attend(&mut *decoding, &tokens[lane..=lane], 100, &[(0, 1)]);
+        assert_eq!(attention.positions(lane), mel.frames / 2);
+        assert_eq!(attention.rows(lane, 0).len(), tokens[lane].len() * mel.frames / 2, "a row for every token");
+        assert_close(&format!("attention of lane {lane}"), attention.rows(lane, 0), expected.rows(0, 0));
+        decoding.start(&[0]);
+        assert_close(&format!("lane {lane}"), &logits[lane], &step(&mut *decoding, &tokens[lane..=lane])[0]);
+    }
 }
 
 #[test]

@@ -80,6 +80,12 @@ pub(crate) struct Decoding {
     #[arg(long, value_name = "SECONDS", value_parser = values::positive, conflicts_with = "clip_timestamps")]
     pub(crate) duration: Option<f64>,
 
+    /// Hear windows with little sound, such as a recording of a few seconds, in a shorter context than 30 seconds, and
+    /// again in all of it where the text is not certain (auto): quicker, but not what models are taught with, and
+    /// measured with this project's own models only (docs/decoding.md)
+    #[arg(long, value_name = "WHETHER", default_value = "off")]
+    pub(crate) short_context: ShortContext,
+
     /// How quiet sound is treated: by the loudest of the whole file (openai) or of each window (huggingface)
     #[arg(long, value_name = "WHOSE", default_value = "openai", hide_possible_values = true)]
     pub(crate) mel_convention: MelConvention,
@@ -240,6 +246,12 @@ pub(crate) struct Batch {
     /// Windows decoded together with --batched
     #[arg(long, requires = "batched", value_name = "COUNT", default_value = "8")]
     pub(crate) batch_size: NonZeroUsize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShortContext {
+    Auto,
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -16,7 +16,7 @@ use amanuensis::backend::ComputeType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{Bench, BenchKernels, BenchPart, Group, Measure};
-pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, Words};
+pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, ShortContext, Words};
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;

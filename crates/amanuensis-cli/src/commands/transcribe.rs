@@ -311,6 +311,7 @@ fn timings_of(
         audio_seconds: outcomes.iter().flatten().map(|outcome| outcome.transcript.duration).sum(),
         seconds: all.as_secs_f64(),
         windows: receipt.windows,
+        positions: receipt.positions,
         tokens: receipt.tokens,
         stages: receipt.stages(),
     })

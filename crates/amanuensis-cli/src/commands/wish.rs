@@ -4,7 +4,7 @@ use amanuensis::decoding::{LengthPenalty, Resort, Search, Thresholds};
 use amanuensis::mel::{Convention, WINDOW_SECONDS};
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::Vad;
-use amanuensis::{Detection, Options};
+use amanuensis::{Detection, Options, ShortContext};
 
 use super::Stop;
 use crate::args::{self, LastResort, MelConvention, PenaltyKind, Task, VadMethod, Wish};
@@ -72,6 +72,10 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
         clips: clips(decoding),
         vad: vad(speech, batch.batched)?,
         batch: batch.batched.then_some(batch.batch_size),
+        short_context: match decoding.short_context {
+            args::ShortContext::Auto => ShortContext::Auto,
+            args::ShortContext::Off => ShortContext::Off,
+        },
         mel: match decoding.mel_convention {
             MelConvention::Openai => Convention::OpenAi,
             MelConvention::Huggingface => Convention::HuggingFace,

@@ -43,11 +43,13 @@ pub enum Availability {
 pub trait Model: Send + Sync {
     /// The shape of the model.
     fn dims(&self) -> &Dims;
-    /// Runs the encoder over every window.
+    /// Runs the encoder over every window. A window may be shorter than the model's context, and each of another
+    /// length: what is computed is as much less.
     ///
     /// # Panics
     ///
-    /// If a window is not of the shape that the model's dims say: twice as many frames as positions.
+    /// If a window has not the bins of the model, or frames that are not two for each position, or more positions than
+    /// the model, or none.
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError>;
     /// Prepares to read the encoded windows: their cross-attention keys and values are computed here, once.
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError>;
@@ -74,7 +76,7 @@ pub trait Decoding {
     ///
     /// # Panics
     ///
-    /// As `step` does; if the model has no such head; if `attention` holds rows of other lanes or heads.
+    /// As `step` does; if the model has no such head; if `attention` holds rows of other lanes, windows or heads.
     fn attend(
         &mut self,
         feeds: &[Feed<'_>],
@@ -126,12 +128,30 @@ impl Logits {
     }
 }
 
-/// What the encoder heard: `[windows][positions][width]`.
+/// What the encoder heard.
 pub struct Encoded {
-    /// Number of windows.
-    pub windows: usize,
-    /// The values, on the host.
+    /// How many positions each window has.
+    pub positions: Vec<usize>,
+    /// The values of all windows, one behind the other, each `[positions][width]`: on the host.
     pub values: Vec<f32>,
+}
+
+impl Encoded {
+    /// The values of each window of a model whose encoder is `width` wide.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many values as positions of that width.
+    pub fn windows(&self, width: usize) -> impl Iterator<Item = &[f32]> {
+        let positions: usize = self.positions.iter().sum();
+        assert_eq!(self.values.len(), positions * width, "encoded windows of another model");
+        let mut rest = self.values.as_slice();
+        self.positions.iter().map(move |positions| {
+            let (window, behind) = rest.split_at(positions * width);
+            rest = behind;
+            window
+        })
+    }
 }
 
 /// Whoever looks at what a stage made of a window.

@@ -61,6 +61,8 @@ pub struct Receipt {
     stages: BTreeMap<Stage, (Duration, u64)>,
     /// Windows that the encoder ran over.
     pub windows: u64,
+    /// Positions of these windows: 1500 for each that was heard in the model's whole context.
+    pub positions: u64,
     /// Tokens that the decoder was given.
     pub tokens: u64,
 }

@@ -74,6 +74,7 @@ pub fn decode(
 fn describe(found: Found, no_speech_prob: f32, temperature: f32, tokenizer: &Tokenizer) -> Decoded {
     let text = tokenizer.decode(&found.tokens);
     Decoded {
+        least_logprob: found.least_logprob,
         avg_logprob: (found.sum_logprob / (found.said + 1) as f64) as f32,
         no_speech_prob,
         compression_ratio: compression_ratio(text.trim()),

@@ -33,6 +33,8 @@ pub struct Decoded {
     pub text: String,
     /// Sum of the log probabilities of the tokens and of the end of text, over their number.
     pub avg_logprob: f32,
+    /// Log probability of the least probable token of text, or of the end of text: how near another text was.
+    pub least_logprob: f32,
     /// How probable it was at the start of the transcript that there is no speech; 0 if the model cannot say.
     pub no_speech_prob: f32,
     /// Bytes of the text over bytes of it compressed.

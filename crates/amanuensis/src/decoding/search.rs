@@ -80,6 +80,8 @@ pub(super) struct Found {
     pub(super) said: usize,
     /// Sum of the log probabilities of what was said and of the end of text, under the rules.
     pub(super) sum_logprob: f64,
+    /// The least of the log probabilities, without those of timestamps: neighbouring moments share theirs.
+    pub(super) least_logprob: f32,
     /// Whether it was caught in a loop; the repetitions were taken off.
     pub(super) looped: bool,
 }
@@ -120,12 +122,14 @@ pub(super) trait Strategy {
 struct Hypothesis {
     tokens: Vec<Token>,
     sum_logprob: f64,
+    least_logprob: f32,
     loops: Loops,
 }
 
 impl Hypothesis {
     fn new(terms: &Terms<'_>) -> Self {
-        let mut hypothesis = Hypothesis { tokens: Vec::new(), sum_logprob: 0.0, loops: Loops::default() };
+        let mut hypothesis =
+            Hypothesis { tokens: Vec::new(), sum_logprob: 0.0, least_logprob: 0.0, loops: Loops::default() };
         for &token in terms.forced {
             hypothesis.say(token, 0.0, terms);
         }
@@ -136,8 +140,15 @@ impl Hypothesis {
         self.tokens.push(token);
         self.sum_logprob += f64::from(logprob);
         if !terms.special.is_timestamp(token) {
+            self.least_logprob = self.least_logprob.min(logprob);
             self.loops.hear(token, self.tokens.len());
         }
+    }
+
+    /// Says no more.
+    fn end(&mut self, logprob: f32) {
+        self.sum_logprob += f64::from(logprob);
+        self.least_logprob = self.least_logprob.min(logprob);
     }
 
     /// Whether it says the same again and again, and is to be ended for that.
@@ -154,7 +165,8 @@ impl Hypothesis {
             let closed = self.tokens.get(length).is_some_and(|token| terms.special.is_timestamp(*token));
             self.tokens.truncate(length + usize::from(closed));
         }
-        Found { said, tokens: self.tokens, sum_logprob: self.sum_logprob, looped }
+        let Hypothesis { tokens, sum_logprob, least_logprob, .. } = self;
+        Found { said, tokens, sum_logprob, least_logprob, looped }
     }
 }
 

@@ -126,7 +126,32 @@ pub struct Provenance {
     pub devices: Vec<String>,
     /// What was asked for, by the names of the options.
     pub options: std::collections::BTreeMap<String, String>,
+    /// How much of the model's context was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contexts: Option<Contexts>,
     /// What could not be done as it was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// How much of the model's context the windows of a recording were heard in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contexts {
+    /// Windows that the encoder ran over.
+    pub windows: u64,
+    /// Positions of these windows; 1500 are the whole context.
+    pub positions: u64,
+    /// Windows that were heard in less than the whole context.
+    pub shortened: u64,
+    /// Those of them that were heard again in all of it, for the text was not certain.
+    pub repeated: u64,
+}
+
+impl std::ops::AddAssign for Contexts {
+    fn add_assign(&mut self, other: Contexts) {
+        self.windows += other.windows;
+        self.positions += other.positions;
+        self.shortened += other.shortened;
+        self.repeated += other.repeated;
+    }
 }

@@ -1,7 +1,7 @@
 //! The channels of one recording, transcribed apart, as one transcript.
 
 use super::Outcome;
-use crate::segments::Transcript;
+use crate::segments::{Contexts, Transcript};
 
 /// Puts the transcripts of the channels of one recording together, in order of time.
 ///
@@ -13,13 +13,14 @@ pub fn merge_channels(channels: Vec<Outcome>) -> Option<Outcome> {
     let leading = channels.iter().rev().max_by_key(|outcome| said(outcome))?;
     let (language, languages) = (leading.transcript.language.clone(), leading.languages.clone());
     let (duration, receipt) = (leading.transcript.duration, leading.receipt.clone());
-    let (mut segments, mut warnings) = (Vec::new(), Vec::new());
+    let (mut segments, mut warnings, mut contexts) = (Vec::new(), Vec::new(), Contexts::default());
     for (channel, outcome) in channels.into_iter().enumerate() {
         segments.extend(outcome.transcript.segments.into_iter().map(|mut segment| {
             segment.channel = Some(channel);
             segment
         }));
         warnings.extend(outcome.warnings);
+        contexts += outcome.contexts;
     }
     // Stable: of two that begin together the one of the lower channel comes first.
     segments.sort_by(|a, b| a.start.total_cmp(&b.start));
@@ -30,7 +31,7 @@ pub fn merge_channels(channels: Vec<Outcome>) -> Option<Outcome> {
     warnings.dedup();
     let text = segments.iter().map(|segment| segment.text.as_str()).collect();
     let transcript = Transcript { text, segments, language, duration, provenance: None };
-    Some(Outcome { transcript, languages, receipt, warnings })
+    Some(Outcome { transcript, languages, contexts, receipt, warnings })
 }
 
 #[cfg(test)]
@@ -55,6 +56,7 @@ mod tests {
                 provenance: None,
             },
             languages: Vec::new(),
+            contexts: Contexts { windows: 1, positions: 1500, ..Contexts::default() },
             receipt: Receipt::default(),
             warnings: vec!["the same".to_owned()],
         }
@@ -77,6 +79,7 @@ mod tests {
         );
         assert_eq!(both.transcript.text, " Hello. Guten Tag, wie geht es? Yes. Nein.");
         assert_eq!((both.transcript.language.as_str(), both.warnings.len()), ("de", 1));
+        assert_eq!((both.contexts.windows, both.contexts.positions), (2, 3000));
         assert!(merge_channels(Vec::new()).is_none());
     }
 }

@@ -13,8 +13,8 @@ use super::strand::{Strand, Surroundings};
 use crate::audio::{Recording, Sound};
 use crate::backend::Receipt;
 use crate::decoding::{Decoded, Languages, Request};
-use crate::mel::{Spectrogram, WINDOW_SECONDS};
-use crate::segments::{Clips, Segment, Transcript, Window};
+use crate::mel::{Spectrogram, WINDOW_FRAMES, WINDOW_SECONDS};
+use crate::segments::{Clips, Contexts, Segment, Transcript, Window};
 use crate::speech::{self, Span, Spliced, TimeMap};
 use crate::tokens::{Special, Tokenizer};
 
@@ -107,6 +107,8 @@ pub(super) struct Course<'a, 'c> {
     pub(super) languages: Languages,
     pub(super) spectrogram: Spectrogram<'a>,
     pub(super) strands: VecDeque<Strand>,
+    /// What its windows were heard in.
+    pub(super) contexts: Contexts,
     audible: &'a Audible<'a>,
     tokenizer: &'a Tokenizer,
     /// How many segments of the first strand have been told of.
@@ -141,6 +143,7 @@ impl<'a, 'c> Course<'a, 'c> {
             languages: Vec::new(),
             spectrogram,
             strands,
+            contexts: Contexts::default(),
             audible,
             tokenizer,
             told: 0,
@@ -169,6 +172,12 @@ impl<'a, 'c> Course<'a, 'c> {
     /// Whether the language of its next window is to be found out.
     pub(super) fn needs_language(&self) -> bool {
         self.asked.language.is_empty() || (self.options.detection.every_window && self.options.language.is_none())
+    }
+
+    /// Counts a window of `frames` that the encoder is given.
+    pub(super) fn count(&mut self, frames: usize) {
+        let shortened = u64::from(frames < WINDOW_FRAMES);
+        self.contexts += Contexts { windows: 1, positions: frames as u64 / 2, shortened, repeated: 0 };
     }
 
     /// What is asked of the decoder for the next window of a strand.
@@ -269,6 +278,6 @@ impl<'a, 'c> Course<'a, 'c> {
             warnings
                 .push(format!("nothing of what was asked for lies within the {seconds:.2} seconds of the recording"));
         }
-        Ok(Outcome { transcript, languages, receipt: receipt.clone(), warnings })
+        Ok(Outcome { transcript, languages, contexts: self.contexts, receipt: receipt.clone(), warnings })
     }
 }

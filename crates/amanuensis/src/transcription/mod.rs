@@ -5,6 +5,7 @@
 //! window came to. One recording window by window is a batch of one.
 
 mod channels;
+mod context;
 mod control;
 mod course;
 mod error;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 pub use channels::merge_channels;
+pub use context::ShortContext;
 pub use control::{Control, Event};
 pub use error::Error;
 pub use options::{Detection, Options, Task};
@@ -28,7 +30,7 @@ use crate::backend::{Model, Receipt, Stage, Work};
 use crate::decoding::Languages;
 use crate::mel::Spectrogram;
 use crate::model::Generation;
-use crate::segments::Transcript;
+use crate::segments::{Contexts, Transcript};
 use crate::tokens::Tokenizer;
 use course::{Audible, Course};
 use request::Asked;
@@ -51,6 +53,8 @@ pub struct Outcome {
     pub transcript: Transcript,
     /// The languages it may be in with their probabilities, the most probable first; empty if the language was given.
     pub languages: Languages,
+    /// How much of the model's context its windows were heard in.
+    pub contexts: Contexts,
     /// What ran where, for all recordings that were transcribed together.
     pub receipt: Receipt,
     /// What could not be done as it was asked, in words.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use super::context::ShortContext;
 use super::error::Error;
 use super::request::whole;
 use crate::decoding::{LengthPenalty, Resort, Search, Thresholds};
@@ -103,6 +104,11 @@ pub struct Options {
     /// The recording is cut in its pauses, and so many of the pieces are decoded together, each on its own. Without it one
     /// window follows the other. (`Engine::transcribe_many` is told how many windows of all its recordings go together.)
     pub batch: Option<NonZeroUsize>,
+    /// Whether windows with little sound are heard in a shorter context.
+    ///
+    /// Off by default: the model was taught with 30 s, and the measures of a text change in their second decimal. With the
+    /// models of this project no text that was taken differed (docs/decoding.md); no other model was measured.
+    pub short_context: ShortContext,
     /// Whose log-mel spectrogram to compute.
     pub mel: Convention,
 }
@@ -136,6 +142,7 @@ impl Default for Options {
             clips: Vec::new(),
             vad: None,
             batch: None,
+            short_context: ShortContext::Off,
             mel: Convention::OpenAi,
         }
     }
@@ -250,6 +257,7 @@ impl Options {
             ("clips", clips.join(",")),
             ("vad", maybe(&self.vad)),
             ("batch_size", maybe(&self.batch)),
+            ("short_context", self.short_context.name().to_owned()),
             ("mel_convention", format!("{:?}", self.mel).to_lowercase()),
         ]
         .into_iter()

@@ -18,6 +18,8 @@ pub(super) struct Asked {
     pub(super) rules: Rules,
     /// How to search.
     pub(super) search: Search,
+    /// How to search where what is not good enough is heard again in the whole context: not at a higher temperature.
+    pub(super) once: Search,
     /// What every part of the recording that is transcribed on its own begins with.
     pub(super) story: Story,
     /// The tokens that the transcript begins with.
@@ -65,10 +67,13 @@ impl Asked {
             }
         }
         let prompts = [&options.initial_prompt, &options.hotwords];
+        let search = Search { stop_loops: options.search.stop_loops && options.guard, ..options.search.clone() };
+        let first = search.temperatures.iter().copied().take(1).collect();
         Ok(Asked {
             request: Request { language: language_token, task, timestamps: options.timestamps },
             rules: rules(options, tokenizer, generation)?,
-            search: Search { stop_loops: options.search.stop_loops && options.guard, ..options.search.clone() },
+            once: Search { temperatures: first, ..search.clone() },
+            search,
             story,
             prefix: prefix(options, tokenizer),
             prompt_text: prompts.into_iter().flatten().fold(String::new(), |all, text| all + " " + text),

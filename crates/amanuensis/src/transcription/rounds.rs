@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::Means;
 use super::course::Course;
 use super::error::Error;
 use super::strand::Heeded;
+use super::{Means, context};
 use crate::backend::{Decoding, Stage, Work};
 use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, restrict, room_for_previous};
 use crate::mel::{Mel, WINDOW_FRAMES};
@@ -25,6 +25,14 @@ struct Turn {
     course: usize,
     strand: usize,
     window: Window,
+    /// How many frames the model hears it in.
+    frames: usize,
+}
+
+impl Turn {
+    fn is_short(&self) -> bool {
+        self.frames < WINDOW_FRAMES
+    }
 }
 
 /// What a turn's window was decoded to.
@@ -32,6 +40,8 @@ struct Said {
     decoded: Decoded,
     /// Whether its text is still that of the prompt after the prompt was left out.
     leaked: bool,
+    /// Whether it was said in a short context and is not certain.
+    doubtful: bool,
 }
 
 /// What goes round.
@@ -67,7 +77,8 @@ impl Rounds<'_> {
             // Megabytes for each window, of which the decoder has taken what it needs.
             drop(encoded);
             self.languages(&turns, courses, &mut *decoding, work)?;
-            let said = self.decode(&turns, courses, &mut *decoding, work)?;
+            let mut said = self.decode(&turns, courses, &mut *decoding, work)?;
+            put_off(&turns, courses, &mut said);
             self.heed(&turns, courses, &said, &mut *decoding, work)?;
             courses.iter_mut().for_each(|course| course.tell());
         }
@@ -76,18 +87,22 @@ impl Rounds<'_> {
     /// Finds out the language of a course by its first window, and nothing else.
     pub(super) fn listen(self, course: &mut Course<'_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
         let Some(&(strand, window)) = course.turns(1).first() else { return Ok(()) };
-        let mel = course.spectrogram.window(window.start, window.frames as usize, WINDOW_FRAMES)?;
+        let turn = Turn { course: 0, strand, window, frames: WINDOW_FRAMES };
+        let mel = course.spectrogram.window(window.start, window.frames as usize, turn.frames)?;
         let encoded = self.means.model.encode(&[mel], work)?;
         let mut decoding = self.means.model.begin(&encoded, work)?;
-        self.languages(&[Turn { course: 0, strand, window }], &mut [course], &mut *decoding, work)
+        self.languages(&[turn], &mut [course], &mut *decoding, work)
     }
 
     /// Whose turn it is: the first strands of the first courses, so that what is begun is finished first.
     fn turns(self, courses: Courses<'_, '_, '_, '_>) -> Vec<Turn> {
         let mut turns = Vec::new();
         for (course, open) in courses.iter_mut().enumerate() {
-            let next = open.turns(self.together - turns.len());
-            turns.extend(next.into_iter().map(|(strand, window)| Turn { course, strand, window }));
+            for (strand, window) in open.turns(self.together - turns.len()) {
+                let in_vain = open.strands[strand].in_vain.is_some();
+                let frames = if in_vain { WINDOW_FRAMES } else { context::frames(window, open.options.short_context) };
+                turns.push(Turn { course, strand, window, frames });
+            }
         }
         turns
     }
@@ -110,6 +125,10 @@ impl Rounds<'_> {
         for (window, heard) in windows.into_iter().zip(heard) {
             let (turn, course) = (turns[window], &mut *courses[turns[window].course]);
             let heard = restrict(heard, &course.asked.allowed);
+            if turn.is_short() && !context::is_certain_of(&heard) {
+                course.strands[turn.strand].in_vain = Some(0);
+                continue;
+            }
             if course.asked.language.is_empty() {
                 let languages = self.listen_longer(course, turn, heard.clone(), work)?;
                 course.speak(languages);
@@ -143,6 +162,7 @@ impl Rounds<'_> {
             // What cannot be read fails when its own turn comes, and then alone.
             let frames = window.frames as usize;
             let Ok(mel) = course.spectrogram.window(window.start, frames, WINDOW_FRAMES) else { break };
+            course.count(WINDOW_FRAMES);
             let encoded = self.means.model.encode(&[mel], work)?;
             let mut decoding = self.means.model.begin(&encoded, work)?;
             let languages = decoding::detect(&mut *decoding, &[0], special, work)?;
@@ -151,14 +171,14 @@ impl Rounds<'_> {
         Ok(mean(&heard))
     }
 
-    /// Decodes the windows.
+    /// Decodes the windows, but for those whose language is to be heard again.
     fn decode(
         self,
         turns: &[Turn],
         courses: Courses<'_, '_, '_, '_>,
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
-    ) -> Result<Vec<Said>, Error> {
+    ) -> Result<Vec<Option<Said>>, Error> {
         let mut decode = |prompts: &[Prompt], which: &[usize]| {
             let item = |&index: &usize| item(index, &turns[index], courses[turns[index].course], &prompts[index]);
             let items: Vec<Item<'_>> = which.iter().map(item).collect();
@@ -167,20 +187,29 @@ impl Rounds<'_> {
         let prompts = |told: bool| -> Vec<Prompt> {
             turns.iter().map(|turn| self.prompt(courses[turn.course], turn, told)).collect()
         };
-        let all: Vec<usize> = (0..turns.len()).collect();
+        let is_put_off = |turn: &Turn| turn.is_short() && courses[turn.course].strands[turn.strand].in_vain.is_some();
+        let all: Vec<usize> = (0..turns.len()).filter(|&index| !is_put_off(&turns[index])).collect();
         let told = prompts(true);
-        let mut said: Vec<Said> =
-            decode(&told, &all)?.into_iter().map(|decoded| Said { decoded, leaked: false }).collect();
+        let mut said: Vec<Option<Said>> = turns.iter().map(|_| None).collect();
+        for (&index, decoded) in all.iter().zip(decode(&told, &all)?) {
+            let (turn, special) = (&turns[index], self.means.tokenizer.special());
+            let options = courses[turn.course].options;
+            let doubtful = turn.is_short() && !context::is_certain(turn.window, &decoded, options, special);
+            said[index] = Some(Said { decoded, leaked: false, doubtful });
+        }
 
         // What comes back from a window without speech though it was only told is decoded again without being told.
         let leaks = |index: &usize, said: &Decoded| courses[turns[*index].course].leaks(said);
         let is_told = |index: &usize| told[*index].start > 0;
-        let leaking = all.into_iter().filter(|index| is_told(index) && leaks(index, &said[*index].decoded));
-        let leaking: Vec<usize> = leaking.collect();
+        let leaking = |index: &usize| {
+            let said = said[*index].as_ref();
+            is_told(index) && said.is_some_and(|said| !said.doubtful && leaks(index, &said.decoded))
+        };
+        let leaking: Vec<usize> = all.into_iter().filter(leaking).collect();
         if !leaking.is_empty() {
             for (index, mut decoded) in leaking.iter().zip(decode(&prompts(false), &leaking)?) {
-                decoded.tries += said[*index].decoded.tries;
-                said[*index] = Said { leaked: leaks(index, &decoded), decoded };
+                decoded.tries += said[*index].as_ref().map_or(0, |said| said.decoded.tries);
+                said[*index] = Some(Said { leaked: leaks(index, &decoded), decoded, doubtful: false });
             }
         }
         Ok(said)
@@ -202,13 +231,17 @@ impl Rounds<'_> {
         self,
         turns: &[Turn],
         courses: Courses<'_, '_, '_, '_>,
-        said: &[Said],
+        said: &[Option<Said>],
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
     ) -> Result<(), Error> {
         let special = self.means.tokenizer.special();
         let mut cuts: Vec<Option<Cut>> = Vec::with_capacity(turns.len());
-        for (turn, Said { decoded, .. }) in turns.iter().zip(said) {
+        for (turn, said) in turns.iter().zip(said) {
+            let Some(Said { decoded, .. }) = said else {
+                cuts.push(None);
+                continue;
+            };
             let course = &mut *courses[turn.course];
             let strand = &mut course.strands[turn.strand];
             let silent = course.options.thresholds.is_silence(decoded);
@@ -223,16 +256,10 @@ impl Rounds<'_> {
         }
         let mut words = self.words(turns, courses, &cuts, decoding, work)?;
         let mut since = Instant::now();
-        for (index, (turn, cut)) in turns.iter().zip(cuts).enumerate() {
-            let Some(cut) = cut else { continue };
+        for (index, ((turn, said), cut)) in turns.iter().zip(said).zip(cuts).enumerate() {
+            let (Some(Said { decoded, leaked, .. }), Some(cut)) = (said, cut) else { continue };
             let course = &mut *courses[turn.course];
-            let heeded = Heeded {
-                window: turn.window,
-                decoded: &said[index].decoded,
-                leaked: said[index].leaked,
-                cut,
-                words: words[index].take(),
-            };
+            let heeded = Heeded { window: turn.window, decoded, leaked: *leaked, cut, words: words[index].take() };
             let around = course.surroundings();
             course.strands[turn.strand].heed(heeded, around);
         }
@@ -280,6 +307,23 @@ impl Rounds<'_> {
     }
 }
 
+/// Puts off the windows of which it is not certain in a short context what was said: they are heard again in the whole
+/// one, in a later round.
+fn put_off(turns: &[Turn], courses: Courses<'_, '_, '_, '_>, said: &mut [Option<Said>]) {
+    for (turn, said) in turns.iter().zip(said) {
+        let course = &mut *courses[turn.course];
+        let strand = &mut course.strands[turn.strand];
+        match said {
+            Some(Said { decoded, doubtful: false, .. }) => decoded.tries += strand.in_vain.take().unwrap_or(0),
+            _ => {
+                // Where the language was not certain nothing was decoded.
+                strand.in_vain = Some(said.take().map_or(0, |said| said.decoded.tries));
+                course.contexts.repeated += 1;
+            }
+        }
+    }
+}
+
 /// All tokens of the pieces of a window.
 fn cut_text(cut: Option<&Cut>) -> Vec<Token> {
     cut.into_iter().flat_map(|cut| &cut.pieces).flat_map(|piece| piece.tokens.iter().copied()).collect()
@@ -294,8 +338,11 @@ fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_, '_>, work: &mut Work
         if course.strands.is_empty() {
             continue;
         }
-        match course.spectrogram.window(turn.window.start, turn.window.frames as usize, WINDOW_FRAMES) {
-            Ok(mel) => mels.push((*turn, mel)),
+        match course.spectrogram.window(turn.window.start, turn.window.frames as usize, turn.frames) {
+            Ok(mel) => {
+                course.count(turn.frames);
+                mels.push((*turn, mel));
+            }
             Err(error) => {
                 course.fail(error.into());
                 mels.retain(|(other, _)| other.course != turn.course);
@@ -313,7 +360,7 @@ fn item<'a>(window: usize, turn: &Turn, course: &'a Course<'_, '_>, prompt: &'a 
         window,
         prompt,
         rules: &course.asked.rules,
-        search: &course.asked.search,
+        search: if turn.is_short() { &course.asked.once } else { &course.asked.search },
         thresholds: &course.options.thresholds,
         resort: course.options.resort,
         place: turn.window.start,

@@ -23,6 +23,8 @@ pub(super) struct Strand {
     pub(super) last_speech: Heard,
     /// Code of the language of its last window.
     pub(super) language: String,
+    /// How often its next window was decoded in a short context, in vain: it is to be heard in the whole one.
+    pub(super) in_vain: Option<u32>,
     /// What was said in it.
     pub(super) segments: Vec<Segment>,
 }
@@ -64,7 +66,7 @@ impl Strand {
     /// Begins with the first of `clips`. Nothing is known of what was said before it.
     pub(super) fn new(clips: Clips, story: Story, prefixed: bool, language: &str) -> Self {
         let (last_speech, language) = (Heard::from_frames(clips.start()), language.to_owned());
-        Strand { seek: Seek::new(clips), story, prefixed, last_speech, language, segments: Vec::new() }
+        Strand { seek: Seek::new(clips), story, prefixed, last_speech, language, in_vain: None, segments: Vec::new() }
     }
 
     /// Takes what was said in a window, and goes on to the next.

@@ -11,6 +11,7 @@ mod hallucinations;
 mod languages;
 mod many;
 mod seeking;
+mod short;
 mod told;
 
 use amanuensis::audio::Recording;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use amanuensis::audio::Recording;
 use amanuensis::mel::Convention;
 use amanuensis::speech::Vad;
-use amanuensis::{Detection, Options, Outcome};
+use amanuensis::{Detection, Options, Outcome, ShortContext};
 
 use crate::common::samples;
 use crate::scripted::{Log, Opening, Script, second, stairs};
@@ -25,6 +25,10 @@ fn windows(_: &Outcome, log: &Log) -> String {
 
 fn rounds(_: &Outcome, log: &Log) -> String {
     format!("{:?}", log.rounds)
+}
+
+fn positions(_: &Outcome, log: &Log) -> String {
+    format!("{:?}", log.positions)
 }
 
 /// German at first, English from the second window on.
@@ -77,6 +81,14 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("batch_size", words(&[A]), Options { batch: Some(two), ..plain() }, ["[1, 1, 1, 1]", "[2, 2]"])
             .lasting(110.0)
             .seeing(rounds),
+        Case::new(
+            "short_context",
+            words(&[A]),
+            Options { short_context: ShortContext::Auto, ..plain() },
+            ["[1500]", "[200]"],
+        )
+        .lasting(3.0)
+        .seeing(positions),
         Case {
             sound: Recording::from_samples(&fading),
             ..Case::new(

@@ -144,6 +144,8 @@ pub(crate) struct Told {
 pub(crate) struct Log {
     /// How loud each encoded window begins.
     pub(crate) levels: Vec<f32>,
+    /// How many positions each of them has.
+    pub(crate) positions: Vec<usize>,
     /// How many windows were encoded together.
     pub(crate) rounds: Vec<usize>,
     /// What lanes were told.
@@ -232,20 +234,30 @@ impl Model for StubModel {
             let level = frame.iter().copied().fold(f32::MIN, f32::max);
             values.extend([log.levels.len() as f32, level]);
             log.levels.push(level);
+            log.positions.push(mel.frames / 2);
         }
-        Ok(Encoded { windows: windows.len(), values })
+        Ok(Encoded { positions: windows.iter().map(|mel| mel.frames / 2).collect(), values })
     }
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
         work.proceed()?;
-        let windows = encoded.values.chunks_exact(2).map(|pair| (pair[0] as usize, pair[1])).collect();
+        let heard = encoded.values.chunks_exact(2).zip(&encoded.positions);
+        let windows =
+            heard.map(|(pair, &positions)| Heard { number: pair[0] as usize, level: pair[1], positions }).collect();
         Ok(Box::new(StubDecoding { model: self, windows, lanes: Vec::new() }))
     }
 }
 
+#[derive(Clone, Copy)]
+struct Heard {
+    number: usize,
+    level: f32,
+    positions: usize,
+}
+
 #[derive(Clone)]
 struct StubLane {
-    window: (usize, f32),
+    window: Heard,
     tokens: Vec<Token>,
     /// How many of them it was fed first.
     prompt: usize,
@@ -253,7 +265,7 @@ struct StubLane {
 
 struct StubDecoding<'a> {
     model: &'a StubModel,
-    windows: Vec<(usize, f32)>,
+    windows: Vec<Heard>,
     lanes: Vec<StubLane>,
 }
 
@@ -263,7 +275,7 @@ const IMPOSSIBLE: f32 = -30.0;
 impl StubDecoding<'_> {
     /// The logits behind the first `behind` tokens of a lane.
     fn row(&self, lane: &StubLane, behind: usize, row: &mut [f32]) {
-        let (script, (window, level)) = (&self.model.stub.script, lane.window);
+        let (script, Heard { number: window, level, .. }) = (&self.model.stub.script, lane.window);
         row.fill(IMPOSSIBLE);
         if lane.tokens[behind - 1] == special().start_of_transcript {
             let Opening { no_speech, mut languages } = (script.opens)(window, level);
@@ -300,11 +312,11 @@ impl Decoding for StubDecoding<'_> {
     ) -> Result<(), BackendError> {
         work.proceed()?;
         assert_eq!(feeds.len(), self.lanes.len());
-        let positions = self.model.dims.audio_context;
         if heads.is_empty() {
             self.model.stub.log().steps.push(feeds.len());
         } else {
-            attention.prepare(feeds.len(), heads.len(), positions);
+            let positions: Vec<usize> = self.lanes.iter().map(|lane| lane.window.positions).collect();
+            attention.prepare(&positions, heads.len());
         }
         let vocabulary = DEMO.tokenizer.vocabulary_size();
         let rows = feeds.iter().map(|feed| feed.read.len()).sum();
@@ -324,15 +336,16 @@ impl Decoding for StubDecoding<'_> {
                     (true, 1) => Purpose::Language,
                     (true, _) => Purpose::Text,
                 };
-                let told = Told { window: lane.window.0, purpose, tokens: feed.tokens.to_vec() };
+                let told = Told { window: lane.window.number, purpose, tokens: feed.tokens.to_vec() };
                 self.model.stub.log().told.push(told);
             }
             for &place in feed.read {
                 self.row(&lane, before + place + 1, out.next().expect("a row for each reading"));
             }
             for row in 0..if heads.is_empty() { 0 } else { feed.tokens.len() } {
+                let positions = lane.window.positions;
                 let mut scores = vec![0.0; positions];
-                let at = (self.model.stub.script.looks)(lane.window.0, before + row);
+                let at = (self.model.stub.script.looks)(lane.window.number, before + row);
                 // Falling off slowly: noise around a narrow peak would count as much as the peak.
                 let from = |place: usize| place.abs_diff(at.min(positions - 1)) as f32;
                 scores.iter_mut().enumerate().for_each(|(place, score)| *score = -0.1 * from(place));

@@ -1,6 +1,6 @@
 //! JSON: each dialect against what its program writes, and read back as it was.
 
-use amanuensis::segments::{Flag, Provenance, Transcript, Word};
+use amanuensis::segments::{Contexts, Flag, Provenance, Transcript, Word};
 use amanuensis::text::{self, Format, JsonDialect, Writing, to_string};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -38,7 +38,8 @@ fn native_json_begins_with_openai_whispers_and_goes_on_with_what_it_does_not_say
         r#""words": [{"word": " One", "start": 0.5, "end": 0.75, "probability": 0.5}], "language": "en", "channel": 1, "#,
         r#""tries": 2, "speech": 0.75, "alignment": 0.5, "flags": ["loop", "prompt_leak"]}], "language": "en", "#,
         r#""duration": 1.5, "provenance": {"program": "amanuensis 0.1.0", "model": "demo", "devices": ["cpu"], "#,
-        r#""options": {"task": "translate"}, "warnings": ["slow"]}}"#,
+        r#""options": {"task": "translate"}, "contexts": {"windows": 3, "positions": 1850, "shortened": 2, "#,
+        r#""repeated": 1}, "warnings": ["slow"]}}"#,
     );
     assert!(native.ends_with(expected), "{native}");
 }
@@ -75,6 +76,7 @@ fn full() -> Transcript {
         model_sha256: None,
         devices: vec!["cpu".to_owned()],
         options: [("task".to_owned(), "translate".to_owned())].into(),
+        contexts: Some(Contexts { windows: 3, positions: 1850, shortened: 2, repeated: 1 }),
         warnings: vec!["slow".to_owned()],
     });
     transcript
@@ -117,6 +119,7 @@ fn any_about() -> impl Strategy<Value = (f64, Option<Provenance>)> {
     let provenance = (any_text(), any_text(), prop::option::of("[0-9a-f]{4}"), any_text()).prop_map(
         |(program, model, model_sha256, warning)| Provenance {
             options: [(program.clone(), model.clone())].into(),
+            contexts: (!model.is_empty()).then_some(Contexts { windows: 1, positions: 1500, ..Contexts::default() }),
             devices: vec![model.clone()],
             warnings: if warning.is_empty() { Vec::new() } else { vec![warning] },
             program,

@@ -137,7 +137,7 @@ impl Loaded {
             resort: Resort::Last,
             place: 0,
         };
-        let items: Vec<Item<'_>> = (0..encoded.windows).map(item).collect();
+        let items: Vec<Item<'_>> = (0..encoded.positions.len()).map(item).collect();
         let mut decoding = self.model.begin(encoded, work)?;
         for decoded in decoding::decode(&mut *decoding, &items, &self.file.tokenizer, work)? {
             let (said, asked) = (decoded.tokens.len(), whole.tokens);
@@ -158,7 +158,8 @@ impl Loaded {
     /// What the encoder makes of one window, so many times.
     fn encoded(&self, windows: usize) -> anyhow::Result<Encoded> {
         let one: Result<Encoded, BackendError> = self.model.encode(&[self.window()?], &mut Work::new(&NEVER));
-        Ok(Encoded { windows, values: one?.values.repeat(windows) })
+        let Encoded { positions, values } = one?;
+        Ok(Encoded { positions: positions.repeat(windows), values: values.repeat(windows) })
     }
 }
 

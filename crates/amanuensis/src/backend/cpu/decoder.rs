@@ -97,11 +97,12 @@ impl Decoder {
         encoded: &Encoded,
         work: &Work<'_>,
     ) -> Result<Heard, BackendError> {
-        let size = self.audio_context * self.audio_width;
-        assert_eq!(encoded.values.len(), encoded.windows * size, "encoded windows of another model");
-        let projected = workspace.three.ensure(self.audio_context * 2 * self.width);
+        let longest = encoded.positions.iter().copied().max().unwrap_or(0);
+        assert!(longest <= self.audio_context, "a window of {longest} positions, room for {}", self.audio_context);
+        let projected = workspace.three.ensure(longest * 2 * self.width);
         let (heads, width, capacity) = (self.heads, self.head_width, self.audio_context);
         let mut listen = |window: &[f32]| {
+            let projected = &mut projected[..window.len() / self.audio_width * 2 * self.width];
             let mut room: Vec<KeysValues> = rooms.pop().unwrap_or_else(|| {
                 self.layers.iter().map(|_| region.keys_values(self.precision, heads, width, capacity)).collect()
             });
@@ -112,7 +113,7 @@ impl Decoder {
             }
             Ok(room)
         };
-        encoded.values.chunks_exact(size).map(&mut listen).collect()
+        encoded.windows(self.audio_width).map(&mut listen).collect()
     }
 }
 
@@ -169,7 +170,9 @@ impl Decoding for CpuDecoding<'_> {
                 return Err(BackendError::TooLong { tokens, limit: decoder.context });
             }
         }
-        attention.prepare(feeds.len(), heads.len(), decoder.audio_context);
+        let positions: Vec<usize> =
+            lanes.iter().map(|lane| self.heard[lane.window].first().map_or(0, KeysValues::len)).collect();
+        attention.prepare(&positions, heads.len());
         let mut kept = Kept { heads, attention };
         self.model
             .bench()

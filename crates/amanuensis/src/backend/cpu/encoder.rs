@@ -18,7 +18,6 @@ pub(super) struct Encoder {
     head_width: usize,
     /// Of the attention.
     precision: Precision,
-    context: usize,
     stem: [PackedMatrix; 2],
     positions: Vec<f32>,
     layers: Vec<Layer>,
@@ -57,7 +56,6 @@ impl Encoder {
             heads: dims.audio_heads,
             head_width: dims.audio_head_width(),
             precision: precisions.attention,
-            context: dims.audio_context,
             stem: [
                 convolution(region, precisions.stem, weights, "encoder.conv1", width, dims.mel_bins)?,
                 convolution(region, precisions.stem, weights, "encoder.conv2", width, width)?,
@@ -68,7 +66,7 @@ impl Encoder {
         })
     }
 
-    /// Encodes one window into `out`, `[positions][width]`.
+    /// Encodes one window into `out`, `[positions][width]`: one position for every two frames.
     pub(super) fn run(
         &self,
         region: &mut Region<'_>,
@@ -77,7 +75,7 @@ impl Encoder {
         out: &mut [f32],
         work: &mut Work<'_>,
     ) -> Result<(), BackendError> {
-        let (width, context) = (self.width, self.context);
+        let (width, context) = (self.width, mel.frames / 2);
         let mut since = Instant::now();
 
         // Both convolutions look one frame ahead and back, so both inputs have a row of zeros at each end.
@@ -89,7 +87,7 @@ impl Encoder {
         region.convolution(padded, &self.stem[0], 1, None, &mut once[width..][..mel.frames * width]);
         clear_ends(once, width);
         let x = x.ensure(context * width);
-        region.convolution(once, &self.stem[1], 2, Some(&self.positions), x);
+        region.convolution(once, &self.stem[1], 2, Some(&self.positions[..context * width]), x);
         work.receipt.lap(Stage::Stem, &mut since);
         work.show(Stage::Stem, x);
 

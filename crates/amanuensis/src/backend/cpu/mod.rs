@@ -115,27 +115,31 @@ impl Model for CpuModel {
     }
 
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
-        let (bins, frames) = (self.dims.mel_bins, 2 * self.dims.audio_context);
-        for mel in windows {
-            let fits = (mel.bins, mel.frames, mel.values.len()) == (bins, frames, bins * frames);
-            assert!(fits, "a window of {} frames of {} bins, not {frames} of {bins}", mel.frames, mel.bins);
+        let (bins, most, width) = (self.dims.mel_bins, 2 * self.dims.audio_context, self.dims.audio_width);
+        for Mel { bins: found, frames, values } in windows {
+            let fits = *found == bins && frames % 2 == 0 && (2..=most).contains(frames);
+            assert!(fits && values.len() == bins * frames, "a window of {frames} frames of {found} bins, not {bins}");
         }
-        let size = self.dims.audio_context * self.dims.audio_width;
-        let mut values = vec![0.0; windows.len() * size];
+        let positions: Vec<usize> = windows.iter().map(|mel| mel.frames / 2).collect();
+        let mut values = vec![0.0; positions.iter().sum::<usize>() * width];
         let Bench { team, workspace } = &mut *self.bench();
         team.enter(|region| {
-            for (window, out) in windows.iter().zip(values.chunks_exact_mut(size)) {
+            let mut rest = values.as_mut_slice();
+            for (window, positions) in windows.iter().zip(&positions) {
+                let (out, behind) = rest.split_at_mut(positions * width);
+                rest = behind;
                 self.encoder.run(region, workspace, window, out, work)?;
                 work.receipt.windows += 1;
+                work.receipt.positions += *positions as u64;
             }
             Ok::<_, BackendError>(())
         })?;
         work.receipt.ran_on(&self.device);
         // The last norm spreads what is not a number over its whole row, so one value of each row tells.
-        if values.iter().step_by(self.dims.audio_width).any(|value| !value.is_finite()) {
+        if values.iter().step_by(width).any(|value| !value.is_finite()) {
             return Err(BackendError::NotANumber { place: "encoder output" });
         }
-        Ok(Encoded { windows: windows.len(), values })
+        Ok(Encoded { positions, values })
     }
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {

@@ -76,7 +76,7 @@ impl Strategy for Beam<'_> {
             }
             let mut hypothesis = self.live[offer.lane].clone();
             if offer.token == terms.special.end_of_text {
-                hypothesis.sum_logprob = offer.sum_logprob;
+                hypothesis.end(offer.logprob);
                 if self.ended.len() < self.enough {
                     self.ended.push(hypothesis.found(&terms));
                 }

@@ -57,7 +57,7 @@ impl Strategy for Sampling<'_> {
             for (token, logprob) in self.draw(&hypothesis.tokens, row, count)? {
                 let mut hypothesis = hypothesis.clone();
                 if token == terms.special.end_of_text {
-                    hypothesis.sum_logprob += f64::from(logprob);
+                    hypothesis.end(logprob);
                     self.ended.push(hypothesis.found(&terms));
                     continue;
                 }

@@ -32,7 +32,7 @@ impl Gaze {
         columns: usize,
         filter: usize,
     ) -> Gaze {
-        let columns = columns.min(attention.positions());
+        let columns = columns.min(attention.positions(lane));
         let wanted = rows.start * columns..rows.end * columns;
         let mut gaze = Gaze { columns, contrast: vec![0.0; wanted.len()], share: vec![0.0; wanted.len()] };
         if columns == 0 || attention.heads() == 0 {
@@ -42,7 +42,7 @@ impl Gaze {
         let mut filtered = vec![0.0; columns];
         for head in 0..attention.heads() {
             weights.clear();
-            for scores in attention.rows(lane, head).chunks_exact(attention.positions()) {
+            for scores in attention.rows(lane, head).chunks_exact(attention.positions(lane)) {
                 let first = weights.len();
                 weights.extend_from_slice(&scores[..columns]);
                 softmax(kernels, &mut weights[first..]);

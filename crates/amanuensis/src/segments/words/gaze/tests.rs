@@ -63,7 +63,7 @@ fn columns_are_standardised_over_all_tokens() {
 fn only_the_sound_is_looked_at_and_only_the_rows_asked_for_are_given() {
     let kernels = Kernels::new(Isa::Scalar).unwrap();
     let mut attention = CrossAttention::default();
-    attention.prepare(1, 2, 4);
+    attention.prepare(&[4], 2);
     // The last position would take all attention, but it lies behind the sound.
     for row in [[2.0, 0.0, 0.0, 50.0], [0.0, 2.0, 0.0, 50.0], [0.0, 0.0, 2.0, 50.0]] {
         attention.push(0, 0, &row);
