@@ -1,5 +1,6 @@
 //! What a shorter context changes, with real models: measured beside the whole one, sentence by sentence.
 
+#[allow(dead_code, reason = "windows are cut here")]
 #[path = "common/bare.rs"]
 mod bare;
 mod common;
