@@ -1,5 +1,7 @@
 //! What every backend owes the engine, whatever it computes with. Each check takes a backend; the CPU's is run here.
 
+#![allow(clippy::unwrap_used, reason = "the files of models are made by code that fails by panicking")]
+
 mod common;
 #[allow(dead_code, reason = "the models of this test are whole")]
 mod model_files;
