@@ -73,5 +73,5 @@ pub use linear::Epilogue;
 pub use matrix::PackedMatrix;
 pub use memory::{AlignedBuffer, MappedFile, Number};
 pub use precision::Precision;
-pub use stored::{Stored, StoredMatrix};
+pub use stored::{Code, Stored, StoredMatrix};
 pub use team::{Region, Team};

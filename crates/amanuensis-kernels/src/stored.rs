@@ -1,5 +1,7 @@
 //! Numbers as files hold them, and the matrices that are made of them.
 
+use std::ops::Range;
+
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
@@ -12,10 +14,31 @@ pub struct Stored<'a> {
     file: Option<&'a MappedFile>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Numbers<'a> {
     Native(&'a [f32]),
     Bytes(Kind, &'a [u8]),
+    Coded { code: &'a dyn Code, count: usize, bytes: &'a [u8] },
+}
+
+impl std::fmt::Debug for Numbers<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Numbers::Native(numbers) => write!(formatter, "{} f32", numbers.len()),
+            Numbers::Bytes(kind, bytes) => write!(formatter, "{} {kind:?}", bytes.len() / kind.size()),
+            Numbers::Coded { count, .. } => write!(formatter, "{count} coded numbers"),
+        }
+    }
+}
+
+/// A way to write numbers that is more than one number behind the other: bytes with scales, blocks, another order.
+pub trait Code: Sync {
+    /// Which of the bytes are needed for numbers of `range`; None where they lie all over them.
+    fn span(&self, range: Range<usize>) -> Option<Range<usize>>;
+
+    /// Make `into.len()` numbers, the first of them number `start`, of `bytes`: the span of these numbers, or everything
+    /// where there is no span.
+    fn decode(&self, bytes: &[u8], start: usize, into: &mut [f32]);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +109,11 @@ impl<'a> Stored<'a> {
         Stored::of_bytes(Kind::Bf16, bytes)
     }
 
+    /// `count` numbers that `code` makes of `bytes`.
+    pub fn coded(code: &'a dyn Code, count: usize, bytes: &'a [u8]) -> Stored<'a> {
+        Stored { numbers: Numbers::Coded { code, count, bytes }, file: None }
+    }
+
     /// The same numbers, said to lie in `file`: they are read from there, without making its pages part of the memory of
     /// this process.
     #[must_use]
@@ -98,6 +126,7 @@ impl<'a> Stored<'a> {
         match self.numbers {
             Numbers::Native(numbers) => numbers.len(),
             Numbers::Bytes(kind, bytes) => bytes.len() / kind.size(),
+            Numbers::Coded { count, .. } => count,
         }
     }
 
@@ -109,6 +138,10 @@ impl<'a> Stored<'a> {
         let range = start..start + into.len();
         let (kind, bytes) = match self.numbers {
             Numbers::Native(numbers) => return into.copy_from_slice(&numbers[range]),
+            Numbers::Coded { code, count, bytes } => {
+                assert!(range.end <= count, "numbers {range:?} of {count}");
+                return self.decode(code, bytes, start, into);
+            }
             Numbers::Bytes(kind, bytes) => (kind, &bytes[range.start * kind.size()..range.end * kind.size()]),
         };
         let Some(file) = self.file else { return kind.convert(bytes, into) };
@@ -117,6 +150,26 @@ impl<'a> Stored<'a> {
             let block = &mut block[..bytes.len()];
             file.copy(bytes, block);
             kind.convert(block, into);
+        }
+    }
+
+    /// Decode some numbers at a time, so that the bytes they are made of stay in the first cache.
+    fn decode(&self, code: &dyn Code, bytes: &[u8], start: usize, into: &mut [f32]) {
+        let mut copy = Vec::new();
+        for (number, into) in into.chunks_mut(READ).enumerate() {
+            let start = start + number * READ;
+            let Some(span) = code.span(start..start + into.len()) else {
+                code.decode(bytes, start, into);
+                continue;
+            };
+            let bytes = &bytes[span];
+            let Some(file) = self.file else {
+                code.decode(bytes, start, into);
+                continue;
+            };
+            copy.resize(bytes.len(), 0);
+            file.copy(bytes, &mut copy);
+            code.decode(&copy, start, into);
         }
     }
 

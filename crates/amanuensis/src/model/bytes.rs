@@ -2,12 +2,14 @@ use std::ops::Deref;
 
 use amanuensis_kernels::MappedFile;
 
-/// The contents of a file of weights: mapped, so that several processes share them and nothing is copied, or part of
-/// the program.
+/// The contents of a file of weights: mapped, so that several processes share them and nothing is copied; part of the
+/// program; or unpacked into memory, where the file holds them compressed.
 #[derive(Debug)]
 pub(super) enum Bytes {
     Mapped(MappedFile),
     Embedded(&'static [u8]),
+    #[allow(dead_code, reason = "for files that hold their numbers compressed")]
+    Unpacked(Vec<u8>),
 }
 
 impl Bytes {
@@ -15,7 +17,7 @@ impl Bytes {
     pub(super) fn file(&self) -> Option<&MappedFile> {
         match self {
             Self::Mapped(file) => Some(file),
-            Self::Embedded(_) => None,
+            Self::Embedded(_) | Self::Unpacked(_) => None,
         }
     }
 }
@@ -27,6 +29,7 @@ impl Deref for Bytes {
         match self {
             Self::Mapped(file) => file,
             Self::Embedded(bytes) => bytes,
+            Self::Unpacked(bytes) => bytes,
         }
     }
 }

@@ -32,9 +32,7 @@ pub enum ModelError {
         advice: String,
     },
     /// What the path leads to is not a model that can be read.
-    #[error(
-        "{path}: {reason}; a model is a folder with config.json, model.safetensors, and tokenizer.json or vocab.json with merges.txt"
-    )]
+    #[error("{path}: {reason}; a model is a file of weights, or a folder of weights, sizes and tokenizer")]
     NotAModel {
         /// The path.
         path: String,
@@ -74,16 +72,18 @@ pub enum ModelError {
         expected: String,
     },
     /// A file of weights breaks the rules of its format.
-    #[error("{file}: not a valid safetensors file: {reason}; fetch it again")]
+    #[error("{file}: not a valid {format}: {reason}; fetch it again")]
     Container {
         /// The file.
         file: String,
+        /// The format, as in "safetensors file".
+        format: &'static str,
         /// The rule that is broken, with the tensor where one is to blame.
         reason: String,
     },
     /// A tensor that the model's sizes imply is not in its files.
     #[error(
-        "{file}: tensor {tensor} of shape {shape:?} is missing; the file is incomplete or config.json belongs to another model"
+        "{file}: tensor {tensor} of shape {shape:?} is missing; the file is incomplete or its sizes are those of another model"
     )]
     MissingTensor {
         /// The file.
@@ -95,14 +95,14 @@ pub enum ModelError {
     },
     /// A tensor has another shape than the model's sizes imply.
     #[error(
-        "{file}: tensor {tensor} has the shape {found:?}, expected {expected:?}; config.json belongs to another model, or the file is damaged"
+        "{file}: tensor {tensor} has the shape {found:?}, expected {expected:?}; its sizes are those of another model, or the file is damaged"
     )]
     Shape {
         /// The file.
         file: String,
         /// The tensor.
         tensor: String,
-        /// The shape that config.json implies.
+        /// The shape that the model's sizes imply.
         expected: Vec<usize>,
         /// The shape in the file.
         found: Vec<usize>,

@@ -43,24 +43,29 @@ const WIDEST_MEDIAN_FILTER: u64 = 101;
 
 /// The two files of settings with the names that errors give them.
 pub(super) struct Sources<'a> {
-    pub(super) config: (&'a str, &'a Config),
+    /// Not every format has it.
+    pub(super) config: Option<(&'a str, &'a Config)>,
     pub(super) generation: (&'a str, &'a GenerationConfig),
 }
 
 impl Generation {
     pub(super) fn read(sources: &Sources<'_>, dims: &Dims, tokenizer: &Tokenizer) -> Result<Self, ModelError> {
-        let (config_file, config) = sources.config;
         let (generation_file, generation) = sources.generation;
-        let ids = |field: &str, in_generation: &Option<Vec<i64>>, in_config: &Option<Vec<i64>>| match (
-            in_generation,
-            in_config,
-        ) {
-            (Some(ids), _) => read_ids(field, ids, generation_file, dims, tokenizer).map(Some),
-            (None, Some(ids)) => read_ids(field, ids, config_file, dims, tokenizer).map(Some),
-            (None, None) => Ok(None),
+        let in_config = |field: fn(&Config) -> &Option<Vec<i64>>| {
+            let (file, config) = sources.config?;
+            Some((file, field(config).as_ref()?))
         };
-        let suppress = ids("suppress_tokens", &generation.suppress_tokens, &config.suppress_tokens)?;
-        let begin = ids("begin_suppress_tokens", &generation.begin_suppress_tokens, &config.begin_suppress_tokens)?;
+        let ids = |field: &str, in_generation: &Option<Vec<i64>>, in_config: Option<(&str, &Vec<i64>)>| {
+            let found = in_generation.as_ref().map(|ids| (generation_file, ids)).or(in_config);
+            found.map(|(file, ids)| read_ids(field, ids, file, dims, tokenizer)).transpose()
+        };
+        let suppress =
+            ids("suppress_tokens", &generation.suppress_tokens, in_config(|config| &config.suppress_tokens))?;
+        let begin = ids(
+            "begin_suppress_tokens",
+            &generation.begin_suppress_tokens,
+            in_config(|config| &config.begin_suppress_tokens),
+        )?;
         let (alignment_heads, alignment_heads_from) = match &generation.alignment_heads {
             Some(heads) if !heads.is_empty() => (read_heads(heads, generation_file, dims)?, AlignmentSource::Model),
             _ => (alignment::heads(dims), AlignmentSource::Sizes),
@@ -75,7 +80,9 @@ impl Generation {
             max_initial_timestamp_index: generation
                 .max_initial_timestamp_index
                 .map(|index| usize::try_from(index).unwrap_or(usize::MAX)),
-            median_filter_width: read_filter_width(config_file, config)?,
+            median_filter_width: sources
+                .config
+                .map_or(Ok(MEDIAN_FILTER_WIDTH), |(file, config)| read_filter_width(file, config))?,
         })
     }
 }

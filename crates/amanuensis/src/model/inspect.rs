@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{AlignmentSource, Dims, Dtype, Format, ModelFile, Tensor};
+use super::{AlignmentSource, Dims, Encoding, Format, ModelFile, Tensor};
 
 /// A model described.
 #[derive(Debug, Clone, Serialize)]
@@ -52,8 +52,8 @@ pub struct TensorSummary {
     pub name: String,
     /// Lengths of the axes.
     pub shape: Vec<usize>,
-    /// Kind of the numbers.
-    pub dtype: Dtype,
+    /// How the numbers are written.
+    pub dtype: Encoding,
     /// Bytes in the file.
     pub bytes: u64,
     /// Numbers.
@@ -118,7 +118,7 @@ fn describe(tensor: &Tensor<'_>, used: bool) -> TensorSummary {
     TensorSummary {
         name: tensor.name.to_owned(),
         shape: tensor.shape.to_vec(),
-        dtype: tensor.dtype,
+        dtype: tensor.encoding.clone(),
         bytes: tensor.bytes.len() as u64,
         parameters: tensor.count() as u64,
         used,

@@ -14,8 +14,8 @@ mod fingerprint;
 mod generation;
 mod hub;
 pub mod inspect;
+mod numbers;
 mod source;
-mod tensor;
 mod weights;
 
 use std::fmt;
@@ -28,10 +28,12 @@ pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
 use files::hugging_face;
+use files::recognise::{self, Kind, Place};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
+pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
 pub use source::{KNOWN_MODELS, Source};
-pub use tensor::{Dtype, Tensor};
+
 pub use weights::Weights;
 
 /// A model in its files: everything that is known of it before a backend loads it.
@@ -84,15 +86,10 @@ pub fn open(source: &Source) -> Result<ModelFile, ModelError> {
 fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let shown = path.display().to_string();
     let metadata = path.metadata().map_err(|error| ModelError::Read { file: shown.clone(), reason: error })?;
-    if metadata.is_dir() {
-        return hugging_face::open(source::name_of(path), &Folder::Disk(path.to_owned()), None);
-    }
-    let file = path.file_name().and_then(|name| name.to_str());
-    match file.filter(|file| file.ends_with(".safetensors")) {
-        Some(file) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            hugging_face::open(source::name_of(folder), &Folder::Disk(folder.to_owned()), Some(file))
-        }
-        None => Err(ModelError::NotAModel { path: shown, reason: source::describe_file(path) }),
+    let place = if metadata.is_dir() { recognise::folder(path)? } else { recognise::file(path)? };
+    let Place { kind, folder, file } = place;
+    let name = source::name_of(&folder);
+    match kind {
+        Kind::HuggingFace => hugging_face::open(name, &Folder::Disk(folder), file.as_deref()),
     }
 }

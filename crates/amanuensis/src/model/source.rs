@@ -1,7 +1,5 @@
 //! Where a model is: names, paths, and the store that Hugging Face's tools fill.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 use super::ModelError;
@@ -115,19 +113,5 @@ pub(super) fn name_of(folder: &Path) -> String {
     match repository {
         Some(repository) => repository.replace("--", "/"),
         None => parts.last().map_or_else(|| folder.display().to_string(), |part| (*part).to_owned()),
-    }
-}
-
-/// Says what a file is that is not a model, by its first bytes.
-pub(super) fn describe_file(path: &Path) -> String {
-    let mut start = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read(&mut start));
-    match (read, &start) {
-        (Err(error), _) => format!("it cannot be read: {error}"),
-        (Ok(0), _) => "the file is empty".to_owned(),
-        (Ok(_), b"lmgg") => "it is a ggml file, which is not read".to_owned(),
-        (Ok(_), b"GGUF") => "it is a GGUF file, which is not read".to_owned(),
-        (Ok(_), b"PK\x03\x04") => "it is a zip archive, as PyTorch's checkpoints are, which are not read".to_owned(),
-        (Ok(_), _) => "it is a file of another kind".to_owned(),
     }
 }

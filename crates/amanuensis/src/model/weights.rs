@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::bytes::Bytes;
 use super::fingerprint::{Fingerprint, Place};
-use super::{Dtype, ModelError, Tensor};
+use super::{Encoding, ModelError, Tensor};
 
 /// Named tensors over the bytes of one or several files.
 ///
@@ -15,6 +15,7 @@ use super::{Dtype, ModelError, Tensor};
 pub struct Weights {
     /// What errors about absent tensors name: the file, or the index of several.
     origin: String,
+    format: &'static str,
     files: Vec<File>,
     entries: BTreeMap<String, Entry>,
     fingerprint: Fingerprint,
@@ -27,18 +28,19 @@ struct File {
 }
 
 /// Where a tensor lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub(super) file: usize,
-    pub(super) dtype: Dtype,
+    pub(super) encoding: Encoding,
     pub(super) shape: Vec<usize>,
-    /// Bytes of the file.
+    /// Bytes of the file: as many as the encoding takes for so many numbers.
     pub(super) range: Range<usize>,
 }
 
 impl Weights {
-    pub(super) fn new(origin: String) -> Self {
-        Self { origin, files: Vec::new(), entries: BTreeMap::new(), fingerprint: Fingerprint::default() }
+    /// Nothing yet, of files of this format (`safetensors file`).
+    pub(super) fn new(origin: String, format: &'static str) -> Self {
+        Self { origin, format, files: Vec::new(), entries: BTreeMap::new(), fingerprint: Fingerprint::default() }
     }
 
     /// Adds a file and the tensors in it. Every range must lie inside `bytes`.
@@ -56,7 +58,7 @@ impl Weights {
                     Some(first) => format!("tensor {tensor} is in {} too", first.name),
                     None => format!("tensor {tensor} stands in it twice, with and without \"model.\""),
                 };
-                return Err(ModelError::Container { file: name.to_owned(), reason });
+                return Err(ModelError::Container { file: name.to_owned(), format: self.format, reason });
             }
             self.entries.insert(tensor, Entry { file, ..entry });
         }
@@ -67,9 +69,9 @@ impl Weights {
 
     /// The tensor of this name, if it is there.
     pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
-        let (name, Entry { file, dtype, shape, range }) = self.entries.get_key_value(name)?;
+        let (name, Entry { file, encoding, shape, range }) = self.entries.get_key_value(name)?;
         let file = &self.files.get(*file)?.bytes;
-        Some(Tensor { name, dtype: *dtype, shape, bytes: file.get(range.clone())?, file: file.file() })
+        Some(Tensor { name, encoding, shape, bytes: file.get(range.clone())?, file: file.file() })
     }
 
     /// The weights of this name, which must have this shape.
@@ -89,11 +91,11 @@ impl Weights {
                 found: tensor.shape.to_vec(),
             });
         }
-        if !tensor.dtype.is_weight() {
+        if !tensor.encoding.is_weight() {
             return Err(ModelError::NumberKind {
                 file: self.file_of(name).to_owned(),
                 tensor: name.to_owned(),
-                found: tensor.dtype.to_string(),
+                found: tensor.encoding.to_string(),
             });
         }
         Ok(tensor)

@@ -90,33 +90,97 @@ pub(in crate::model) fn dims(config: &Config, file: &str) -> Result<Dims, ModelE
     if config.scale_embedding {
         return Err(wrong("scale_embedding", "true".to_owned(), "false".to_owned()));
     }
-    let size = |field: &str, value: u64, bounds: &RangeInclusive<u64>| {
-        let fits = bounds.contains(&value).then(|| usize::try_from(value).ok()).flatten();
-        fits.ok_or_else(|| wrong(field, value.to_string(), format!("{} to {}", bounds.start(), bounds.end())))
+    let sizes = Sizes {
+        mel_bins: config.num_mel_bins,
+        audio_context: config.max_source_positions,
+        audio_width: config.d_model,
+        audio_heads: config.encoder_attention_heads,
+        audio_layers: config.encoder_layers,
+        audio_feed_forward: config.encoder_ffn_dim,
+        text_context: config.max_target_positions,
+        text_width: config.d_model,
+        text_heads: config.decoder_attention_heads,
+        text_layers: config.decoder_layers,
+        text_feed_forward: config.decoder_ffn_dim,
+        vocabulary: config.vocab_size,
     };
-    let width = size("d_model", config.d_model, &WIDTHS)?;
-    let heads = |field: &str, value: u64| {
-        let heads = size(field, value, &HEADS)?;
-        if width % heads == 0 {
-            Ok(heads)
-        } else {
-            Err(wrong(field, value.to_string(), format!("a divisor of d_model, {width}")))
+    sizes.dims(file, &NAMES)
+}
+
+/// The sizes as a file says them, and the names by which it does.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::model) struct Sizes<T = u64> {
+    pub(in crate::model) mel_bins: T,
+    pub(in crate::model) audio_context: T,
+    pub(in crate::model) audio_width: T,
+    pub(in crate::model) audio_heads: T,
+    pub(in crate::model) audio_layers: T,
+    pub(in crate::model) audio_feed_forward: T,
+    pub(in crate::model) text_context: T,
+    pub(in crate::model) text_width: T,
+    pub(in crate::model) text_heads: T,
+    pub(in crate::model) text_layers: T,
+    pub(in crate::model) text_feed_forward: T,
+    pub(in crate::model) vocabulary: T,
+}
+
+/// The names of config.json.
+const NAMES: Sizes<&str> = Sizes {
+    mel_bins: "num_mel_bins",
+    audio_context: "max_source_positions",
+    audio_width: "d_model",
+    audio_heads: "encoder_attention_heads",
+    audio_layers: "encoder_layers",
+    audio_feed_forward: "encoder_ffn_dim",
+    text_context: "max_target_positions",
+    text_width: "d_model",
+    text_heads: "decoder_attention_heads",
+    text_layers: "decoder_layers",
+    text_feed_forward: "decoder_ffn_dim",
+    vocabulary: "vocab_size",
+};
+
+impl Sizes {
+    /// The sizes, if a model can have them.
+    pub(in crate::model) fn dims(&self, file: &str, names: &Sizes<&str>) -> Result<Dims, ModelError> {
+        let wrong = |field: &str, found: u64, expected: String| ModelError::Setting {
+            file: file.to_owned(),
+            field: field.to_owned(),
+            found: found.to_string(),
+            expected,
+        };
+        let size = |field: &str, value: u64, bounds: &RangeInclusive<u64>| {
+            let fits = bounds.contains(&value).then(|| usize::try_from(value).ok()).flatten();
+            fits.ok_or_else(|| wrong(field, value, format!("{} to {}", bounds.start(), bounds.end())))
+        };
+        let audio_width = size(names.audio_width, self.audio_width, &WIDTHS)?;
+        if self.text_width != self.audio_width {
+            let expected = format!("{audio_width}, as {}", names.audio_width);
+            return Err(wrong(names.text_width, self.text_width, expected));
         }
-    };
-    Ok(Dims {
-        mel_bins: size("num_mel_bins", config.num_mel_bins, &MEL_BINS)?,
-        audio_context: size("max_source_positions", config.max_source_positions, &POSITIONS)?,
-        audio_width: width,
-        audio_heads: heads("encoder_attention_heads", config.encoder_attention_heads)?,
-        audio_layers: size("encoder_layers", config.encoder_layers, &LAYERS)?,
-        audio_feed_forward: size("encoder_ffn_dim", config.encoder_ffn_dim, &FEED_FORWARDS)?,
-        text_context: size("max_target_positions", config.max_target_positions, &POSITIONS)?,
-        text_width: width,
-        text_heads: heads("decoder_attention_heads", config.decoder_attention_heads)?,
-        text_layers: size("decoder_layers", config.decoder_layers, &LAYERS)?,
-        text_feed_forward: size("decoder_ffn_dim", config.decoder_ffn_dim, &FEED_FORWARDS)?,
-        vocabulary: size("vocab_size", config.vocab_size, &VOCABULARIES)?,
-    })
+        let heads = |field: &str, value: u64| {
+            let heads = size(field, value, &HEADS)?;
+            if audio_width % heads == 0 {
+                Ok(heads)
+            } else {
+                Err(wrong(field, value, format!("a divisor of {}, {audio_width}", names.audio_width)))
+            }
+        };
+        Ok(Dims {
+            mel_bins: size(names.mel_bins, self.mel_bins, &MEL_BINS)?,
+            audio_context: size(names.audio_context, self.audio_context, &POSITIONS)?,
+            audio_width,
+            audio_heads: heads(names.audio_heads, self.audio_heads)?,
+            audio_layers: size(names.audio_layers, self.audio_layers, &LAYERS)?,
+            audio_feed_forward: size(names.audio_feed_forward, self.audio_feed_forward, &FEED_FORWARDS)?,
+            text_context: size(names.text_context, self.text_context, &POSITIONS)?,
+            text_width: audio_width,
+            text_heads: heads(names.text_heads, self.text_heads)?,
+            text_layers: size(names.text_layers, self.text_layers, &LAYERS)?,
+            text_feed_forward: size(names.text_feed_forward, self.text_feed_forward, &FEED_FORWARDS)?,
+            vocabulary: size(names.vocabulary, self.vocabulary, &VOCABULARIES)?,
+        })
+    }
 }
 
 /// Checks that the model wants its sound prepared in the one way there is. Files that are absent ask for nothing.

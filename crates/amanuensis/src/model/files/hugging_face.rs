@@ -8,10 +8,10 @@ use serde::Deserialize;
 use super::config::{self, Config, GenerationConfig};
 use super::folder::{Folder, Settings};
 use super::safetensors::{self, Table};
+use super::{complete, vocabulary};
 use crate::model::generation::{self, Generation, Sources};
 use crate::model::weights::Weights;
-use crate::model::{Dims, Format, ModelError, ModelFile};
-use crate::tokens::{NamedBytes, Tokenizer, TokenizerFiles, TokenizerSettings};
+use crate::model::{Format, ModelError, ModelFile};
 
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -34,12 +34,13 @@ pub(in crate::model) fn open(
 
     let (weights, gap) = read_weights(folder, weights_file)?;
     // A needed tensor that is not there says more than the gap its numbers leave.
-    let mut warnings = check_weights(&weights, &dims)?;
+    let mut warnings = complete::check_weights(&weights, &dims)?;
     if let Some(gap) = gap {
         return Err(gap);
     }
-    let tokenizer = read_tokenizer(folder, &dims, &generation_config)?;
-    let sources = Sources { config: (&config_file.file, &config), generation: (&generation_file, &generation_config) };
+    let tokenizer = vocabulary::beside(folder, &dims, &generation_config)?;
+    let sources =
+        Sources { config: Some((&config_file.file, &config)), generation: (&generation_file, &generation_config) };
     let generation = Generation::read(&sources, &dims, &tokenizer)?;
     warnings.extend(generation::contradictions(&generation_file, &generation_config, tokenizer.special()));
     Ok(ModelFile { name, dims, weights, tokenizer, generation, format: Format::HuggingFace, warnings })
@@ -92,7 +93,7 @@ fn read_indexed(folder: &Folder, settings: &Settings) -> Result<Covered, ModelEr
     for (tensor, shard) in &index.weight_map {
         if weights.get(canonical(tensor)).is_none() {
             let reason = format!("tensor {tensor} is not in it, though {INDEX} says so");
-            return Err(ModelError::Container { file: folder.path_of(shard), reason });
+            return Err(ModelError::Container { file: folder.path_of(shard), format: safetensors::FORMAT, reason });
         }
     }
     Ok((weights, gap))
@@ -104,7 +105,7 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 fn read_shards(folder: &Folder, origin: &str, shards: &BTreeSet<String>) -> Result<Covered, ModelError> {
-    let mut weights = Weights::new(folder.path_of(origin));
+    let mut weights = Weights::new(folder.path_of(origin), safetensors::FORMAT);
     let mut first_gap = None;
     for shard in shards {
         let bytes = folder.weights(shard)?;
@@ -120,70 +121,4 @@ fn read_shards(folder: &Folder, origin: &str, shards: &BTreeSet<String>) -> Resu
 /// Some files name the whole model before each tensor, some do not.
 fn canonical(name: &str) -> &str {
     name.strip_prefix("model.").unwrap_or(name)
-}
-
-/// The output projection where a file stores it: a copy of the token embedding.
-const OUTPUT_PROJECTION: &str = "proj_out.weight";
-const TOKEN_EMBEDDING: &str = "decoder.embed_tokens.weight";
-
-/// Checks that everything is there; the result says what is there besides and not used.
-fn check_weights(weights: &Weights, dims: &Dims) -> Result<Vec<String>, ModelError> {
-    let mut expected = BTreeSet::new();
-    for (name, shape) in dims.tensors() {
-        weights.tensor(&name, &shape)?;
-        expected.insert(name);
-    }
-    let mut warnings = Vec::new();
-    if weights.get(OUTPUT_PROJECTION).is_some() {
-        let shape = [dims.vocabulary, dims.text_width];
-        let output = weights.tensor(OUTPUT_PROJECTION, &shape)?;
-        let embedding = weights.tensor(TOKEN_EMBEDDING, &shape)?;
-        if output.dtype != embedding.dtype || output.bytes != embedding.bytes {
-            warnings.push(format!("{OUTPUT_PROJECTION} differs from {TOKEN_EMBEDDING}, which is used in its place"));
-        }
-        expected.insert(OUTPUT_PROJECTION.to_owned());
-    }
-    let mut others = weights.names().filter(|name| !expected.contains(*name));
-    if let Some(first) = others.next() {
-        let count = 1 + others.count();
-        warnings.push(format!("{count} tensors are not Whisper's and are not used, the first of them {first}"));
-    }
-    Ok(warnings)
-}
-
-fn read_tokenizer(folder: &Folder, dims: &Dims, generation: &GenerationConfig) -> Result<Tokenizer, ModelError> {
-    let languages = generation.lang_to_id.iter().flat_map(|map| map.keys());
-    let settings = TokenizerSettings {
-        vocabulary: Some(dims.vocabulary),
-        languages: languages.map(|name| name.trim_matches(['<', '|', '>']).to_owned()).collect(),
-        multilingual: generation.is_multilingual,
-    };
-    let (tokenizer, file) = if let Some(whole) = folder.settings("tokenizer.json")? {
-        (TokenizerFiles::Whole(named(&whole)).read(&settings)?, whole.file)
-    } else {
-        let absent = |file: &str| ModelError::NotAModel {
-            path: folder.path(),
-            reason: format!("neither tokenizer.json nor {file} in it"),
-        };
-        let vocabulary = folder.settings("vocab.json")?.ok_or_else(|| absent("vocab.json"))?;
-        let merges = folder.settings("merges.txt")?.ok_or_else(|| absent("merges.txt"))?;
-        let added = match folder.settings("added_tokens.json")? {
-            Some(added) => Some(added),
-            None => folder.settings("tokenizer_config.json")?,
-        };
-        let files = TokenizerFiles::Parts {
-            vocabulary: named(&vocabulary),
-            merges: named(&merges),
-            added: added.as_ref().map(named),
-        };
-        (files.read(&settings)?, vocabulary.file)
-    };
-    if tokenizer.vocabulary_size() > dims.vocabulary {
-        return Err(ModelError::Vocabulary { file, largest: tokenizer.vocabulary_size() - 1, rows: dims.vocabulary });
-    }
-    Ok(tokenizer)
-}
-
-fn named(settings: &Settings) -> NamedBytes<'_> {
-    NamedBytes { name: &settings.file, bytes: &settings.bytes }
 }

@@ -1,6 +1,10 @@
 //! Readers of model files, one per format.
 
+pub(super) mod complete;
 pub(super) mod config;
 pub(super) mod folder;
 pub(super) mod hugging_face;
+pub(super) mod openai;
+pub(super) mod recognise;
 pub(super) mod safetensors;
+pub(super) mod vocabulary;

@@ -16,6 +16,8 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use crate::model::weights::Entry;
 use crate::model::{Dtype, ModelError};
 
+/// What errors call it.
+pub(in crate::model) const FORMAT: &str = "safetensors file";
 /// The format's own limit on the header.
 const LONGEST_HEADER: u64 = 100_000_000;
 /// No tensor of any model has this many axes.
@@ -32,7 +34,7 @@ pub(in crate::model) struct Table {
 
 /// Reads the header of a file. Every place in the table lies inside `bytes`.
 pub(in crate::model) fn read(name: &str, bytes: &[u8]) -> Result<Table, ModelError> {
-    let broken = |reason| ModelError::Container { file: name.to_owned(), reason };
+    let broken = |reason| ModelError::Container { file: name.to_owned(), format: FORMAT, reason };
     let (tensors, start) = read_tensors(bytes).map_err(broken)?;
     let gap = check_coverage(&tensors, start, bytes.len()).map_err(broken)?.map(broken);
     Ok(Table { tensors, gap })
@@ -83,7 +85,7 @@ fn check(found: &Found, available: usize, start: usize) -> Result<Entry, String>
     }
     // Both fit in usize, being no more than `available`.
     let range = start + begin as usize..start + end as usize;
-    Ok(Entry { file: 0, dtype, shape: found.shape.clone(), range })
+    Ok(Entry { file: 0, encoding: dtype.into(), shape: found.shape.clone(), range })
 }
 
 /// Checks the tensors against each other: none overlaps another. The result is the first gap between them, or after
@@ -186,7 +188,7 @@ mod tests {
             ("b", Dtype::F32, vec![], start..start + 4),
             ("c", Dtype::F32, vec![0, 7], start + 16..start + 16),
         ]
-        .map(|(name, dtype, shape, range)| (name.to_owned(), Entry { file: 0, dtype, shape, range }));
+        .map(|(name, dtype, shape, range)| (name.to_owned(), Entry { file: 0, encoding: dtype.into(), shape, range }));
         assert_eq!(tensors, expected);
         assert!(whole("m", &file("{}", 0)).unwrap().is_empty());
     }
@@ -255,7 +257,7 @@ mod tests {
             if let Ok(tensors) = whole("m", &bytes) {
                 for (_, entry) in tensors {
                     prop_assert!(bytes.get(entry.range.clone()).is_some());
-                    prop_assert_eq!(entry.range.len(), entry.shape.iter().product::<usize>() * entry.dtype.size());
+                    prop_assert_eq!(entry.range.len(), entry.encoding.bytes(entry.shape.iter().product()).unwrap());
                 }
             }
         }

@@ -1,0 +1,60 @@
+//! Which format files are in, by what is in them and not by their names.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::model::ModelError;
+
+/// The formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::model) enum Kind {
+    HuggingFace,
+}
+
+/// Where a model's files are, and what they are.
+#[derive(Debug)]
+pub(in crate::model) struct Place {
+    pub(in crate::model) kind: Kind,
+    pub(in crate::model) folder: PathBuf,
+    /// The file of weights, where it is known which.
+    pub(in crate::model) file: Option<String>,
+}
+
+/// As many bytes of a file as tell its format.
+const START: usize = 64;
+
+/// What the model in a folder is.
+pub(in crate::model) fn folder(path: &Path) -> Result<Place, ModelError> {
+    Ok(Place { kind: Kind::HuggingFace, folder: path.to_owned(), file: None })
+}
+
+/// What a file of weights is.
+pub(in crate::model) fn file(path: &Path) -> Result<Place, ModelError> {
+    let refused = |reason: String| ModelError::NotAModel { path: path.display().to_string(), reason };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| refused("its name is not UTF-8".to_owned()))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    let start = start_of(path).map_err(|error| refused(format!("it cannot be read: {error}")))?;
+    let kind = kind_of(&start).map_err(|what| refused(what.to_owned()))?;
+    Ok(Place { kind, folder, file: Some(name.to_owned()) })
+}
+
+/// The format of a file that begins so, or why it is none.
+fn kind_of(start: &[u8]) -> Result<Kind, &'static str> {
+    match start {
+        [] => Err("the file is empty"),
+        [b'l', b'm', b'g', b'g', ..] => Err("it is a ggml file, which is not read"),
+        [b'G', b'G', b'U', b'F', ..] => Err("it is a GGUF file, which is not read"),
+        [b'P', b'K', 3, 4, ..] => Err("it is a zip archive, as PyTorch's checkpoints are, which are not read"),
+        // safetensors: the length of a header of at most 100 MB, and the header.
+        [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Ok(Kind::HuggingFace),
+        _ => Err("it is a file of another kind"),
+    }
+}
+
+fn start_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(START);
+    File::open(path)?.take(START as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
