@@ -46,7 +46,7 @@ fn broken_weights_are_refused_by_name() {
     let mut lacking = ModelFiles::new(SMALL);
     lacking.tensors.remove(tensor);
     let message = refused(written(&lacking).path(), "model.safetensors");
-    says(&message, &[tensor, "of shape [8] is missing", "config.json belongs to another model"]);
+    says(&message, &[tensor, "of shape [8] is missing", "its sizes are those of another model"]);
 
     let mut misshapen = ModelFiles::new(SMALL);
     misshapen.tensors.insert(tensor.to_owned(), vec![9]);
@@ -212,7 +212,7 @@ fn what_is_no_model_is_refused_by_name() {
     ] {
         let file = folder.path().join("model.bin");
         std::fs::write(&file, start).unwrap();
-        says(&open(&file).unwrap_err().to_string(), &["model.bin: ", reason, "a model is a folder with config.json"]);
+        says(&open(&file).unwrap_err().to_string(), &["model.bin: ", reason, "a model is a file of weights"]);
     }
     let files = written(&ModelFiles::new(SMALL));
     for name in ["config.json", "vocab.json", "model.safetensors", "generation_config.json"] {
