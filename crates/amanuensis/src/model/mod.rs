@@ -15,8 +15,10 @@ mod generation;
 mod hub;
 pub mod inspect;
 mod numbers;
+pub mod quantize;
 mod source;
 mod weights;
+pub mod write;
 
 use std::fmt;
 use std::path::Path;

@@ -7,4 +7,5 @@ pub(super) mod hugging_face;
 pub(super) mod openai;
 pub(super) mod recognise;
 pub(super) mod safetensors;
+pub(super) mod scales;
 pub(super) mod vocabulary;

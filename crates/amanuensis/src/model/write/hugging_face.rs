@@ -1,0 +1,60 @@
+//! Writes a model as Hugging Face's libraries save it. What has scales has them beside it:
+//!
+//! ```text
+//! model.<name>         F32, F16, BF16 [outputs, ...]
+//! model.<name>         I8  [outputs, ...]           model.<name>_scale  F32 [outputs] or [1]
+//! model.<name>         U8  [outputs, inputs / 2]    model.<name>_scale  F32 [outputs, inputs / 32]
+//! ```
+//!
+//! A number is its byte times the scale of its output. Of two halves in a byte the lower is the first; each is stored 8
+//! higher. `quantization_config` in config.json says that it is so.
+
+use std::path::Path;
+
+use super::safetensors::{Planned, Writer};
+use super::{Order, Progress, WriteError, settings, vocabulary};
+use crate::model::ModelFile;
+use crate::model::quantize::Target;
+use crate::model::quantize::encode::{Part, encode};
+
+/// The ending of the names of scales.
+pub(in crate::model) const SCALE: &str = "_scale";
+
+pub(super) fn write(
+    model: &ModelFile,
+    order: &Order,
+    folder: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<(), WriteError> {
+    settings::write(model, order, folder)?;
+    vocabulary::write(&model.tokenizer, folder)?;
+    let tensors = model.dims.tensors();
+    let mut planned = Vec::new();
+    for (name, shape) in &tensors {
+        let target = Target::of(order, name, shape);
+        let (dtype, stored) = target.stored(shape);
+        planned.push(Planned { name: written(name), dtype, shape: stored });
+        if let Some(shape) = target.scales(shape) {
+            planned.push(Planned { name: written(name) + SCALE, dtype: crate::model::Dtype::F32, shape });
+        }
+    }
+    let mut writer = Writer::create(&folder.join("model.safetensors"), planned)?;
+    let all = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum();
+    let mut done = 0;
+    for (name, shape) in &tensors {
+        progress(name, done, all);
+        let tensor = model.weights.tensor(name, shape)?;
+        let (numbers, scales) = (written(name), written(name) + SCALE);
+        encode(&tensor, Target::of(order, name, shape), &mut |part, bytes| {
+            writer.put(if part == Part::Numbers { &numbers } else { &scales }, bytes)
+        })?;
+        done += tensor.count() as u64;
+    }
+    progress("", done, all);
+    writer.finish()
+}
+
+/// The name of a tensor in the file.
+fn written(name: &str) -> String {
+    format!("model.{name}")
+}
