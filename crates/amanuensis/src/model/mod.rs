@@ -5,6 +5,7 @@
 
 mod alignment;
 mod bytes;
+pub mod compare;
 #[cfg(feature = "demo")]
 mod demo;
 mod dims;
@@ -15,6 +16,7 @@ mod generation;
 mod hub;
 pub mod inspect;
 mod numbers;
+mod progress;
 pub mod quantize;
 mod source;
 mod weights;
@@ -34,6 +36,7 @@ use files::recognise::{self, Kind, Place};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
+pub use progress::{Progress, Stopped};
 pub use source::{KNOWN_MODELS, Source};
 
 pub use weights::Weights;

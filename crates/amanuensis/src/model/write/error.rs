@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Type;
-use crate::model::ModelError;
+use crate::model::{ModelError, Stopped};
 
 /// Why a model cannot be written: which file or tensor, what is wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,9 @@ pub enum WriteError {
         /// Why.
         reason: String,
     },
+    /// It was told not to go on.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The model itself is at fault.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -12,8 +12,9 @@
 use std::path::Path;
 
 use super::safetensors::{Planned, Writer};
-use super::{Order, Progress, WriteError, settings, vocabulary};
-use crate::model::ModelFile;
+use super::{Order, WriteError, settings, vocabulary};
+use crate::model::progress::Steps;
+use crate::model::{Dtype, ModelFile, Progress};
 use crate::model::quantize::Target;
 use crate::model::quantize::encode::{Part, encode};
 
@@ -35,22 +36,20 @@ pub(super) fn write(
         let (dtype, stored) = target.stored(shape);
         planned.push(Planned { name: written(name), dtype, shape: stored });
         if let Some(shape) = target.scales(shape) {
-            planned.push(Planned { name: written(name) + SCALE, dtype: crate::model::Dtype::F32, shape });
+            planned.push(Planned { name: written(name) + SCALE, dtype: Dtype::F32, shape });
         }
     }
     let mut writer = Writer::create(&folder.join("model.safetensors"), planned)?;
-    let all = tensors.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum();
-    let mut done = 0;
+    let mut steps = Steps::through(&model.dims, progress);
     for (name, shape) in &tensors {
-        progress(name, done, all);
         let tensor = model.weights.tensor(name, shape)?;
+        steps.next(name, tensor.count())?;
         let (numbers, scales) = (written(name), written(name) + SCALE);
         encode(&tensor, Target::of(order, name, shape), &mut |part, bytes| {
             writer.put(if part == Part::Numbers { &numbers } else { &scales }, bytes)
         })?;
-        done += tensor.count() as u64;
     }
-    progress("", done, all);
+    steps.end();
     writer.finish()
 }
 

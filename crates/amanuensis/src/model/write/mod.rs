@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::quantize::Granularity;
-use super::{Encoding, ModelError, ModelFile, Source};
+use super::{Encoding, ModelError, ModelFile, Progress, Source};
 use draft::Passing;
 pub use error::WriteError;
 pub(super) use hugging_face::SCALE;
@@ -37,9 +37,6 @@ pub struct Container {
     write: fn(&ModelFile, &Order, &Path, &mut Progress<'_>) -> Result<(), WriteError>,
 }
 
-/// Hears which tensor is written, how many numbers have been, and how many there are.
-pub type Progress<'a> = dyn FnMut(&str, u64, u64) + 'a;
-
 /// Every format there is a writer of.
 pub static CONTAINERS: [Container; 1] = [Container {
     name: "safetensors",
@@ -52,6 +49,11 @@ pub static CONTAINERS: [Container; 1] = [Container {
 }];
 
 impl Container {
+    /// safetensors.
+    pub fn safetensors() -> &'static Container {
+        &CONTAINERS[0]
+    }
+
     /// The format of a name.
     pub fn named(name: &str) -> Option<&'static Container> {
         let name = name.to_ascii_lowercase();

@@ -27,7 +27,8 @@ fn rows(matrix: &PackedMatrix) -> Vec<u32> {
     let mut all = Vec::new();
     for output in 0..matrix.outputs() {
         matrix.row(output, &mut row);
-        all.extend(row.iter().map(|number| number.to_bits()));
+        // Nothing may have a sign, which makes no difference.
+        all.extend(row.iter().map(|number| (number + 0.0).to_bits()));
     }
     all
 }
@@ -46,7 +47,6 @@ fn packs_the_same(numbers: &[f32], shape: [usize; 2], target: Target, precision:
         assert_eq!(pack(StoredMatrix::of(vec![tensor.stored()])), expected);
         // And what is read of the file is what is multiplied with.
         let read: Vec<u32> = tensor.to_f32().iter().map(|number| (number + 0.0).to_bits()).collect();
-        let expected: Vec<u32> = expected.iter().map(|bits| (f32::from_bits(*bits) + 0.0).to_bits()).collect();
         assert_eq!(read, expected);
     });
 }
