@@ -157,7 +157,11 @@ pub fn compare(
     let side = |model: &ModelFile, written: fn(&TensorComparison) -> &Option<Written>| Side {
         name: model.name.clone(),
         format: model.format,
-        bytes: tensors.iter().filter(|tensor| tensor.used).filter_map(|tensor| Some(written(tensor).as_ref()?.bytes)).sum(),
+        bytes: tensors
+            .iter()
+            .filter(|tensor| tensor.used)
+            .filter_map(|tensor| Some(written(tensor).as_ref()?.bytes))
+            .sum(),
     };
     Ok(Comparison {
         one: side(one, |tensor| &tensor.one),

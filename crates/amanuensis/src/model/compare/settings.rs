@@ -78,7 +78,11 @@ impl Found {
         if sets[0] != sets[1] {
             let only = |this: &BTreeSet<T>, that: &BTreeSet<T>| {
                 let only: Vec<T> = this.difference(that).copied().collect();
-                if only.is_empty() { format!("{} of them", this.len()) } else { format!("{} of them, alone {only:?}", this.len()) }
+                if only.is_empty() {
+                    format!("{} of them", this.len())
+                } else {
+                    format!("{} of them, alone {only:?}", this.len())
+                }
             };
             self.push(setting, only(&sets[0], &sets[1]), only(&sets[1], &sets[0]), counts);
         }

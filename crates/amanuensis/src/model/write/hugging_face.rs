@@ -14,9 +14,9 @@ use std::path::Path;
 use super::safetensors::{Planned, Writer};
 use super::{Order, WriteError, settings, vocabulary};
 use crate::model::progress::Steps;
-use crate::model::{Dtype, ModelFile, Progress};
 use crate::model::quantize::Target;
 use crate::model::quantize::encode::{Part, encode};
+use crate::model::{Dtype, ModelFile, Progress};
 
 /// The ending of the names of scales.
 pub(in crate::model) const SCALE: &str = "_scale";

@@ -92,7 +92,8 @@ impl Order {
         Self { container, kind, granularity: Granularity::default(), keep: BTreeSet::new() }
     }
 
-    fn check(&self) -> Result<(), WriteError> {
+    /// Whether the format does what is ordered.
+    pub fn check(&self) -> Result<(), WriteError> {
         let Container { name, types, takes_choices, .. } = self.container;
         if !types.contains(&self.kind) {
             let types = self.container.type_names();
