@@ -47,6 +47,15 @@ pub(crate) struct Quantize {
     #[arg(long, value_name = "PATTERN")]
     pub(crate) keep: Vec<String>,
 
+    /// Recordings to hear first: what a few channels of the encoder's activations are too large for is moved into the
+    /// weights that follow, where it does less harm
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) calibrate: Vec<PathBuf>,
+
+    /// How much of that is moved: 0 nothing, 1 everything
+    #[arg(long, value_name = "SHARE", default_value = "0.5", requires = "calibrate", value_parser = values::share)]
+    pub(crate) smoothing: f32,
+
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -55,6 +64,7 @@ const QUANTIZE_HELP: &str = "\
 Examples:
   amanuensis quantize base --to int8 -o base-int8        a quarter of the size, for --compute-type int8
   amanuensis quantize base --to int4 --keep embed_tokens -o base-int4
+  amanuensis quantize base --to int8 --calibrate *.wav -o base-smooth
   amanuensis transcribe --model base-int8 --compute-type int8 talk.mp3
 
 What is written is read back and compared before it appears; the table says what each tensor lost.";

@@ -1,6 +1,7 @@
 //! The verbs, one file each, and how each of them ends.
 
 mod bench;
+mod calibrate;
 mod convert;
 mod detect_language;
 mod devices;

@@ -1,15 +1,16 @@
 //! `quantize`: a model in fewer bits, and what that costs, tensor by tensor.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 
 use amanuensis::model::ModelFile;
 use amanuensis::model::compare::{Comparison, TensorComparison};
-use amanuensis::model::quantize::Granularity;
+use amanuensis::model::quantize::{Granularity, Smoothed, smooth};
 use amanuensis::model::write::{self, Order};
 use serde_json::json;
 
 use super::weights::{self, Written};
-use super::{Stop, usage};
+use super::{Stop, calibrate, usage};
 use crate::args::Quantize;
 use crate::console;
 use crate::interrupt;
@@ -26,7 +27,11 @@ pub(super) fn run(asked: &Quantize) -> Result<u8, Stop> {
     write::check_place(asked.format, &asked.place.output, asked.place.force).map_err(anyhow::Error::new)?;
     let model = weights::open(&asked.model)?;
     order.keep = kept(&model, &asked.keep)?;
-    interrupt::listen();
+    let cancel = interrupt::listen();
+    let (model, smoothed) = match smoothed(model, asked, cancel) {
+        _ if interrupt::asked() => return Ok(weights::interrupted()),
+        smoothed => smoothed?,
+    };
     let comparison = match weights::write(&model, &asked.model, &order, &asked.place)? {
         Written::Interrupted => return Ok(weights::interrupted()),
         Written::Whole(comparison) => comparison,
@@ -35,13 +40,39 @@ pub(super) fn run(asked: &Quantize) -> Result<u8, Stop> {
     if asked.place.json {
         weights::print_json(&json!({
             "format": asked.format.name, "type": order.kind, "output": asked.place.output, "comparison": comparison,
+            "smoothed": smoothed,
         }))?;
     } else {
-        for line in report(&comparison) {
+        let smoothed = smoothed.iter().flat_map(smoothing);
+        for line in smoothed.chain(report(&comparison)) {
             console::print(format_args!("{}", console::visible(&line)))?;
         }
     }
     Ok(0)
+}
+
+/// The model, smoothed if recordings were given.
+fn smoothed(model: ModelFile, asked: &Quantize, cancel: &AtomicBool) -> anyhow::Result<(ModelFile, Option<Smoothed>)> {
+    if asked.calibrate.is_empty() {
+        return Ok((model, None));
+    }
+    let activations = calibrate::activations(&model, &asked.calibrate, cancel)?;
+    let (model, smoothed) = smooth(model, &activations, asked.smoothing)?;
+    Ok((model, Some(smoothed)))
+}
+
+/// What smoothing changed, as a table.
+fn smoothing(smoothed: &Smoothed) -> Vec<String> {
+    let heading = ["largest to median channel", "activations", "after", "weights", "after", "channels changed"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    rows.extend(smoothed.parts.iter().map(|part| {
+        let ratios = [part.activations_before, part.activations_after, part.weights_before, part.weights_after];
+        let ratios = ratios.map(|ratio| format!("{ratio:.1}"));
+        [part.norm.clone()].into_iter().chain(ratios).chain([part.changed.to_string()]).collect()
+    }));
+    let mut lines = table::aligned(&rows);
+    lines.push(String::new());
+    lines
 }
 
 /// The tensors that patterns choose. A pattern that chooses none is an error, or a slip of the pen would cost precision.

@@ -35,7 +35,7 @@ use files::hugging_face;
 use files::recognise::{self, Kind, Place};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
-pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
+pub use numbers::{Dtype, Encoding, Multiplied, Scaled, Tensor, Transposed, Whole};
 pub use progress::{Progress, Stopped};
 pub use source::{KNOWN_MODELS, Source};
 

@@ -34,6 +34,8 @@ pub(super) enum Rounding<'a> {
     Relative { share: f32, least: f32 },
     /// By a share of what one counts. A matrix whose columns stand one behind the other has its rows and columns here.
     Steps { scaled: &'a Scaled, share: f32, columns_first: Option<(usize, usize)> },
+    /// As the numbers before they were multiplied.
+    Multiplied { inner: Box<Rounding<'a>>, factors: &'a [f32] },
     /// By a share of the largest magnitude of so many neighbours.
     Blocks { length: usize, share: f32 },
 }
@@ -65,6 +67,12 @@ impl<'a> Rounding<'a> {
                 }
                 other => other,
             },
+            Encoding::Multiplied(multiplied) => match Self::of_encoding(&multiplied.inner) {
+                steps @ Rounding::Steps { .. } => {
+                    Rounding::Multiplied { inner: Box::new(steps), factors: &multiplied.factors }
+                }
+                other => other,
+            },
             #[allow(unreachable_patterns, reason = "encodings that are only known by their name")]
             other => Self::named(&other.to_string()),
         }
@@ -92,6 +100,13 @@ impl<'a> Rounding<'a> {
                     };
                     let step = scaled.scales.get(place / scaled.run.max(1)).copied().unwrap_or_default();
                     *bound = step.abs() * share;
+                }
+            }
+            Rounding::Multiplied { inner, factors } => {
+                inner.bounds(start, numbers, bounds);
+                let columns = factors.len().max(1);
+                for (bound, factor) in bounds.iter_mut().zip(factors.iter().cycle().skip(start % columns)) {
+                    *bound *= factor.abs();
                 }
             }
             Rounding::Blocks { length, share } => {

@@ -1,9 +1,11 @@
 //! Weights in fewer bits: which tensors become what, and how.
 
 pub(super) mod encode;
+mod smoothing;
 
 use super::Dtype;
 use super::write::{Order, Type, is_matrix};
+pub use smoothing::{Activations, Smoothed, SmoothedPart, smooth};
 
 /// Numbers that share a scale where there are four bits for each.
 pub(super) const GROUP: usize = 32;
