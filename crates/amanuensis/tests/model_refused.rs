@@ -264,7 +264,7 @@ fn changed(kind: Type, change: impl FnOnce(&mut Vec<Stored>)) -> tempfile::TempD
 #[test]
 fn wrong_and_missing_scales_are_named() {
     let fc1 = "decoder.layers.1.fc1.weight";
-    let find = |tensors: &mut Vec<Stored>, name: &str| -> usize {
+    let find = |tensors: &[Stored], name: &str| -> usize {
         tensors.iter().position(|tensor| tensor.0 == format!("model.{name}")).unwrap()
     };
     let scale = format!("{fc1}_scale");
@@ -272,7 +272,8 @@ fn wrong_and_missing_scales_are_named() {
     assert!(open(&changed(Type::Int8, |_| ()).path().join("m")).is_ok());
 
     let gone = changed(Type::Int8, |tensors| {
-        tensors.remove(find(tensors, &scale));
+        let place = find(tensors, &scale);
+        tensors.remove(place);
     });
     says(&message(gone), &[fc1, "it holds whole numbers, but there is no", &scale]);
     let short = changed(Type::Int8, |tensors| {
