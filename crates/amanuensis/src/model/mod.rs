@@ -27,8 +27,8 @@ use crate::tokens::Tokenizer;
 pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
-use files::hugging_face;
 use files::recognise::{self, Kind, Place};
+use files::{ctranslate2, hugging_face};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
@@ -62,12 +62,16 @@ pub struct ModelFile {
 pub enum Format {
     /// A folder of Hugging Face's libraries.
     HuggingFace,
+    /// A folder of CTranslate2's, as faster-whisper reads it.
+    #[serde(rename = "ctranslate2")]
+    CTranslate2,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::HuggingFace => "Hugging Face folder with safetensors",
+            Self::CTranslate2 => "CTranslate2 folder with model.bin",
         })
     }
 }
@@ -91,5 +95,6 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let name = source::name_of(&folder);
     match kind {
         Kind::HuggingFace => hugging_face::open(name, &Folder::Disk(folder), file.as_deref()),
+        Kind::CTranslate2 => ctranslate2::open(name, &Folder::Disk(folder), file.as_deref()),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod complete;
 pub(super) mod config;
+pub(super) mod ctranslate2;
 pub(super) mod folder;
 pub(super) mod hugging_face;
 pub(super) mod openai;

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::ctranslate2;
 use crate::model::ModelError;
 
 /// The formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::model) enum Kind {
     HuggingFace,
+    CTranslate2,
 }
 
 /// Where a model's files are, and what they are.
@@ -24,9 +26,20 @@ pub(in crate::model) struct Place {
 /// As many bytes of a file as tell its format.
 const START: usize = 64;
 
+/// What tells a folder of Hugging Face's, whatever else lies in it.
+const SAFETENSORS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
+
 /// What the model in a folder is.
 pub(in crate::model) fn folder(path: &Path) -> Result<Place, ModelError> {
-    Ok(Place { kind: Kind::HuggingFace, folder: path.to_owned(), file: None })
+    let kind = if SAFETENSORS.iter().any(|name| path.join(name).is_file()) {
+        Kind::HuggingFace
+    } else if holds_ctranslate2(&path.join(ctranslate2::WEIGHTS)) {
+        Kind::CTranslate2
+    } else {
+        // Its reader says what is missing.
+        Kind::HuggingFace
+    };
+    Ok(Place { kind, folder: path.to_owned(), file: None })
 }
 
 /// What a file of weights is.
@@ -49,8 +62,13 @@ fn kind_of(start: &[u8]) -> Result<Kind, &'static str> {
         [b'P', b'K', 3, 4, ..] => Err("it is a zip archive, as PyTorch's checkpoints are, which are not read"),
         // safetensors: the length of a header of at most 100 MB, and the header.
         [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Ok(Kind::HuggingFace),
+        start if ctranslate2::container::begins_like_one(start) => Ok(Kind::CTranslate2),
         _ => Err("it is a file of another kind"),
     }
+}
+
+fn holds_ctranslate2(file: &Path) -> bool {
+    file.is_file() && start_of(file).is_ok_and(|start| ctranslate2::container::begins_like_one(&start))
 }
 
 fn start_of(path: &Path) -> std::io::Result<Vec<u8>> {
