@@ -28,10 +28,10 @@ pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
 use files::recognise::{self, Kind, Place};
-use files::{ctranslate2, hugging_face};
+use files::{ctranslate2, hugging_face, onnx};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
-pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
+pub use numbers::{Dtype, Encoding, Rescaled, Scaled, Tensor, Transposed, Whole};
 pub use source::{KNOWN_MODELS, Source};
 
 pub use weights::Weights;
@@ -65,6 +65,8 @@ pub enum Format {
     /// A folder of CTranslate2's, as faster-whisper reads it.
     #[serde(rename = "ctranslate2")]
     CTranslate2,
+    /// Graphs of ONNX, the encoder's and the decoder's.
+    Onnx,
 }
 
 impl fmt::Display for Format {
@@ -72,6 +74,7 @@ impl fmt::Display for Format {
         formatter.write_str(match self {
             Self::HuggingFace => "Hugging Face folder with safetensors",
             Self::CTranslate2 => "CTranslate2 folder with model.bin",
+            Self::Onnx => "ONNX, encoder and decoder",
         })
     }
 }
@@ -95,6 +98,7 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let name = source::name_of(&folder);
     match kind {
         Kind::HuggingFace => hugging_face::open(name, &Folder::Disk(folder), file.as_deref()),
+        Kind::Onnx => onnx::open(&folder, file.as_deref()),
         Kind::CTranslate2 => ctranslate2::open(name, &Folder::Disk(folder), file.as_deref()),
     }
 }

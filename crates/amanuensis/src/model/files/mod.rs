@@ -5,6 +5,7 @@ pub(super) mod config;
 pub(super) mod ctranslate2;
 pub(super) mod folder;
 pub(super) mod hugging_face;
+pub(super) mod onnx;
 pub(super) mod openai;
 pub(super) mod recognise;
 pub(super) mod safetensors;

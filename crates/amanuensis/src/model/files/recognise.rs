@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::ctranslate2;
+use super::{ctranslate2, onnx};
 use crate::model::ModelError;
 
 /// The formats.
@@ -12,6 +12,7 @@ use crate::model::ModelError;
 pub(in crate::model) enum Kind {
     HuggingFace,
     CTranslate2,
+    Onnx,
 }
 
 /// Where a model's files are, and what they are.
@@ -35,6 +36,8 @@ pub(in crate::model) fn folder(path: &Path) -> Result<Place, ModelError> {
         Kind::HuggingFace
     } else if holds_ctranslate2(&path.join(ctranslate2::WEIGHTS)) {
         Kind::CTranslate2
+    } else if let Some(folder) = holds_onnx(path) {
+        return Ok(Place { kind: Kind::Onnx, folder, file: None });
     } else {
         // Its reader says what is missing.
         Kind::HuggingFace
@@ -63,12 +66,23 @@ fn kind_of(start: &[u8]) -> Result<Kind, &'static str> {
         // safetensors: the length of a header of at most 100 MB, and the header.
         [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Ok(Kind::HuggingFace),
         start if ctranslate2::container::begins_like_one(start) => Ok(Kind::CTranslate2),
+        start if onnx::begins_like_one(start) => Ok(Kind::Onnx),
         _ => Err("it is a file of another kind"),
     }
 }
 
 fn holds_ctranslate2(file: &Path) -> bool {
     file.is_file() && start_of(file).is_ok_and(|start| ctranslate2::container::begins_like_one(&start))
+}
+
+/// The folder in which both halves of a model in ONNX are: this one, or the one in it that is named for them.
+fn holds_onnx(path: &Path) -> Option<PathBuf> {
+    let inner = path.join(onnx::INNER_FOLDER);
+    [path, &inner].into_iter().find_map(|folder| {
+        let pair = onnx::pair::of_folder(folder)?;
+        let is_one = |name| start_of(&folder.join(name)).is_ok_and(|start| onnx::begins_like_one(&start));
+        (is_one(pair.encoder) && is_one(pair.decoder)).then(|| folder.to_owned())
+    })
 }
 
 fn start_of(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! How files write numbers, and how they become f32.
 
 mod dtype;
+mod rescaled;
 mod scaled;
 mod tensor;
 mod transposed;
@@ -12,6 +13,7 @@ use amanuensis_kernels::{Code, Stored};
 use serde::{Serialize, Serializer};
 
 pub use dtype::Dtype;
+pub use rescaled::Rescaled;
 pub use scaled::{Scaled, Whole};
 pub use tensor::Tensor;
 pub use transposed::Transposed;
@@ -26,6 +28,8 @@ pub enum Encoding {
     Scaled(Scaled),
     /// A matrix column by column.
     Transposed(Transposed),
+    /// Numbers that count scales in another order than theirs.
+    Rescaled(Rescaled),
 }
 
 impl Encoding {
@@ -36,6 +40,7 @@ impl Encoding {
             Self::Plain(dtype) => count.checked_mul(dtype.size()),
             Self::Scaled(scaled) => scaled.bytes(count),
             Self::Transposed(transposed) => transposed.inner.bytes(count),
+            Self::Rescaled(rescaled) => rescaled.bytes(count),
         }
     }
 
@@ -45,6 +50,7 @@ impl Encoding {
             Self::Plain(dtype) => dtype.is_weight(),
             Self::Scaled(_) => true,
             Self::Transposed(transposed) => transposed.inner.is_weight(),
+            Self::Rescaled(rescaled) => rescaled.inner.is_weight(),
         }
     }
 }
@@ -55,6 +61,7 @@ impl Code for Encoding {
             Self::Plain(dtype) => Some(range.start * dtype.size()..range.end * dtype.size()),
             Self::Scaled(scaled) => Some(scaled.span(range)),
             Self::Transposed(_) => None,
+            Self::Rescaled(rescaled) => rescaled.span(range),
         }
     }
 
@@ -63,6 +70,7 @@ impl Code for Encoding {
             Self::Plain(dtype) => plain(*dtype, bytes).read(0, into),
             Self::Scaled(scaled) => scaled.decode(bytes, start, into),
             Self::Transposed(transposed) => transposed.decode(bytes, start, into),
+            Self::Rescaled(rescaled) => rescaled.decode(bytes, start, into),
         }
     }
 }
@@ -90,6 +98,7 @@ impl fmt::Display for Encoding {
             Self::Plain(dtype) => dtype.fmt(formatter),
             Self::Scaled(scaled) => scaled.fmt(formatter),
             Self::Transposed(transposed) => transposed.inner.fmt(formatter),
+            Self::Rescaled(rescaled) => rescaled.inner.fmt(formatter),
         }
     }
 }
