@@ -5,6 +5,7 @@
 
 mod alignment;
 mod bytes;
+pub mod compare;
 #[cfg(feature = "demo")]
 mod demo;
 mod dims;
@@ -15,8 +16,11 @@ mod generation;
 mod hub;
 pub mod inspect;
 mod numbers;
+mod progress;
+pub mod quantize;
 mod source;
 mod weights;
+pub mod write;
 
 use std::fmt;
 use std::path::Path;
@@ -32,6 +36,7 @@ use files::{ctranslate2, hugging_face, onnx};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Dtype, Encoding, Rescaled, Scaled, Tensor, Transposed, Whole};
+pub use progress::{Progress, Stopped};
 pub use source::{KNOWN_MODELS, Source};
 
 pub use weights::Weights;

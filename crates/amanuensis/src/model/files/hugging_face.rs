@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::config::{self, Config, GenerationConfig};
 use super::folder::{Folder, Settings};
 use super::safetensors::{self, Table};
-use super::{complete, vocabulary};
+use super::{complete, scales, vocabulary};
 use crate::model::generation::{self, Generation, Sources};
 use crate::model::weights::Weights;
 use crate::model::{Format, ModelError, ModelFile};
@@ -32,7 +32,8 @@ pub(in crate::model) fn open(
         generation_file.as_ref().map(Settings::parse).transpose()?.unwrap_or_default();
     let generation_file = folder.path_of("generation_config.json");
 
-    let (weights, gap) = read_weights(folder, weights_file)?;
+    let (mut weights, gap) = read_weights(folder, weights_file)?;
+    scales::join(&mut weights, &dims)?;
     // A needed tensor that is not there says more than the gap its numbers leave.
     let mut warnings = complete::check_weights(&weights, &dims)?;
     if let Some(gap) = gap {

@@ -9,4 +9,5 @@ pub(super) mod onnx;
 pub(super) mod openai;
 pub(super) mod recognise;
 pub(super) mod safetensors;
+pub(super) mod scales;
 pub(super) mod vocabulary;

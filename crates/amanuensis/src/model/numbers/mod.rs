@@ -44,6 +44,16 @@ impl Encoding {
         }
     }
 
+    /// How many bytes of scales and zeros go with the numbers, as f32 and i32.
+    pub fn scale_bytes(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Scaled(scaled) => 4 * (scaled.scales.len() + scaled.zeros.len()),
+            Self::Transposed(transposed) => transposed.inner.scale_bytes(),
+            Self::Rescaled(rescaled) => 4 * (rescaled.scales.len() + rescaled.zeros.len()),
+        }
+    }
+
     /// Whether weights may be written so.
     pub fn is_weight(&self) -> bool {
         match self {

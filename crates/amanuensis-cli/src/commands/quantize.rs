@@ -1,0 +1,91 @@
+//! `quantize`: a model in fewer bits, and what that costs, tensor by tensor.
+
+use std::collections::BTreeSet;
+
+use amanuensis::model::ModelFile;
+use amanuensis::model::compare::{Comparison, TensorComparison};
+use amanuensis::model::quantize::Granularity;
+use amanuensis::model::write::{self, Order};
+use serde_json::json;
+
+use super::weights::{self, Written};
+use super::{Stop, usage};
+use crate::args::Quantize;
+use crate::console;
+use crate::interrupt;
+use crate::{pattern, table};
+
+pub(super) fn run(asked: &Quantize) -> Result<u8, Stop> {
+    let mut order = Order::new(asked.format, asked.to);
+    if asked.per_tensor {
+        order.granularity = Granularity::Tensor;
+    }
+    // What is kept is known when the model is open; whether anything can be, is known before.
+    order.keep.extend(asked.keep.iter().cloned());
+    order.check().map_err(usage)?;
+    write::check_place(asked.format, &asked.place.output, asked.place.force).map_err(anyhow::Error::new)?;
+    let model = weights::open(&asked.model)?;
+    order.keep = kept(&model, &asked.keep)?;
+    interrupt::listen();
+    let comparison = match weights::write(&model, &asked.model, &order, &asked.place)? {
+        Written::Interrupted => return Ok(weights::interrupted()),
+        Written::Whole(comparison) => comparison,
+    };
+    weights::tell_losses(&comparison);
+    if asked.place.json {
+        weights::print_json(&json!({
+            "format": asked.format.name, "type": order.kind, "output": asked.place.output, "comparison": comparison,
+        }))?;
+    } else {
+        for line in report(&comparison) {
+            console::print(format_args!("{}", console::visible(&line)))?;
+        }
+    }
+    Ok(0)
+}
+
+/// The tensors that patterns choose. A pattern that chooses none is an error, or a slip of the pen would cost precision.
+fn kept(model: &ModelFile, patterns: &[String]) -> Result<BTreeSet<String>, Stop> {
+    let mut kept = BTreeSet::new();
+    for wanted in patterns {
+        let tensors = model.dims.tensors().into_iter().map(|(name, _)| name);
+        let before = kept.len();
+        let chosen: Vec<String> = tensors.filter(|name| pattern::fits(wanted, name)).collect();
+        kept.extend(chosen.iter().cloned());
+        if chosen.is_empty() && kept.len() == before {
+            return Err(Stop::Usage(format!(
+                "--keep {wanted:?} fits no tensor of this model; `amanuensis inspect` lists their names"
+            )));
+        }
+    }
+    Ok(kept)
+}
+
+/// The table.
+fn report(comparison: &Comparison) -> Vec<String> {
+    let mut rows = vec![
+        ["tensor", "from", "to", "bytes before", "after", "largest error", "mean", "relative", "cosine"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    rows.extend(comparison.tensors.iter().filter(|tensor| tensor.used).filter_map(row));
+    let [largest, mean, relative, cosine] = weights::cells(Some(&comparison.total));
+    let (before, after) = (comparison.one.bytes.to_string(), comparison.other.bytes.to_string());
+    rows.push(vec!["all".to_owned(), String::new(), String::new(), before, after, largest, mean, relative, cosine]);
+    let mut lines = table::aligned(&rows);
+    lines.push(String::new());
+    lines.push(format!(
+        "{} before, {} after: {:.1} %",
+        weights::size(comparison.one.bytes),
+        weights::size(comparison.other.bytes),
+        100.0 * comparison.other.bytes as f64 / comparison.one.bytes.max(1) as f64,
+    ));
+    lines
+}
+
+fn row(tensor: &TensorComparison) -> Option<Vec<String>> {
+    let (one, other) = (tensor.one.as_ref()?, tensor.other.as_ref()?);
+    let named = [tensor.name.clone(), one.dtype.to_string(), other.dtype.to_string()];
+    let sizes = [one.bytes.to_string(), other.bytes.to_string()];
+    Some(named.into_iter().chain(sizes).chain(weights::cells(tensor.errors.as_ref())).collect())
+}

@@ -1,0 +1,59 @@
+//! Writes a model as Hugging Face's libraries save it. What has scales has them beside it:
+//!
+//! ```text
+//! model.<name>         F32, F16, BF16 [outputs, ...]
+//! model.<name>         I8  [outputs, ...]           model.<name>_scale  F32 [outputs] or [1]
+//! model.<name>         U8  [outputs, inputs / 2]    model.<name>_scale  F32 [outputs, inputs / 32]
+//! ```
+//!
+//! A number is its byte times the scale of its output. Of two halves in a byte the lower is the first; each is stored 8
+//! higher. `quantization_config` in config.json says that it is so.
+
+use std::path::Path;
+
+use super::safetensors::{Planned, Writer};
+use super::{Order, WriteError, settings, vocabulary};
+use crate::model::progress::Steps;
+use crate::model::quantize::Target;
+use crate::model::quantize::encode::{Part, encode};
+use crate::model::{Dtype, ModelFile, Progress};
+
+/// The ending of the names of scales.
+pub(in crate::model) const SCALE: &str = "_scale";
+
+pub(super) fn write(
+    model: &ModelFile,
+    order: &Order,
+    folder: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<(), WriteError> {
+    settings::write(model, order, folder)?;
+    vocabulary::write(&model.tokenizer, folder)?;
+    let tensors = model.dims.tensors();
+    let mut planned = Vec::new();
+    for (name, shape) in &tensors {
+        let target = Target::of(order, name, shape);
+        let (dtype, stored) = target.stored(shape);
+        planned.push(Planned { name: written(name), dtype, shape: stored });
+        if let Some(shape) = target.scales(shape) {
+            planned.push(Planned { name: written(name) + SCALE, dtype: Dtype::F32, shape });
+        }
+    }
+    let mut writer = Writer::create(&folder.join("model.safetensors"), planned)?;
+    let mut steps = Steps::through(&model.dims, progress);
+    for (name, shape) in &tensors {
+        let tensor = model.weights.tensor(name, shape)?;
+        steps.next(name, tensor.count())?;
+        let (numbers, scales) = (written(name), written(name) + SCALE);
+        encode(&tensor, Target::of(order, name, shape), &mut |part, bytes| {
+            writer.put(if part == Part::Numbers { &numbers } else { &scales }, bytes)
+        })?;
+    }
+    steps.end();
+    writer.finish()
+}
+
+/// The name of a tensor in the file.
+fn written(name: &str) -> String {
+    format!("model.{name}")
+}
