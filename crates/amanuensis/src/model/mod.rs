@@ -31,7 +31,7 @@ use files::hugging_face;
 use files::recognise::{self, Kind, Place};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
-pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
+pub use numbers::{Block, Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
 pub use source::{KNOWN_MODELS, Source};
 
 pub use weights::Weights;

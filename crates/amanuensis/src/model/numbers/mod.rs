@@ -1,5 +1,6 @@
 //! How files write numbers, and how they become f32.
 
+mod blocks;
 mod dtype;
 mod scaled;
 mod tensor;
@@ -11,6 +12,8 @@ use std::ops::Range;
 use amanuensis_kernels::{Code, Stored};
 use serde::{Serialize, Serializer};
 
+pub use blocks::Block;
+pub(super) use blocks::{kind_of, number_of};
 pub use dtype::Dtype;
 pub use scaled::{Scaled, Whole};
 pub use tensor::Tensor;
@@ -24,6 +27,8 @@ pub enum Encoding {
     Plain(Dtype),
     /// Whole numbers of few bits that count scales.
     Scaled(Scaled),
+    /// ggml's blocks.
+    Blocks(Block),
     /// A matrix column by column.
     Transposed(Transposed),
 }
@@ -35,6 +40,7 @@ impl Encoding {
         match self {
             Self::Plain(dtype) => count.checked_mul(dtype.size()),
             Self::Scaled(scaled) => scaled.bytes(count),
+            Self::Blocks(block) => block.bytes(count),
             Self::Transposed(transposed) => transposed.inner.bytes(count),
         }
     }
@@ -43,7 +49,7 @@ impl Encoding {
     pub fn is_weight(&self) -> bool {
         match self {
             Self::Plain(dtype) => dtype.is_weight(),
-            Self::Scaled(_) => true,
+            Self::Scaled(_) | Self::Blocks(_) => true,
             Self::Transposed(transposed) => transposed.inner.is_weight(),
         }
     }
@@ -54,6 +60,7 @@ impl Code for Encoding {
         match self {
             Self::Plain(dtype) => Some(range.start * dtype.size()..range.end * dtype.size()),
             Self::Scaled(scaled) => Some(scaled.span(range)),
+            Self::Blocks(block) => Some(block.span(range)),
             Self::Transposed(_) => None,
         }
     }
@@ -62,6 +69,7 @@ impl Code for Encoding {
         match self {
             Self::Plain(dtype) => plain(*dtype, bytes).read(0, into),
             Self::Scaled(scaled) => scaled.decode(bytes, start, into),
+            Self::Blocks(block) => block.decode(bytes, start, into),
             Self::Transposed(transposed) => transposed.decode(bytes, start, into),
         }
     }
@@ -89,6 +97,7 @@ impl fmt::Display for Encoding {
         match self {
             Self::Plain(dtype) => dtype.fmt(formatter),
             Self::Scaled(scaled) => scaled.fmt(formatter),
+            Self::Blocks(block) => block.fmt(formatter),
             Self::Transposed(transposed) => transposed.inner.fmt(formatter),
         }
     }
