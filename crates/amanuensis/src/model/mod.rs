@@ -27,8 +27,8 @@ use crate::tokens::Tokenizer;
 pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
-use files::hugging_face;
 use files::recognise::{self, Kind, Place};
+use files::{ggml, hugging_face};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Block, Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
@@ -62,12 +62,15 @@ pub struct ModelFile {
 pub enum Format {
     /// A folder of Hugging Face's libraries.
     HuggingFace,
+    /// whisper.cpp's file.
+    Ggml,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::HuggingFace => "Hugging Face folder with safetensors",
+            Self::Ggml => "ggml file of whisper.cpp",
         })
     }
 }
@@ -88,8 +91,9 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let metadata = path.metadata().map_err(|error| ModelError::Read { file: shown.clone(), reason: error })?;
     let place = if metadata.is_dir() { recognise::folder(path)? } else { recognise::file(path)? };
     let Place { kind, folder, file } = place;
-    let name = source::name_of(&folder);
-    match kind {
-        Kind::HuggingFace => hugging_face::open(name, &Folder::Disk(folder), file.as_deref()),
+    let files = Folder::Disk(folder.clone());
+    match (kind, file) {
+        (Kind::HuggingFace, file) => hugging_face::open(source::name_of(&folder), &files, file.as_deref()),
+        (Kind::Ggml, file) => ggml::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
     }
 }

@@ -2,7 +2,9 @@
 
 pub(super) mod complete;
 pub(super) mod config;
+pub(super) mod cursor;
 pub(super) mod folder;
+pub(super) mod ggml;
 pub(super) mod hugging_face;
 pub(super) mod openai;
 pub(super) mod recognise;
