@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::model::files::cursor::Cursor;
 use crate::model::{Dtype, ModelError};
 
 /// What errors call it.
@@ -73,7 +74,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Container, ModelError> {
 }
 
 fn read_all(bytes: &[u8]) -> Result<Container, String> {
-    let mut cursor = Cursor { bytes, at: 0 };
+    let mut cursor = Reader { cursor: Cursor::new(bytes), size: bytes.len() };
     let version = cursor.u32("its binary version")?;
     if !VERSIONS.contains(&version) {
         let (first, last) = VERSIONS.into_inner();
@@ -103,8 +104,8 @@ fn read_all(bytes: &[u8]) -> Result<Container, String> {
             return Err(format!("the alias {alias} is the name of another variable"));
         }
     }
-    if cursor.at != bytes.len() {
-        return Err(format!("{} bytes at its end belong to nothing", bytes.len() - cursor.at));
+    if cursor.cursor.left() > 0 {
+        return Err(format!("{} bytes at its end belong to nothing", cursor.cursor.left()));
     }
     let container = Container { variables, aliases };
     check_aliases(&container)?;
@@ -140,20 +141,17 @@ fn check_aliases(container: &Container) -> Result<(), String> {
     Ok(())
 }
 
-/// What is left to read.
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// What is left to read. What is not there is named.
+struct Reader<'a> {
+    cursor: Cursor<'a>,
+    size: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> Reader<'a> {
     fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
-        let end = self.at.checked_add(count);
-        let taken = end.and_then(|end| self.bytes.get(self.at..end)).ok_or_else(|| {
-            format!("{what} needs {count} bytes at {}, but the file has {}: it is truncated", self.at, self.bytes.len())
-        })?;
-        self.at += count;
-        Ok(taken)
+        let (at, size) = (self.cursor.at(), self.size);
+        let truncated = || format!("{what} needs {count} bytes at {at}, but the file has {size}: it is truncated");
+        self.cursor.take(count).ok_or_else(truncated)
     }
 
     fn array<const SIZE: usize>(&mut self, what: &str) -> Result<[u8; SIZE], String> {
@@ -169,7 +167,7 @@ impl<'a> Cursor<'a> {
     /// How many of something follow, each of at least so many bytes.
     fn count(&mut self, what: &str, shortest: usize) -> Result<u32, String> {
         let count = self.u32(&format!("the number of {what}"))?;
-        let left = self.bytes.len() - self.at;
+        let left = self.cursor.left();
         if count as usize > left / shortest {
             return Err(format!("it claims {count} {what}, for which its last {left} bytes are too few"));
         }
@@ -204,9 +202,9 @@ impl<'a> Cursor<'a> {
         let Some(size) = size.filter(|&size| size as u64 == claimed) else {
             return Err(format!("its shape {shape:?} of {dtype} does not fill its {claimed} bytes"));
         };
-        let start = self.at;
+        let start = self.cursor.at();
         self.take(size, "the numbers")?;
-        Ok(Variable { dtype, shape, range: start..self.at })
+        Ok(Variable { dtype, shape, range: start..self.cursor.at() })
     }
 }
 
