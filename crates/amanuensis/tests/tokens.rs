@@ -327,3 +327,103 @@ proptest! {
         }
     }
 }
+
+fn ranked(file: &str, rows: usize, shared: &Path) -> Tokenizer {
+    let bytes = std::fs::read(shared.join("vocab").join(file)).unwrap();
+    let settings = TokenizerSettings { vocabulary: Some(rows), ..TokenizerSettings::default() };
+    TokenizerFiles::Ranked(NamedBytes { name: file, bytes: &bytes }).read(&settings).unwrap()
+}
+
+/// Text in twenty scripts; the golden ids are those of the `tiktoken` package.
+#[test]
+fn ranked_vocabularies_encode_as_the_reference() {
+    let Some(shared) = shared() else { return };
+    let multilingual = ranked("multilingual.tiktoken", 51866, &shared);
+    let english = ranked("gpt2.tiktoken", 51864, &shared);
+    agrees(&multilingual, &golden(include_str!("data/tokens/scripts_multilingual.json")));
+    agrees(&english, &golden(include_str!("data/tokens/scripts_english.json")));
+    assert_eq!(multilingual.special().language_token("yue"), Some(50358));
+    assert_eq!(multilingual.special().timestamp_begin, 50365);
+    assert_eq!(english.special().languages.len(), 99);
+    assert!(!english.special().is_multilingual());
+}
+
+#[test]
+fn lists_of_ranks_and_of_merges_give_the_same_ids() {
+    let folder = demo_folder();
+    let merged = demo();
+    let names: Vec<Vec<u8>> = (0..2048).map(|token| merged.written(token).unwrap().into_owned()).collect();
+    let tokens: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+    let settings = TokenizerSettings { vocabulary: Some(2048 + 2 + 2 + 6 + 1501), ..TokenizerSettings::default() };
+    let listed = TokenizerFiles::Listed { name: "m.bin", tokens: &tokens }.read(&settings).unwrap();
+    assert_eq!(listed.special().end_of_text, merged.special().end_of_text);
+    assert_eq!(listed.special().timestamp_begin, merged.special().timestamp_begin);
+    for Golden { text, tokens } in golden(include_str!("data/tokens/demo.json")) {
+        assert_eq!(listed.encode(&text), tokens, "{text:?}");
+    }
+    let merges = std::fs::read_to_string(folder.join("merges.txt")).unwrap();
+    for line in merges.lines().filter(|line| !line.starts_with("#version")) {
+        let text = line.replace(' ', "").replace('Ġ', " ");
+        assert_eq!(listed.encode(&text), merged.encode(&text), "{text:?}");
+    }
+}
+
+#[test]
+fn broken_lists_of_ranks_are_refused() {
+    let read = |text: &str, rows: usize| {
+        let settings = TokenizerSettings { vocabulary: Some(rows), ..TokenizerSettings::default() };
+        let file = TokenizerFiles::Ranked(NamedBytes { name: "v.tiktoken", bytes: text.as_bytes() });
+        file.read(&settings).map(|tokenizer| tokenizer.vocabulary_size()).map_err(|error| error.to_string())
+    };
+    assert_eq!(read("YQ== 0\nYmM= 1\r\n= 2\n", 3 + 2 + 1 + 6 + 1501), Ok(1513));
+    for (text, rows, expected) in [
+        ("YQ== 0\nb 1\n", 1600, "line 2 is not a token in base 64"),
+        ("YQ== x\n", 1600, "line 1 is not a token"),
+        ("YQ==\n", 1600, "line 1 is not a token"),
+        ("Y*== 0\n", 1600, "line 1 is not a token"),
+        ("YQ== 99999999999\n", 1600, "line 1 is not a token"),
+        ("YQ== 0\nYg== 0\n", 1514, "two tokens have the id 0"),
+        ("YQ== 0\n", 1509, "leave no room for languages"),
+        ("YQ== 0\n", 2000, "or room for more than 100"),
+    ] {
+        let message = read(text, rows).unwrap_err();
+        assert!(message.contains("v.tiktoken") && message.contains(expected), "{message:?} should say {expected:?}");
+    }
+    let long = format!("{} 0\n", "YWFh".repeat(100));
+    assert!(read(&long, 1600).unwrap_err().contains("token 0 has 300 bytes, more than the limit of 256"));
+}
+
+proptest! {
+    /// Joining the pair of the lowest id, the leftmost of equals, written down as it is said.
+    #[test]
+    fn pairs_that_make_a_token_are_joined_lowest_first(
+        words in prop::collection::vec("[ab]{2,5}", 0..12),
+        text in "[ab]{0,24}",
+    ) {
+        let mut tokens: Vec<Vec<u8>> = vec![b"a".to_vec(), b"b".to_vec()];
+        for word in words {
+            if !tokens.contains(&word.clone().into_bytes()) {
+                tokens.push(word.into_bytes());
+            }
+        }
+        let list: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
+        let settings = TokenizerSettings { vocabulary: Some(list.len() + 1510), ..TokenizerSettings::default() };
+        let tokenizer = TokenizerFiles::Listed { name: "m", tokens: &list }.read(&settings).unwrap();
+        let mut parts: Vec<Vec<u8>> = text.bytes().map(|byte| vec![byte]).collect();
+        while let Some((_, place)) = (1..parts.len())
+            .filter_map(|place| {
+                let both = [&parts[place - 1][..], &parts[place]].concat();
+                Some((tokens.iter().position(|token| *token == both)?, place))
+            })
+            .min()
+        {
+            let right = parts.remove(place);
+            parts[place - 1].extend(right);
+        }
+        let ids: Vec<Token> = parts
+            .iter()
+            .map(|part| tokens.iter().position(|token| token == part).unwrap() as Token)
+            .collect();
+        prop_assert_eq!(tokenizer.encode(&text), ids);
+    }
+}

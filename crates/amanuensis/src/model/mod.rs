@@ -31,11 +31,11 @@ use crate::tokens::Tokenizer;
 pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
-use files::hugging_face;
 use files::recognise::{self, Kind, Place};
+use files::{ctranslate2, ggml, hugging_face, onnx};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
-pub use numbers::{Dtype, Encoding, Multiplied, Scaled, Tensor, Transposed, Whole};
+pub use numbers::{Block, Dtype, Encoding, Multiplied, Rescaled, Scaled, Tensor, Transposed, Whole};
 pub use progress::{Progress, Stopped};
 pub use source::{KNOWN_MODELS, Source};
 
@@ -67,12 +67,22 @@ pub struct ModelFile {
 pub enum Format {
     /// A folder of Hugging Face's libraries.
     HuggingFace,
+    /// A folder of CTranslate2's, as faster-whisper reads it.
+    #[serde(rename = "ctranslate2")]
+    CTranslate2,
+    /// Graphs of ONNX, the encoder's and the decoder's.
+    Onnx,
+    /// whisper.cpp's file.
+    Ggml,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::HuggingFace => "Hugging Face folder with safetensors",
+            Self::CTranslate2 => "CTranslate2 folder with model.bin",
+            Self::Onnx => "ONNX, encoder and decoder",
+            Self::Ggml => "ggml file of whisper.cpp",
         })
     }
 }
@@ -93,8 +103,11 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let metadata = path.metadata().map_err(|error| ModelError::Read { file: shown.clone(), reason: error })?;
     let place = if metadata.is_dir() { recognise::folder(path)? } else { recognise::file(path)? };
     let Place { kind, folder, file } = place;
-    let name = source::name_of(&folder);
-    match kind {
-        Kind::HuggingFace => hugging_face::open(name, &Folder::Disk(folder), file.as_deref()),
+    let files = Folder::Disk(folder.clone());
+    match (kind, file) {
+        (Kind::HuggingFace, file) => hugging_face::open(source::name_of(&folder), &files, file.as_deref()),
+        (Kind::Ggml, file) => ggml::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
+        (Kind::CTranslate2, file) => ctranslate2::open(source::name_of(&folder), &files, file.as_deref()),
+        (Kind::Onnx, file) => onnx::open(&folder, file.as_deref()),
     }
 }

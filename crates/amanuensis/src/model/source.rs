@@ -115,3 +115,12 @@ pub(super) fn name_of(folder: &Path) -> String {
         None => parts.last().map_or_else(|| folder.display().to_string(), |part| (*part).to_owned()),
     }
 }
+
+/// What a model that is a file by itself is called: the file's name without what says its kind. A folder is called as
+/// [`name_of`] does.
+pub(super) fn name_of_file(path: &Path) -> String {
+    match path.file_stem().and_then(|stem| stem.to_str()) {
+        Some(stem) if !path.is_dir() => stem.to_owned(),
+        _ => name_of(path),
+    }
+}

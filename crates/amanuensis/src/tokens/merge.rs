@@ -37,6 +37,11 @@ impl Merges {
         pairs.into_iter().map(|(_, pair)| pair).collect()
     }
 
+    /// Adds a pair that becomes a token of this rank, which it may share with others that become the same.
+    pub(super) fn push_ranked(&mut self, left: Token, right: Token, rank: u32, into: Token) {
+        self.by_pair.entry((left, right)).or_insert(Merge { rank, into });
+    }
+
     /// Joins the tokens of one piece until no pair is left, and appends them to `output`.
     ///
     /// A heap of candidate pairs keeps this at n log n: a piece is as long as the caller's text has no space.

@@ -7,7 +7,7 @@ use super::{Token, TokenizerError, languages};
 pub const TIMESTAMPS_PER_SECOND: u32 = 50;
 
 /// Timestamps of a 30 s window, both ends included.
-const TIMESTAMPS_OF_A_WINDOW: usize = 1501;
+pub(super) const TIMESTAMPS_OF_A_WINDOW: usize = 1501;
 
 /// Embedding rows of the English-only models: GPT-2's vocabulary, 99 language tokens that are never used, and the rest.
 const ENGLISH_ONLY_VOCABULARY: usize = 51864;

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::byte_alphabet::written;
 use super::non_speech::non_speech_tokens;
 use super::special::{Special, TokenizerSettings};
@@ -112,6 +114,14 @@ impl Tokenizer {
     /// The bytes of a token of text; `None` for special tokens, timestamps and ids without a token.
     pub fn token_bytes(&self, token: Token) -> Option<&[u8]> {
         if self.vocabulary.kind(token) == Kind::Text { self.vocabulary.bytes(token) } else { None }
+    }
+
+    /// What a vocabulary file writes for a token: its bytes, or its name where it is special or a timestamp.
+    pub fn written(&self, token: Token) -> Option<Cow<'_, [u8]>> {
+        match self.special.timestamp_name(token) {
+            Some(name) => Some(Cow::Owned(name.into_bytes())),
+            None => self.vocabulary.bytes(token).map(Cow::Borrowed),
+        }
     }
 
     /// The token that is exactly this text, or the special token of this name.

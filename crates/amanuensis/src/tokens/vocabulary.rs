@@ -67,12 +67,21 @@ impl Vocabulary {
 }
 
 /// The parts of a vocabulary as a reader finds them in its file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Draft {
     pub(super) texts: Texts,
-    pub(super) merges: WrittenMerges,
+    pub(super) merges: Learnt,
     pub(super) added: Vec<Added>,
     pub(super) prefix_space: bool,
+}
+
+/// Which pairs are joined.
+#[derive(Debug)]
+pub(super) enum Learnt {
+    /// Those of a list.
+    Written(WrittenMerges),
+    /// All that make a token, the one with the lowest id first.
+    ById,
 }
 
 /// Tokens of text with their ids.
@@ -86,6 +95,11 @@ impl Texts {
     /// Adds a token written in the byte alphabet.
     pub(super) fn push(&mut self, written: &str) {
         self.strings.push_with(|bytes| push_bytes(written, bytes));
+    }
+
+    /// Adds a token by its bytes.
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.strings.push_with(|buffer| buffer.extend_from_slice(bytes));
     }
 
     /// Gives the token that was pushed last its id.
@@ -123,7 +137,7 @@ pub(super) struct Added {
 
 /// Whether a text has the form of a special token's name. The splitter separates letters from signs,
 /// so no token of text is ever written like this.
-fn is_special_name(text: &[u8]) -> bool {
+pub(super) fn is_special_name(text: &[u8]) -> bool {
     let name = text.strip_prefix(b"<|").and_then(|rest| rest.strip_suffix(b"|>"));
     name.is_some_and(|name| {
         !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(byte))
@@ -149,7 +163,10 @@ impl Draft {
             let kind = if is_special_name(text) { Kind::Special } else { Kind::Text };
             *entry = Entry { kind, string };
         }
-        let merges = joined_merges(&ids, &strings, &merges).map_err(&inconsistent)?;
+        let merges = match &merges {
+            Learnt::Written(written) => joined_merges(&ids, &strings, written).map_err(&inconsistent)?,
+            Learnt::ById => merges_by_id(&ids, &strings),
+        };
         let mut single_bytes = vec![None; 256];
         for (&id, text) in ids.iter().zip(strings.iter()) {
             if let [byte] = text {
@@ -200,4 +217,24 @@ fn joined_merges(ids: &[Token], strings: &ByteStrings, written: &WrittenMerges) 
         merges.push(id_of(left)?, id_of(right)?, id_of(&both)?);
     }
     Ok(merges)
+}
+
+/// Every pair of tokens that is a token when put together. Texts that stand twice are made from their first id.
+fn merges_by_id(ids: &[Token], strings: &ByteStrings) -> Merges {
+    let mut by_text: HashMap<&[u8], Token> = HashMap::with_capacity(ids.len());
+    for (&id, text) in ids.iter().zip(strings.iter()) {
+        if !text.is_empty() && !is_special_name(text) {
+            by_text.entry(text).or_insert(id);
+        }
+    }
+    let mut merges = Merges::with_capacity(2 * by_text.len());
+    for (text, &id) in &by_text {
+        for cut in 1..text.len() {
+            let (left, right) = text.split_at(cut);
+            if let (Some(&left), Some(&right)) = (by_text.get(left), by_text.get(right)) {
+                merges.push_ranked(left, right, id, id);
+            }
+        }
+    }
+    merges
 }

@@ -1,7 +1,6 @@
 //! How far a number may be from what it is written as.
 
-use crate::model::numbers::{Scaled, Whole};
-use crate::model::{Dtype, Encoding, Tensor};
+use crate::model::{Dtype, Encoding, Rescaled, Tensor, Whole};
 
 /// Halves of the steps between neighbouring numbers of f16 from 1 on, and below its smallest normal number.
 const F16: (f32, f32) = (1.0 / 2048.0, 1.0 / 33_554_432.0);
@@ -33,7 +32,7 @@ pub(super) enum Rounding<'a> {
     /// By a share of each number, and at least by so much.
     Relative { share: f32, least: f32 },
     /// By a share of what one counts. A matrix whose columns stand one behind the other has its rows and columns here.
-    Steps { scaled: &'a Scaled, share: f32, columns_first: Option<(usize, usize)> },
+    Steps { scales: &'a [f32], run: usize, share: f32, columns_first: Option<(usize, usize)> },
     /// As the numbers before they were multiplied.
     Multiplied { inner: Box<Rounding<'a>>, factors: &'a [f32] },
     /// By a share of the largest magnitude of so many neighbours.
@@ -59,11 +58,15 @@ impl<'a> Rounding<'a> {
             // Four bits are not symmetric: at the end that has one step less a number may be a whole step off.
             Encoding::Scaled(scaled) => {
                 let share = if scaled.whole == Whole::I4 { 1.0 } else { 0.5 };
-                Rounding::Steps { scaled, share, columns_first: None }
+                Rounding::Steps { scales: &scaled.scales, run: scaled.run, share, columns_first: None }
+            }
+            Encoding::Rescaled(Rescaled { run, scales, .. }) => {
+                Rounding::Steps { scales, run: *run, share: 0.5, columns_first: None }
             }
             Encoding::Transposed(transposed) => match Self::of_encoding(&transposed.inner) {
-                Rounding::Steps { scaled, share, .. } => {
-                    Rounding::Steps { scaled, share, columns_first: Some((transposed.rows, transposed.columns)) }
+                Rounding::Steps { scales, run, share, .. } => {
+                    let columns_first = Some((transposed.rows, transposed.columns));
+                    Rounding::Steps { scales, run, share, columns_first }
                 }
                 other => other,
             },
@@ -92,13 +95,13 @@ impl<'a> Rounding<'a> {
                     *bound = (number.abs() * share).max(*least);
                 }
             }
-            Rounding::Steps { scaled, share, columns_first } => {
+            Rounding::Steps { scales, run, share, columns_first } => {
                 for (place, bound) in (start..).zip(bounds) {
                     let place = match columns_first {
                         Some((rows, columns)) => place % columns * rows + place / columns,
                         None => place,
                     };
-                    let step = scaled.scales.get(place / scaled.run.max(1)).copied().unwrap_or_default();
+                    let step = scales.get(place / (*run).max(1)).copied().unwrap_or_default();
                     *bound = step.abs() * share;
                 }
             }

@@ -60,6 +60,20 @@ impl Folder {
         }
     }
 
+    /// The file whose name ends in this extension, if there is one and only one.
+    pub(in crate::model) fn only_file_with_extension(&self, extension: &str) -> Option<String> {
+        let is_it = |name: &str| Path::new(name).extension().is_some_and(|found| found == extension);
+        let mut names: Vec<String> = match self {
+            Self::Disk(folder) => {
+                let entries = folder.read_dir().ok()?.flatten();
+                entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+            }
+            Self::Embedded(files) => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        names.retain(|name| is_it(name));
+        if names.len() == 1 { names.pop() } else { None }
+    }
+
     /// A file of settings, if it is there.
     pub(in crate::model) fn settings(&self, name: &str) -> Result<Option<Settings>, ModelError> {
         let file = self.path_of(name);
@@ -70,7 +84,6 @@ impl Folder {
         Ok(bytes.map(|bytes| Settings { file, bytes }))
     }
 
-    /// A file of weights.
     /// Where a file of weights is.
     pub(in crate::model) fn place_of(&self, name: &str) -> Result<Place, ModelError> {
         match self {
@@ -83,6 +96,7 @@ impl Folder {
         }
     }
 
+    /// A file of weights.
     pub(in crate::model) fn weights(&self, name: &str) -> Result<Bytes, ModelError> {
         let refused = |reason| ModelError::Read { file: self.path_of(name), reason };
         match self {

@@ -16,6 +16,11 @@ use crate::model::{Format, ModelError, ModelFile};
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
+/// Whether a folder holds weights by the names that these libraries give them.
+pub(in crate::model) fn has_weights(folder: &Folder) -> bool {
+    folder.has(WEIGHTS) || folder.has(INDEX)
+}
+
 /// Opens the model in a folder. `weights_file` names its file of weights where that is not the usual one.
 pub(in crate::model) fn open(
     name: String,

@@ -20,7 +20,6 @@ const NAMES: Sizes<&str> = Sizes {
 };
 
 /// The sizes; those between the halves of feed-forward parts are not said but four times the width.
-#[allow(dead_code, reason = "the next commit's readers call it")]
 pub(in crate::model) fn dims(sizes: &Sizes, file: &str) -> Result<Dims, ModelError> {
     let sizes = Sizes {
         audio_feed_forward: sizes.audio_width.saturating_mul(4),
@@ -56,7 +55,6 @@ const OF_LAYERS: [(&str, &str); 13] = [
 ];
 
 /// Our name of a tensor of OpenAI's; its own where it is none of them.
-#[allow(dead_code, reason = "the next commit's readers call it")]
 pub(in crate::model) fn canonical(name: &str) -> String {
     translate(name, ".blocks.", ".layers.", |(ours, theirs)| (theirs, ours))
 }

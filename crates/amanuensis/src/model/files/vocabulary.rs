@@ -19,10 +19,14 @@ pub(in crate::model) fn beside(
     };
     let (tokenizer, file) = if let Some(whole) = folder.settings("tokenizer.json")? {
         (TokenizerFiles::Whole(named(&whole)).read(&settings)?, whole.file)
+    } else if !folder.has("vocab.json")
+        && let Some(tokenizer) = ranked_beside(folder, dims)?
+    {
+        return Ok(tokenizer);
     } else {
         let absent = |file: &str| ModelError::NotAModel {
             path: folder.path(),
-            reason: format!("neither tokenizer.json nor {file} in it"),
+            reason: format!("neither tokenizer.json nor {file} nor a .tiktoken file in it"),
         };
         let vocabulary = folder.settings("vocab.json")?.ok_or_else(|| absent("vocab.json"))?;
         let merges = folder.settings("merges.txt")?.ok_or_else(|| absent("merges.txt"))?;
@@ -37,10 +41,32 @@ pub(in crate::model) fn beside(
         };
         (files.read(&settings)?, vocabulary.file)
     };
-    if tokenizer.vocabulary_size() > dims.vocabulary {
-        return Err(ModelError::Vocabulary { file, largest: tokenizer.vocabulary_size() - 1, rows: dims.vocabulary });
-    }
+    check_size(&tokenizer, dims, &file)?;
     Ok(tokenizer)
+}
+
+/// Rows of the embedding of OpenAI's English-only models.
+const ENGLISH_ONLY_VOCABULARY: usize = 51864;
+
+/// Reads OpenAI's form of a vocabulary, if it lies in the folder: by the name it has in openai-whisper's package, or else
+/// the only file of its kind.
+pub(in crate::model) fn ranked_beside(folder: &Folder, dims: &Dims) -> Result<Option<Tokenizer>, ModelError> {
+    let usual = if dims.vocabulary == ENGLISH_ONLY_VOCABULARY { "gpt2.tiktoken" } else { "multilingual.tiktoken" };
+    let name = if folder.has(usual) { Some(usual.to_owned()) } else { folder.only_file_with_extension("tiktoken") };
+    let Some(ranks) = name.map(|name| folder.settings(&name)).transpose()?.flatten() else { return Ok(None) };
+    let settings = TokenizerSettings { vocabulary: Some(dims.vocabulary), ..TokenizerSettings::default() };
+    let tokenizer = TokenizerFiles::Ranked(named(&ranks)).read(&settings)?;
+    check_size(&tokenizer, dims, &ranks.file)?;
+    Ok(Some(tokenizer))
+}
+
+/// Checks that every token has its row.
+pub(in crate::model) fn check_size(tokenizer: &Tokenizer, dims: &Dims, file: &str) -> Result<(), ModelError> {
+    if tokenizer.vocabulary_size() > dims.vocabulary {
+        let largest = tokenizer.vocabulary_size() - 1;
+        return Err(ModelError::Vocabulary { file: file.to_owned(), largest, rows: dims.vocabulary });
+    }
+    Ok(())
 }
 
 fn named(settings: &Settings) -> NamedBytes<'_> {

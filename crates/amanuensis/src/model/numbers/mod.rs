@@ -1,7 +1,9 @@
 //! How files write numbers, and how they become f32.
 
+mod blocks;
 mod dtype;
 mod multiplied;
+mod rescaled;
 mod scaled;
 mod tensor;
 mod transposed;
@@ -12,8 +14,11 @@ use std::ops::Range;
 use amanuensis_kernels::{Code, Stored};
 use serde::{Serialize, Serializer};
 
+pub use blocks::Block;
+pub(super) use blocks::{kind_of, number_of};
 pub use dtype::Dtype;
 pub use multiplied::Multiplied;
+pub use rescaled::Rescaled;
 pub use scaled::{Scaled, Whole};
 pub use tensor::Tensor;
 pub use transposed::Transposed;
@@ -26,10 +31,14 @@ pub enum Encoding {
     Plain(Dtype),
     /// Whole numbers of few bits that count scales.
     Scaled(Scaled),
+    /// ggml's blocks.
+    Blocks(Block),
     /// A matrix column by column.
     Transposed(Transposed),
     /// Numbers with a factor for every column, which no file has: what smoothing makes of a model.
     Multiplied(Multiplied),
+    /// Numbers that count scales in another order than theirs.
+    Rescaled(Rescaled),
 }
 
 impl Encoding {
@@ -39,18 +48,22 @@ impl Encoding {
         match self {
             Self::Plain(dtype) => count.checked_mul(dtype.size()),
             Self::Scaled(scaled) => scaled.bytes(count),
+            Self::Blocks(block) => block.bytes(count),
             Self::Transposed(transposed) => transposed.inner.bytes(count),
             Self::Multiplied(multiplied) => multiplied.inner.bytes(count),
+            Self::Rescaled(rescaled) => rescaled.bytes(count),
         }
     }
 
     /// How many bytes of scales and zeros go with the numbers, as f32 and i32.
     pub fn scale_bytes(&self) -> usize {
         match self {
-            Self::Plain(_) => 0,
+            // ggml's blocks have theirs among the numbers.
+            Self::Plain(_) | Self::Blocks(_) => 0,
             Self::Scaled(scaled) => 4 * (scaled.scales.len() + scaled.zeros.len()),
             Self::Transposed(transposed) => transposed.inner.scale_bytes(),
             Self::Multiplied(multiplied) => multiplied.inner.scale_bytes(),
+            Self::Rescaled(rescaled) => 4 * (rescaled.scales.len() + rescaled.zeros.len()),
         }
     }
 
@@ -58,9 +71,10 @@ impl Encoding {
     pub fn is_weight(&self) -> bool {
         match self {
             Self::Plain(dtype) => dtype.is_weight(),
-            Self::Scaled(_) => true,
+            Self::Scaled(_) | Self::Blocks(_) => true,
             Self::Transposed(transposed) => transposed.inner.is_weight(),
             Self::Multiplied(multiplied) => multiplied.inner.is_weight(),
+            Self::Rescaled(rescaled) => rescaled.inner.is_weight(),
         }
     }
 }
@@ -70,8 +84,10 @@ impl Code for Encoding {
         match self {
             Self::Plain(dtype) => Some(range.start * dtype.size()..range.end * dtype.size()),
             Self::Scaled(scaled) => Some(scaled.span(range)),
+            Self::Blocks(block) => Some(block.span(range)),
             Self::Transposed(_) => None,
             Self::Multiplied(multiplied) => multiplied.inner.span(range),
+            Self::Rescaled(rescaled) => rescaled.span(range),
         }
     }
 
@@ -79,8 +95,10 @@ impl Code for Encoding {
         match self {
             Self::Plain(dtype) => plain(*dtype, bytes).read(0, into),
             Self::Scaled(scaled) => scaled.decode(bytes, start, into),
+            Self::Blocks(block) => block.decode(bytes, start, into),
             Self::Transposed(transposed) => transposed.decode(bytes, start, into),
             Self::Multiplied(multiplied) => multiplied.decode(bytes, start, into),
+            Self::Rescaled(rescaled) => rescaled.decode(bytes, start, into),
         }
     }
 }
@@ -107,8 +125,10 @@ impl fmt::Display for Encoding {
         match self {
             Self::Plain(dtype) => dtype.fmt(formatter),
             Self::Scaled(scaled) => scaled.fmt(formatter),
+            Self::Blocks(block) => block.fmt(formatter),
             Self::Transposed(transposed) => transposed.inner.fmt(formatter),
             Self::Multiplied(multiplied) => multiplied.inner.fmt(formatter),
+            Self::Rescaled(rescaled) => rescaled.inner.fmt(formatter),
         }
     }
 }

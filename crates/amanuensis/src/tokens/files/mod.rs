@@ -1,6 +1,7 @@
 //! The files a vocabulary is read from.
 
 mod json;
+mod ranked;
 mod tokenizer_json;
 mod vocabulary_and_merges;
 
@@ -15,7 +16,7 @@ pub struct NamedBytes<'a> {
     pub bytes: &'a [u8],
 }
 
-/// The files that a tokenizer is made of, in one of the two ways in which models carry them.
+/// What a tokenizer is made of, in one of the ways in which models carry it.
 #[derive(Debug, Clone, Copy)]
 pub enum TokenizerFiles<'a> {
     /// `tokenizer.json`, which holds everything.
@@ -29,6 +30,16 @@ pub enum TokenizerFiles<'a> {
         /// `added_tokens.json` (name to id), or `tokenizer_config.json`, which lists them too.
         added: Option<NamedBytes<'a>>,
     },
+    /// `multilingual.tiktoken` and its like: on every line a token in base 64 and its id. Pairs that make a token are
+    /// joined, the lowest id first; special tokens stand where Whisper's do in a model with so many rows.
+    Ranked(NamedBytes<'a>),
+    /// The same without a file of its own: whisper.cpp's files list the tokens.
+    Listed {
+        /// What errors name.
+        name: &'a str,
+        /// The bytes of each token, in the order of the ids.
+        tokens: &'a [&'a [u8]],
+    },
 }
 
 impl TokenizerFiles<'_> {
@@ -39,6 +50,8 @@ impl TokenizerFiles<'_> {
             Self::Parts { vocabulary, merges, added } => {
                 (vocabulary_and_merges::read(vocabulary, merges, added.as_ref())?, vocabulary.name)
             }
+            Self::Ranked(file) => (ranked::read(file, settings)?, file.name),
+            Self::Listed { name, tokens } => (ranked::list(name, tokens, settings)?, *name),
         };
         Tokenizer::new(draft.finish(file)?, settings, file)
     }

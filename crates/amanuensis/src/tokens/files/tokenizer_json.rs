@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{NamedBytes, parse};
-use crate::tokens::vocabulary::{Added, Draft, Texts, WrittenMerges};
+use crate::tokens::vocabulary::{Added, Draft, Learnt, Texts, WrittenMerges};
 use crate::tokens::{Token, TokenizerError};
 
 #[derive(Deserialize)]
@@ -82,7 +82,7 @@ pub(super) fn read(file: &NamedBytes<'_>) -> Result<Draft, TokenizerError> {
     let added = contents.added_tokens.into_iter();
     Ok(Draft {
         texts: contents.model.vocab,
-        merges: contents.model.merges,
+        merges: Learnt::Written(contents.model.merges),
         added: added.map(|added| Added { id: added.id, text: added.content, special: added.special }).collect(),
         prefix_space: contents.pre_tokenizer.is_some_and(|split| split.add_prefix_space),
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{NamedBytes, parse};
-use crate::tokens::vocabulary::{Added, Draft, WrittenMerges};
+use crate::tokens::vocabulary::{Added, Draft, Learnt, WrittenMerges};
 use crate::tokens::{Token, TokenizerError};
 
 /// `added_tokens.json` maps names to ids; `tokenizer_config.json` has a table from ids to names among other things.
@@ -31,7 +31,7 @@ pub(super) fn read(
 ) -> Result<Draft, TokenizerError> {
     Ok(Draft {
         texts: parse(vocabulary)?,
-        merges: read_merges(merges)?,
+        merges: Learnt::Written(read_merges(merges)?),
         added: added.map(read_added).transpose()?.unwrap_or_default(),
         prefix_space: false,
     })
