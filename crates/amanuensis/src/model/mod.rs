@@ -17,6 +17,8 @@ pub mod inspect;
 mod numbers;
 mod source;
 mod weights;
+#[cfg_attr(not(test), allow(dead_code, reason = "the program's convert calls it"))]
+mod write;
 
 use std::fmt;
 use std::path::Path;
@@ -28,7 +30,7 @@ pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
 use files::recognise::{self, Kind, Place};
-use files::{ggml, hugging_face};
+use files::{ggml, gguf, hugging_face};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Block, Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
@@ -64,6 +66,8 @@ pub enum Format {
     HuggingFace,
     /// whisper.cpp's file.
     Ggml,
+    /// ggml's file with settings by name.
+    Gguf,
 }
 
 impl fmt::Display for Format {
@@ -71,6 +75,7 @@ impl fmt::Display for Format {
         formatter.write_str(match self {
             Self::HuggingFace => "Hugging Face folder with safetensors",
             Self::Ggml => "ggml file of whisper.cpp",
+            Self::Gguf => "GGUF file",
         })
     }
 }
@@ -95,5 +100,6 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     match (kind, file) {
         (Kind::HuggingFace, file) => hugging_face::open(source::name_of(&folder), &files, file.as_deref()),
         (Kind::Ggml, file) => ggml::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
+        (Kind::Gguf, file) => gguf::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
     }
 }
