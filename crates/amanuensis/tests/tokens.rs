@@ -352,7 +352,7 @@ fn ranked_vocabularies_encode_as_the_reference() {
 fn lists_of_ranks_and_of_merges_give_the_same_ids() {
     let folder = demo_folder();
     let merged = demo();
-    let names: Vec<Vec<u8>> = (0..2048).map(|token| merged.written(token).unwrap().into_owned()).collect();
+    let names: Vec<Vec<u8>> = (0..2048).map(|token| merged.bytes_or_name(token).unwrap().into_owned()).collect();
     let tokens: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
     let settings = TokenizerSettings { vocabulary: Some(2048 + 2 + 2 + 6 + 1501), ..TokenizerSettings::default() };
     let listed = TokenizerFiles::Listed { name: "m.bin", tokens: &tokens }.read(&settings).unwrap();

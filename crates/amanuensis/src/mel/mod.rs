@@ -26,6 +26,16 @@ const SMALLEST_POWER: f32 = 1e-10;
 /// Decades below the loudest point at which everything quieter is cut off.
 const DYNAMIC_RANGE: f32 = 8.0;
 
+/// The weights of the mel bands, `[bins][frequencies]`, over the 201 frequencies of a frame: for files that carry them.
+pub fn filters(bins: usize) -> Vec<f32> {
+    let frequencies = FRAME / 2 + 1;
+    let mut table = vec![0.0; bins * frequencies];
+    for (row, band) in table.chunks_exact_mut(frequencies).zip(filters::bands(bins, frequencies, SAMPLE_RATE)) {
+        row[band.first..band.first + band.weights.len()].copy_from_slice(&band.weights);
+    }
+    table
+}
+
 /// One window of log-mel, as the encoder takes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mel {

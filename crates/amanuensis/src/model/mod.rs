@@ -32,7 +32,7 @@ pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
 use files::recognise::{self, Kind, Place};
-use files::{ctranslate2, ggml, hugging_face, onnx};
+use files::{ctranslate2, ggml, gguf, hugging_face, onnx};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Block, Dtype, Encoding, Multiplied, Rescaled, Scaled, Tensor, Transposed, Whole};
@@ -74,6 +74,8 @@ pub enum Format {
     Onnx,
     /// whisper.cpp's file.
     Ggml,
+    /// ggml's file with settings by name.
+    Gguf,
 }
 
 impl fmt::Display for Format {
@@ -83,6 +85,7 @@ impl fmt::Display for Format {
             Self::CTranslate2 => "CTranslate2 folder with model.bin",
             Self::Onnx => "ONNX, encoder and decoder",
             Self::Ggml => "ggml file of whisper.cpp",
+            Self::Gguf => "GGUF file",
         })
     }
 }
@@ -109,5 +112,6 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
         (Kind::Ggml, file) => ggml::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
         (Kind::CTranslate2, file) => ctranslate2::open(source::name_of(&folder), &files, file.as_deref()),
         (Kind::Onnx, file) => onnx::open(&folder, file.as_deref()),
+        (Kind::Gguf, file) => gguf::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
     }
 }

@@ -1,7 +1,7 @@
 //! The merge loop of byte pair encoding: of all neighbouring pairs the one learnt first is joined first.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::Token;
 
@@ -42,16 +42,45 @@ impl Merges {
         self.by_pair.entry((left, right)).or_insert(Merge { rank, into });
     }
 
+    /// The pairs in the order of learning: one for each rank, the one by which the token comes to be where all that
+    /// was learnt before is joined first.
+    pub(super) fn in_order(&self) -> Vec<(Token, Token)> {
+        let mut by_rank: BTreeMap<u32, Vec<(Token, Token)>> = BTreeMap::new();
+        let mut halves: HashMap<Token, (Token, Token)> = HashMap::with_capacity(self.by_pair.len());
+        for (&pair, merge) in &self.by_pair {
+            by_rank.entry(merge.rank).or_default().push(pair);
+            halves.entry(merge.into).or_insert(pair);
+        }
+        let choose = |(rank, mut pairs): (u32, Vec<(Token, Token)>)| {
+            pairs.sort_unstable();
+            if let [(left, right), _, ..] = pairs[..] {
+                let (mut smallest, mut joined) = (Vec::new(), Vec::new());
+                [left, right].into_iter().for_each(|token| take_apart(token, &halves, &mut smallest));
+                self.apply_below(rank, smallest.into_iter(), &mut joined);
+                if let [left, right] = joined[..] {
+                    return Some((left, right));
+                }
+            }
+            pairs.first().copied()
+        };
+        by_rank.into_iter().filter_map(choose).collect()
+    }
+
     /// Joins the tokens of one piece until no pair is left, and appends them to `output`.
     ///
     /// A heap of candidate pairs keeps this at n log n: a piece is as long as the caller's text has no space.
     pub(super) fn apply(&self, piece: impl Iterator<Item = Token>, output: &mut Vec<Token>) {
+        self.apply_below(u32::MAX, piece, output);
+    }
+
+    /// The same with only the pairs below a rank.
+    fn apply_below(&self, limit: u32, piece: impl Iterator<Item = Token>, output: &mut Vec<Token>) {
         let mut chain = Chain::new(piece);
-        let mut candidates = BinaryHeap::new();
+        let mut candidates = Candidates { limit, heap: BinaryHeap::new() };
         for place in 0..chain.links.len() {
             self.offer(&chain, place, &mut candidates);
         }
-        while let Some(Reverse((_, place, into))) = candidates.pop() {
+        while let Some(Reverse((_, place, into))) = candidates.heap.pop() {
             // A pair that has changed since it was offered is no longer this one.
             if self.pair_at(&chain, place).is_none_or(|merge| merge.into != into) {
                 continue;
@@ -71,9 +100,27 @@ impl Merges {
         self.by_pair.get(&(link.token, chain.links[after].token)).copied()
     }
 
-    fn offer(&self, chain: &Chain, place: usize, candidates: &mut BinaryHeap<Reverse<(u32, usize, Token)>>) {
-        if let Some(merge) = self.pair_at(chain, place) {
-            candidates.push(Reverse((merge.rank, place, merge.into)));
+    fn offer(&self, chain: &Chain, place: usize, candidates: &mut Candidates) {
+        if let Some(merge) = self.pair_at(chain, place).filter(|merge| merge.rank < candidates.limit) {
+            candidates.heap.push(Reverse((merge.rank, place, merge.into)));
+        }
+    }
+}
+
+/// Pairs that may be joined next: rank, place, and what they become.
+struct Candidates {
+    /// Ranks from here on are left alone.
+    limit: u32,
+    heap: BinaryHeap<Reverse<(u32, usize, Token)>>,
+}
+
+/// The tokens that a token is made of and that are made of none. Halves are shorter than the whole, so it ends.
+fn take_apart(token: Token, halves: &HashMap<Token, (Token, Token)>, parts: &mut Vec<Token>) {
+    let mut open = vec![token];
+    while let Some(token) = open.pop() {
+        match halves.get(&token) {
+            Some(&(left, right)) => open.extend([right, left]),
+            None => parts.push(token),
         }
     }
 }
@@ -143,6 +190,16 @@ mod tests {
         assert_eq!(joined(&merges, &[1; 4]), [11, 11]);
         merges.push(11, 11, 1111);
         assert_eq!(joined(&merges, &[1; 7]), [1111, 11, 1]);
+    }
+
+    #[test]
+    fn of_several_pairs_that_become_the_same_the_usual_one_is_told() {
+        let mut merges = Merges::default();
+        for (left, right, into) in [(1, 23, 123), (12, 3, 123), (1, 2, 12), (2, 3, 23)] {
+            merges.push_ranked(left, right, into, into);
+        }
+        // 12 is learnt before 23, so 123 comes of it and 3.
+        assert_eq!(merges.in_order(), [(1, 2), (2, 3), (12, 3)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod tokenizer;
 mod vocabulary;
 
 pub use error::TokenizerError;
-pub use files::{NamedBytes, TokenizerFiles};
+pub use files::{NamedBytes, TokenLists, TokenizerFiles};
 pub use special::{Special, TIMESTAMPS_PER_SECOND, TokenizerSettings};
 pub use tokenizer::{Tokenizer, Written};
 

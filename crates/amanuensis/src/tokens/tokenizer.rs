@@ -116,8 +116,8 @@ impl Tokenizer {
         if self.vocabulary.kind(token) == Kind::Text { self.vocabulary.bytes(token) } else { None }
     }
 
-    /// What a vocabulary file writes for a token: its bytes, or its name where it is special or a timestamp.
-    pub fn written(&self, token: Token) -> Option<Cow<'_, [u8]>> {
+    /// The bytes of a token, or those of its name where it is special or a timestamp.
+    pub fn bytes_or_name(&self, token: Token) -> Option<Cow<'_, [u8]>> {
         match self.special.timestamp_name(token) {
             Some(name) => Some(Cow::Owned(name.into_bytes())),
             None => self.vocabulary.bytes(token).map(Cow::Borrowed),

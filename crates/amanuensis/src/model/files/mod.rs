@@ -6,6 +6,7 @@ pub(super) mod ctranslate2;
 pub(super) mod cursor;
 pub(super) mod folder;
 pub(super) mod ggml;
+pub(super) mod gguf;
 pub(super) mod hugging_face;
 pub(super) mod onnx;
 pub(super) mod openai;
@@ -13,3 +14,6 @@ pub(super) mod recognise;
 pub(super) mod safetensors;
 pub(super) mod scales;
 pub(super) mod vocabulary;
+
+/// The layout of ggml's blocks since May 2023. Older ones look the same but mean other numbers.
+pub(super) const BLOCK_VERSION: u32 = 2;

@@ -60,7 +60,6 @@ pub(in crate::model) fn canonical(name: &str) -> String {
 }
 
 /// OpenAI's name of one of our tensors; its own where it is none of them.
-#[allow(dead_code, reason = "the next commit's writers call it")]
 pub(in crate::model) fn theirs(name: &str) -> String {
     translate(name, ".layers.", ".blocks.", |pair| pair)
 }

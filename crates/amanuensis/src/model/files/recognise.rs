@@ -15,6 +15,7 @@ pub(in crate::model) enum Kind {
     CTranslate2,
     Onnx,
     Ggml,
+    Gguf,
 }
 
 /// Where a model's files are, and what they are.
@@ -62,7 +63,7 @@ fn whole_models(folder: &Path) -> Vec<(String, Kind)> {
         .filter(|entry| entry.path().is_file())
         .filter_map(|entry| {
             let kind = kind_of(&start_of(&entry.path()).ok()?).ok()?;
-            (kind == Kind::Ggml).then_some((entry.file_name().into_string().ok()?, kind))
+            matches!(kind, Kind::Ggml | Kind::Gguf).then_some((entry.file_name().into_string().ok()?, kind))
         })
         .collect();
     models.sort_by(|left, right| left.0.cmp(&right.0));
@@ -89,7 +90,7 @@ fn kind_of(start: &[u8]) -> Result<Kind, &'static str> {
         [b'f', b'm', b'g', b'g', ..] | [b't', b'j', b'g', b'g', ..] => {
             Err("it is a ggml file of llama.cpp's, which holds a language model")
         }
-        [b'G', b'G', b'U', b'F', ..] => Err("it is a GGUF file, which is not read"),
+        [b'G', b'G', b'U', b'F', ..] => Ok(Kind::Gguf),
         [b'P', b'K', 3, 4, ..] => Err("it is a zip archive, as PyTorch's checkpoints are, which are not read"),
         // safetensors: the length of a header of at most 100 MB, and the header.
         [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Ok(Kind::HuggingFace),
@@ -145,6 +146,7 @@ mod tests {
     fn files_are_known_by_how_they_begin() {
         let message = |start: &[u8]| kind_of(start).unwrap_err();
         assert_eq!(kind_of(b"lmgg\x99\xca\0\0"), Ok(Kind::Ggml));
+        assert_eq!(kind_of(b"GGUF\x03\0\0\0"), Ok(Kind::Gguf));
         assert_eq!(kind_of(b"ggml\0\0\xca\x99"), Ok(Kind::Ggml));
         assert!(message(b"tjgg\x03\0\0\0").contains("language model"));
         assert!(message(b"").contains("empty"));

@@ -3,10 +3,15 @@
 
 mod draft;
 mod error;
+mod ggml;
+mod gguf;
 mod hugging_face;
 mod kind;
+mod numbers;
 mod safetensors;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 use std::collections::BTreeSet;

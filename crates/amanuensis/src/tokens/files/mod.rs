@@ -1,6 +1,7 @@
 //! The files a vocabulary is read from.
 
 mod json;
+mod lists;
 mod ranked;
 mod tokenizer_json;
 mod vocabulary_and_merges;
@@ -40,6 +41,26 @@ pub enum TokenizerFiles<'a> {
         /// The bytes of each token, in the order of the ids.
         tokens: &'a [&'a [u8]],
     },
+    /// Lists of tokens and of merges, as GGUF files have them.
+    Lists(TokenLists<'a>),
+}
+
+/// A vocabulary in lists.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenLists<'a> {
+    /// What errors name.
+    pub name: &'a str,
+    /// Tokens in the order of the ids: texts in the byte alphabet, special ones by name.
+    pub tokens: &'a [&'a str],
+    /// Pairs with a space between them, in the order of learning; where there are none, pairs that make a token are
+    /// joined, the lowest id first.
+    pub merges: Option<&'a [&'a str]>,
+    /// Which tokens are whole words that were added to the vocabulary, as they are.
+    pub added: &'a [bool],
+    /// Which tokens mean nothing.
+    pub unused: &'a [bool],
+    /// Whether a space is put before a text that does not begin with one.
+    pub prefix_space: bool,
 }
 
 impl TokenizerFiles<'_> {
@@ -51,6 +72,7 @@ impl TokenizerFiles<'_> {
                 (vocabulary_and_merges::read(vocabulary, merges, added.as_ref())?, vocabulary.name)
             }
             Self::Ranked(file) => (ranked::read(file, settings)?, file.name),
+            Self::Lists(lists) => (lists::read(lists, settings)?, lists.name),
             Self::Listed { name, tokens } => (ranked::list(name, tokens, settings)?, *name),
         };
         Tokenizer::new(draft.finish(file)?, settings, file)

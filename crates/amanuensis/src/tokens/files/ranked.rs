@@ -90,7 +90,11 @@ fn push_base64(written: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
 }
 
 /// `tokens` in the order of their ids.
-fn draft(file: &str, tokens: &[(Token, &[u8])], settings: &TokenizerSettings) -> Result<Draft, TokenizerError> {
+pub(super) fn draft(
+    file: &str,
+    tokens: &[(Token, &[u8])],
+    settings: &TokenizerSettings,
+) -> Result<Draft, TokenizerError> {
     let inconsistent = |reason: String| TokenizerError::Inconsistent { file: file.to_owned(), reason };
     if let Some((id, token)) = tokens.iter().find(|(_, token)| token.len() > LONGEST_TOKEN) {
         let reason = format!("token {id} has {} bytes, more than the limit of {LONGEST_TOKEN}", token.len());

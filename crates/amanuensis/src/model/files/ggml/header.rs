@@ -21,7 +21,7 @@ pub(super) struct Header<'a> {
 }
 
 /// `ftype` counts versions of the blocks in thousands.
-const VERSION_FACTOR: u32 = 1000;
+pub(in crate::model) const VERSION_FACTOR: u32 = 1000;
 /// Bytes that a token takes at least: those of its length.
 const SHORTEST_TOKEN: usize = 4;
 

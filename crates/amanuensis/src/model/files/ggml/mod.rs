@@ -24,6 +24,8 @@ use crate::model::weights::Weights;
 use crate::model::{Dims, Format, ModelError, ModelFile};
 use crate::tokens::{Tokenizer, TokenizerFiles, TokenizerSettings};
 use header::Header;
+pub(in crate::model) use header::VERSION_FACTOR;
+pub(in crate::model) use tensors::is_convolution_bias;
 
 /// What errors call it.
 pub(in crate::model) const FORMAT: &str = "ggml file of whisper.cpp";
@@ -46,7 +48,7 @@ pub(in crate::model) fn open(name: String, folder: &Folder, file: &str) -> Resul
 }
 
 /// Frequencies of a transform of 400 samples.
-const FREQUENCIES: u64 = 201;
+pub(in crate::model) const FREQUENCIES: u64 = 201;
 
 fn check_filters(found: (u64, u64), dims: &Dims, file: &str) -> Result<(), ModelError> {
     let expected = (dims.mel_bins as u64, FREQUENCIES);

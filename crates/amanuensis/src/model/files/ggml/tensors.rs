@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::cursor::Cursor;
-use super::super::openai;
+use super::super::{BLOCK_VERSION, openai};
 use crate::model::Encoding;
 use crate::model::numbers::kind_of;
 use crate::model::weights::Entry;
@@ -14,9 +14,6 @@ const MOST_AXES: usize = 4;
 const LONGEST_NAME: usize = 256;
 /// No Whisper model has a tenth of it. A file of nothing but headers must not fill the memory.
 const MOST_TENSORS: usize = 1 << 16;
-/// The layout of blocks since May 2023. Older ones look the same but mean other numbers.
-const BLOCK_VERSION: u32 = 2;
-
 /// Finds the tensors from byte `start` on, by our names. Every range lies inside `bytes`.
 pub(super) fn read(bytes: &[u8], start: usize, block_version: u32) -> Result<BTreeMap<String, Entry>, String> {
     let mut cursor = Cursor::new(bytes);
