@@ -27,8 +27,8 @@ use crate::tokens::Tokenizer;
 pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
-use files::hugging_face;
 use files::recognise::{self, Kind, Place};
+use files::{hugging_face, numpy, torch};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
@@ -62,12 +62,21 @@ pub struct ModelFile {
 pub enum Format {
     /// A folder of Hugging Face's libraries.
     HuggingFace,
+    /// A checkpoint of OpenAI's, as PyTorch saves it.
+    OpenAi,
+    /// Another checkpoint that PyTorch saved.
+    Torch,
+    /// NumPy's arrays.
+    Numpy,
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::HuggingFace => "Hugging Face folder with safetensors",
+            Self::OpenAi => "OpenAI checkpoint of PyTorch",
+            Self::Torch => "PyTorch checkpoint",
+            Self::Numpy => "NumPy arrays",
         })
     }
 }
@@ -91,5 +100,7 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
     let name = source::name_of(&folder);
     match kind {
         Kind::HuggingFace => hugging_face::open(name, &Folder::Disk(folder), file.as_deref()),
+        Kind::Torch => torch::open(name, &Folder::Disk(folder), file.as_deref()),
+        Kind::Numpy => numpy::open(name, &Folder::Disk(folder), file.as_deref()),
     }
 }

@@ -9,7 +9,6 @@ use crate::model::{Dims, Format, ModelError, ModelFile};
 use crate::tokens::Tokenizer;
 
 /// What a reader finds in files that have no settings of Hugging Face's beside them.
-#[allow(dead_code, reason = "the next commit's readers fill it")]
 pub(in crate::model) struct Parts<'a> {
     pub(in crate::model) name: String,
     pub(in crate::model) format: Format,
@@ -23,7 +22,6 @@ pub(in crate::model) struct Parts<'a> {
 
 impl Parts<'_> {
     /// The model, once every tensor is found to be there.
-    #[allow(dead_code, reason = "the next commit's readers call it")]
     pub(in crate::model) fn complete(self) -> Result<ModelFile, ModelError> {
         let Self { name, format, dims, weights, tokenizer, generation: (file, generation), mut warnings } = self;
         warnings.extend(check_weights(&weights, &dims)?);
@@ -34,7 +32,7 @@ impl Parts<'_> {
 }
 
 /// The output projection where a file stores it: a copy of the token embedding.
-const OUTPUT_PROJECTION: &str = "proj_out.weight";
+pub(in crate::model) const OUTPUT_PROJECTION: &str = "proj_out.weight";
 const TOKEN_EMBEDDING: &str = "decoder.embed_tokens.weight";
 
 /// Checks that everything is there; the result says what is there besides and not used.

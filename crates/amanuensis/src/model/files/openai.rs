@@ -1,10 +1,12 @@
 //! The sizes and names of OpenAI's own checkpoints, which whisper.cpp's files have too.
 
+use serde::Deserialize;
+
 use super::config::Sizes;
 use crate::model::{Dims, ModelError};
 
 /// The names of the sizes.
-const NAMES: Sizes<&str> = Sizes {
+pub(in crate::model) const NAMES: Sizes<&str> = Sizes {
     mel_bins: "n_mels",
     audio_context: "n_audio_ctx",
     audio_width: "n_audio_state",
@@ -19,8 +21,41 @@ const NAMES: Sizes<&str> = Sizes {
     vocabulary: "n_vocab",
 };
 
+/// The sizes as JSON.
+#[derive(Deserialize)]
+pub(in crate::model) struct Written {
+    n_mels: u64,
+    n_audio_ctx: u64,
+    n_audio_state: u64,
+    n_audio_head: u64,
+    n_audio_layer: u64,
+    n_vocab: u64,
+    n_text_ctx: u64,
+    n_text_state: u64,
+    n_text_head: u64,
+    n_text_layer: u64,
+}
+
+impl From<Written> for Sizes {
+    fn from(written: Written) -> Self {
+        Self {
+            mel_bins: written.n_mels,
+            audio_context: written.n_audio_ctx,
+            audio_width: written.n_audio_state,
+            audio_heads: written.n_audio_head,
+            audio_layers: written.n_audio_layer,
+            audio_feed_forward: written.n_audio_state,
+            text_context: written.n_text_ctx,
+            text_width: written.n_text_state,
+            text_heads: written.n_text_head,
+            text_layers: written.n_text_layer,
+            text_feed_forward: written.n_text_state,
+            vocabulary: written.n_vocab,
+        }
+    }
+}
+
 /// The sizes; those between the halves of feed-forward parts are not said but four times the width.
-#[allow(dead_code, reason = "the next commit's readers call it")]
 pub(in crate::model) fn dims(sizes: &Sizes, file: &str) -> Result<Dims, ModelError> {
     let sizes = Sizes {
         audio_feed_forward: sizes.audio_width.saturating_mul(4),
@@ -56,7 +91,6 @@ const OF_LAYERS: [(&str, &str); 13] = [
 ];
 
 /// Our name of a tensor of OpenAI's; its own where it is none of them.
-#[allow(dead_code, reason = "the next commit's readers call it")]
 pub(in crate::model) fn canonical(name: &str) -> String {
     translate(name, ".blocks.", ".layers.", |(ours, theirs)| (theirs, ours))
 }

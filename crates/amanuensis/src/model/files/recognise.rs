@@ -4,12 +4,20 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use amanuensis_kernels::MappedFile;
+
+use super::folder::Folder;
+use super::{hugging_face, numpy, torch, zip};
 use crate::model::ModelError;
 
 /// The formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::model) enum Kind {
     HuggingFace,
+    /// A checkpoint, of OpenAI's or another's.
+    Torch,
+    /// An archive of arrays, or, where no file is said, a folder of them.
+    Numpy,
 }
 
 /// Where a model's files are, and what they are.
@@ -22,11 +30,51 @@ pub(in crate::model) struct Place {
 }
 
 /// As many bytes of a file as tell its format.
-const START: usize = 64;
+const START: usize = 512;
+/// Files of a folder that are looked at.
+const MOST_FILES: usize = 1 << 16;
+/// Names that no file of weights ends in, so that folders are not read through.
+const SETTINGS: [&str; 4] = ["json", "txt", "md", "tiktoken"];
 
-/// What the model in a folder is.
+/// What the model in a folder is: Hugging Face's, if its weights are under their usual names; else what the one file
+/// of weights in it is.
 pub(in crate::model) fn folder(path: &Path) -> Result<Place, ModelError> {
-    Ok(Place { kind: Kind::HuggingFace, folder: path.to_owned(), file: None })
+    let inside = Folder::Disk(path.to_owned());
+    let place = |kind, file| Place { kind, folder: path.to_owned(), file };
+    if [hugging_face::WEIGHTS, hugging_face::INDEX].iter().any(|name| inside.has(name)) {
+        return Ok(place(Kind::HuggingFace, None));
+    }
+    if [torch::WEIGHTS, torch::INDEX].iter().any(|name| inside.has(name)) {
+        return Ok(place(Kind::Torch, None));
+    }
+    let mut found = Vec::new();
+    let mut arrays = false;
+    for name in inside.names(MOST_FILES)? {
+        let full = path.join(&name);
+        let extension = full.extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| SETTINGS.contains(&extension)) || !full.is_file() {
+            continue;
+        }
+        let start = start_of(&full).unwrap_or_default();
+        if numpy::is_array(&start) {
+            arrays = true;
+        } else if let Ok(kind) = kind_of(&full, &start) {
+            found.push((kind, name));
+        }
+    }
+    match &found[..] {
+        [] if arrays => Ok(place(Kind::Numpy, None)),
+        // What is wanted but not there is said by the reader of the commonest format.
+        [] => Ok(place(Kind::HuggingFace, None)),
+        [(kind, name)] if !arrays => Ok(place(*kind, Some(name.clone()))),
+        [(_, first), ..] => {
+            let second = found.get(1).map_or("arrays of NumPy", |(_, name)| name);
+            let reason = format!(
+                "there are several files of weights in it, {first} and {second} for two; name the one that is meant"
+            );
+            Err(ModelError::NotAModel { path: path.display().to_string(), reason })
+        }
+    }
 }
 
 /// What a file of weights is.
@@ -36,20 +84,44 @@ pub(in crate::model) fn file(path: &Path) -> Result<Place, ModelError> {
     let name = name.ok_or_else(|| refused("its name is not UTF-8".to_owned()))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let start = start_of(path).map_err(|error| refused(format!("it cannot be read: {error}")))?;
-    let kind = kind_of(&start).map_err(|what| refused(what.to_owned()))?;
+    let kind = kind_of(path, &start).map_err(refused)?;
     Ok(Place { kind, folder, file: Some(name.to_owned()) })
 }
 
 /// The format of a file that begins so, or why it is none.
-fn kind_of(start: &[u8]) -> Result<Kind, &'static str> {
+fn kind_of(path: &Path, start: &[u8]) -> Result<Kind, String> {
+    let refused = |what: &str| Err(what.to_owned());
     match start {
-        [] => Err("the file is empty"),
-        [b'l', b'm', b'g', b'g', ..] => Err("it is a ggml file, which is not read"),
-        [b'G', b'G', b'U', b'F', ..] => Err("it is a GGUF file, which is not read"),
-        [b'P', b'K', 3, 4, ..] => Err("it is a zip archive, as PyTorch's checkpoints are, which are not read"),
+        [] => refused("the file is empty"),
+        [b'l', b'm', b'g', b'g', ..] => refused("it is a ggml file, which is not read"),
+        [b'G', b'G', b'U', b'F', ..] => refused("it is a GGUF file, which is not read"),
+        [b'P', b'K', 3, 4, ..] => kind_of_archive(path),
         // safetensors: the length of a header of at most 100 MB, and the header.
         [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Ok(Kind::HuggingFace),
-        _ => Err("it is a file of another kind"),
+        start if torch::is_legacy(start) => Ok(Kind::Torch),
+        start if numpy::is_array(start) => {
+            refused("it is one array of NumPy's; name the folder that all of them are in")
+        }
+        start if start.get(257..262) == Some(b"ustar") => refused(
+            "it is a tar archive, as PyTorch wrote them before 2017, which are not read; load and save it with a newer PyTorch",
+        ),
+        [0x80, 2..=5, ..] => {
+            refused("it is a pickle that PyTorch did not write, which is not read: Python would run what it says")
+        }
+        _ => refused("it is a file of another kind"),
+    }
+}
+
+/// Zip archives hold anything; what they hold says what they are.
+fn kind_of_archive(path: &Path) -> Result<Kind, String> {
+    let bytes = MappedFile::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let members = zip::read(&bytes).map_err(|reason| format!("it is a zip archive, but not a valid one: {reason}"))?;
+    if torch::is_checkpoint(&members) {
+        Ok(Kind::Torch)
+    } else if numpy::is_archive(&members) {
+        Ok(Kind::Numpy)
+    } else {
+        Err("it is a zip archive, but neither PyTorch's (with a data.pkl) nor NumPy's (of .npy files)".to_owned())
     }
 }
 

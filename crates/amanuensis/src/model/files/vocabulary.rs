@@ -20,9 +20,10 @@ pub(in crate::model) fn beside(
     let (tokenizer, file) = if let Some(whole) = folder.settings("tokenizer.json")? {
         (TokenizerFiles::Whole(named(&whole)).read(&settings)?, whole.file)
     } else {
-        let absent = |file: &str| ModelError::NotAModel {
-            path: folder.path(),
-            reason: format!("neither tokenizer.json nor {file} in it"),
+        let absent = |file: &str| ModelError::NoTokenizer {
+            folder: folder.path(),
+            absent: file.to_owned(),
+            advice: where_to_get_one(dims.vocabulary),
         };
         let vocabulary = folder.settings("vocab.json")?.ok_or_else(|| absent("vocab.json"))?;
         let merges = folder.settings("merges.txt")?.ok_or_else(|| absent("merges.txt"))?;
@@ -41,6 +42,17 @@ pub(in crate::model) fn beside(
         return Err(ModelError::Vocabulary { file, largest: tokenizer.vocabulary_size() - 1, rows: dims.vocabulary });
     }
     Ok(tokenizer)
+}
+
+/// OpenAI's models share three tokenizers, which the number of tokens tells apart.
+fn where_to_get_one(rows: usize) -> String {
+    let repository = match rows {
+        51864 => "openai/whisper-base.en",
+        51865 => "openai/whisper-base",
+        51866 => "openai/whisper-large-v3",
+        _ => return format!("that of the model it was made from, with {rows} tokens"),
+    };
+    format!("with its {rows} tokens it has that of {repository} on huggingface.co")
 }
 
 fn named(settings: &Settings) -> NamedBytes<'_> {
