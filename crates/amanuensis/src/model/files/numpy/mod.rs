@@ -28,3 +28,6 @@ pub(in crate::model) use npy::is_array;
 const ARCHIVE: &str = "NumPy archive";
 /// What errors call one array.
 const ARRAY: &str = "NumPy array";
+
+#[cfg(test)]
+mod tests;

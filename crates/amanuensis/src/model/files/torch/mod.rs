@@ -52,3 +52,6 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Writers of model files, one per format.
+
+pub(super) mod npz;
