@@ -64,6 +64,9 @@ impl Scales {
         let array = npy::read(placed.bytes()).map_err(within)?;
         let count: usize = array.shape.iter().product();
         let encoding = match (array.dtype, self.0.remove(name)) {
+            (Dtype::I8, None) if placed.named.known => {
+                return Err(within("it holds I8, but no scale of it is there".to_owned()));
+            }
             (dtype, None) => Encoding::Plain(dtype),
             (Dtype::I8, Some(scales)) => {
                 let rows = array.shape.first().copied().unwrap_or(1);

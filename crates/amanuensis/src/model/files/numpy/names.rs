@@ -10,6 +10,8 @@ use crate::model::files::{complete, openai};
 pub(super) struct Named {
     /// The tensor's canonical name; the array's own where it is no tensor of the model.
     pub(super) tensor: String,
+    /// Whether it is one of the model's.
+    pub(super) known: bool,
     /// Whether it is not the numbers but what they count.
     pub(super) scale: bool,
 }
@@ -50,8 +52,8 @@ impl Names {
             name = &of[..without_kind(of)];
         }
         match self.known.get(name) {
-            Some(tensor) => Named { tensor: tensor.clone(), scale },
-            None => Named { tensor: array.to_owned(), scale: false },
+            Some(tensor) => Named { tensor: tensor.clone(), known: true, scale },
+            None => Named { tensor: array.to_owned(), known: false, scale: false },
         }
     }
 }

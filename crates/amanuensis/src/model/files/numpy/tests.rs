@@ -51,7 +51,8 @@ fn headers_of_all_versions_are_read() {
     let bytes = array("{\"shape\":(3L,),\"fortran_order\":True,\"descr\":\"|i1\"}", &[0; 3]);
     let expected = Array { dtype: Dtype::I8, fortran: true, shape: vec![3], start: bytes.len() - 3 };
     assert_eq!(npy::read(&bytes).unwrap(), expected);
-    assert_eq!(npy::read(&array("{'descr':'<f2','fortran_order':False,'shape':()}", &[0; 2])).unwrap().shape, []);
+    let single = array("{'descr':'<f2','fortran_order':False,'shape':()}", &[0; 2]);
+    assert!(npy::read(&single).unwrap().shape.is_empty());
 }
 
 #[test]
@@ -133,20 +134,20 @@ fn names_are_known_in_all_spellings() {
         "layers_1_self_attn_q_proj_weight_int8",
         "blocks_1_attn_query_weight_f32",
     ] {
-        assert_eq!(names.find(spelling), Named { tensor: ours.to_owned(), scale: false }, "{spelling}");
+        assert_eq!(names.find(spelling), Named { tensor: ours.to_owned(), known: true, scale: false }, "{spelling}");
     }
     for spelling in [
         "layers_1_self_attn_q_proj_weight_scale",
         "encoder.layers.1.self_attn.q_proj.weight_scales",
         "layers_1_self_attn_q_proj_weight_int8_scale",
     ] {
-        assert_eq!(names.find(spelling), Named { tensor: ours.to_owned(), scale: true }, "{spelling}");
+        assert_eq!(names.find(spelling), Named { tensor: ours.to_owned(), known: true, scale: true }, "{spelling}");
     }
     assert_eq!(names.find("decoder_layers_0_fc1_bias").tensor, "decoder.layers.0.fc1.bias");
     assert_eq!(names.find("layer_norm_bias").tensor, "encoder.layer_norm.bias");
     assert_eq!(names.find("proj_out.weight").tensor, "proj_out.weight");
     for odd in ["layers_2_fc1_bias", "mel_filters", "x_scale", ""] {
-        assert_eq!(names.find(odd), Named { tensor: odd.to_owned(), scale: false });
+        assert_eq!(names.find(odd), Named { tensor: odd.to_owned(), known: false, scale: false });
     }
     // No two tensors share a spelling.
     for (name, _) in DIMS.tensors() {
@@ -193,6 +194,9 @@ fn whole_numbers_go_with_their_scales() {
     let good = scale("(1,)", &[1.0]);
     let error = tensors(&[("conv1_weight", &good), ("conv1_weight_scale", &good)]).unwrap_err();
     assert_eq!(error, "array encoder.conv1.weight: it holds F32 but has scales, which only I8 has");
+    let error = tensors(&[("conv1_weight_int8", &bytes)]).unwrap_err();
+    assert_eq!(error, "array encoder.conv1.weight: it holds I8, but no scale of it is there");
+    assert!(tensors(&[("other", &bytes)]).is_ok());
     let error = tensors(&[("conv1_weight_scale", &good), ("conv1_weight_scales", &good)]).unwrap_err();
     assert_eq!(error, "the scale of encoder.conv1.weight: it stands twice");
 }

@@ -8,7 +8,7 @@ pub(super) enum Class {
     OrderedDict,
     /// A tensor over a storage.
     Tensor,
-    /// A tensor that was trained.
+    /// A tensor that was trained; what Python keeps of it besides is not needed.
     Parameter,
     /// A list of sizes.
     Size,
@@ -39,7 +39,7 @@ pub(super) fn class(module: &str, name: &str) -> Option<Class> {
     match (module, name) {
         ("collections", "OrderedDict") => Some(Class::OrderedDict),
         ("torch._utils", "_rebuild_tensor_v2") => Some(Class::Tensor),
-        ("torch._utils", "_rebuild_parameter") => Some(Class::Parameter),
+        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Some(Class::Parameter),
         ("torch", "Size") => Some(Class::Size),
         ("torch", kind) if KINDS.contains(&kind) => Some(Class::Kind),
         ("torch", storage) => {
