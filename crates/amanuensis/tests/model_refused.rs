@@ -86,7 +86,7 @@ fn broken_weights_are_refused_by_name() {
     let message = open(folder.path()).unwrap_err().to_string();
     says(&message, &["neither model.safetensors nor model.safetensors.index.json", folder.path().to_str().unwrap()]);
     std::fs::write(folder.path().join("pytorch_model.bin"), "x").unwrap();
-    says(&open(folder.path()).unwrap_err().to_string(), &["only pytorch_model.bin, which is not read"]);
+    says(&open(folder.path()).unwrap_err().to_string(), &["pytorch_model.bin: not a valid PyTorch checkpoint"]);
 }
 
 #[test]

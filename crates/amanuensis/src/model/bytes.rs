@@ -8,7 +8,6 @@ use amanuensis_kernels::MappedFile;
 pub(super) enum Bytes {
     Mapped(MappedFile),
     Embedded(&'static [u8]),
-    #[allow(dead_code, reason = "for files that hold their numbers compressed")]
     Unpacked(Vec<u8>),
 }
 

@@ -81,6 +81,26 @@ pub enum ModelError {
         /// The rule that is broken, with the tensor where one is to blame.
         reason: String,
     },
+    /// A file that would have Python do something when it is loaded, beside holding weights.
+    #[error(
+        "{file}: refused: {what}. Weights need no such thing, and where Python loads such a file it can run any program; if you know where it comes from, let Python save its state_dict alone"
+    )]
+    Executable {
+        /// The file.
+        file: String,
+        /// The class or function it names and how.
+        what: String,
+    },
+    /// A file that is whole but of a kind that is not read.
+    #[error("{file}: {what}; {advice}")]
+    Unsupported {
+        /// The file.
+        file: String,
+        /// What it is.
+        what: String,
+        /// What to do instead.
+        advice: String,
+    },
     /// A tensor that the model's sizes imply is not in its files.
     #[error(
         "{file}: tensor {tensor} of shape {shape:?} is missing; the file is incomplete or its sizes are those of another model"
@@ -116,6 +136,16 @@ pub enum ModelError {
         tensor: String,
         /// The kind in the file.
         found: String,
+    },
+    /// No tokenizer lies beside the weights, which themselves have none.
+    #[error("{folder}: neither tokenizer.json nor a .tiktoken file nor {absent} in it; put the model's tokenizer.json there: {advice}")]
+    NoTokenizer {
+        /// The folder of the weights.
+        folder: String,
+        /// The file that is lacking of those that would do instead.
+        absent: String,
+        /// Whose tokenizer it is.
+        advice: String,
     },
     /// The tokenizer cannot be read.
     #[error(transparent)]

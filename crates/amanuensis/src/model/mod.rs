@@ -32,7 +32,7 @@ pub use dims::{CONVOLUTION_WINDOW, Dims};
 pub use error::ModelError;
 use files::folder::Folder;
 use files::recognise::{self, Kind, Place};
-use files::{ctranslate2, ggml, gguf, hugging_face, onnx};
+use files::{ctranslate2, ggml, gguf, hugging_face, numpy, onnx, torch};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
 pub use numbers::{Block, Dtype, Encoding, Multiplied, Rescaled, Scaled, Tensor, Transposed, Whole};
@@ -76,6 +76,12 @@ pub enum Format {
     Ggml,
     /// ggml's file with settings by name.
     Gguf,
+    /// A checkpoint of OpenAI's, as PyTorch saves it.
+    OpenAi,
+    /// Another checkpoint that PyTorch saved.
+    Torch,
+    /// NumPy's arrays.
+    Numpy,
 }
 
 impl fmt::Display for Format {
@@ -86,6 +92,9 @@ impl fmt::Display for Format {
             Self::Onnx => "ONNX, encoder and decoder",
             Self::Ggml => "ggml file of whisper.cpp",
             Self::Gguf => "GGUF file",
+            Self::OpenAi => "OpenAI checkpoint of PyTorch",
+            Self::Torch => "PyTorch checkpoint",
+            Self::Numpy => "NumPy arrays",
         })
     }
 }
@@ -113,5 +122,7 @@ fn open_path(path: &Path) -> Result<ModelFile, ModelError> {
         (Kind::CTranslate2, file) => ctranslate2::open(source::name_of(&folder), &files, file.as_deref()),
         (Kind::Onnx, file) => onnx::open(&folder, file.as_deref()),
         (Kind::Gguf, file) => gguf::open(source::name_of_file(path), &files, file.as_deref().unwrap_or_default()),
+        (Kind::Torch, file) => torch::open(source::name_of(&folder), &files, file.as_deref()),
+        (Kind::Numpy, file) => numpy::open(source::name_of(&folder), &files, file.as_deref()),
     }
 }

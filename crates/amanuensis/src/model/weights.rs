@@ -25,6 +25,8 @@ pub struct Weights {
 struct File {
     name: String,
     bytes: Bytes,
+    /// Whether the bytes are those of the file, and not made of them.
+    whole: bool,
 }
 
 /// Where a tensor lies.
@@ -51,6 +53,28 @@ impl Weights {
         bytes: Bytes,
         tensors: impl IntoIterator<Item = (String, Entry)>,
     ) -> Result<(), ModelError> {
+        self.add(name, bytes, true, tensors)?;
+        self.fingerprint.add(place);
+        Ok(())
+    }
+
+    /// Adds tensors that were unpacked from a file that is there already. Every range must lie inside `bytes`.
+    pub(super) fn add_unpacked(
+        &mut self,
+        name: &str,
+        bytes: Vec<u8>,
+        tensors: impl IntoIterator<Item = (String, Entry)>,
+    ) -> Result<(), ModelError> {
+        self.add(name, Bytes::Unpacked(bytes), false, tensors)
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        bytes: Bytes,
+        whole: bool,
+        tensors: impl IntoIterator<Item = (String, Entry)>,
+    ) -> Result<(), ModelError> {
         let file = self.files.len();
         for (tensor, entry) in tensors {
             if let Some(other) = self.entries.get(&tensor) {
@@ -62,8 +86,7 @@ impl Weights {
             }
             self.entries.insert(tensor, Entry { file, ..entry });
         }
-        self.fingerprint.add(place);
-        self.files.push(File { name: name.to_owned(), bytes });
+        self.files.push(File { name: name.to_owned(), bytes, whole });
         Ok(())
     }
 
@@ -118,7 +141,7 @@ impl Weights {
 
     /// Bytes of all files together.
     pub fn file_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes.len() as u64).sum()
+        self.files.iter().filter(|file| file.whole).map(|file| file.bytes.len() as u64).sum()
     }
 
     /// Lets go of the memory that holds what was read of the files. It can be read again.

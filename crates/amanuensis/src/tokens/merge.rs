@@ -30,13 +30,6 @@ impl Merges {
         self.by_pair.entry((left, right)).or_insert(Merge { rank, into });
     }
 
-    /// The pairs in the order of learning.
-    pub(super) fn in_order(&self) -> Vec<(Token, Token)> {
-        let mut pairs: Vec<_> = self.by_pair.iter().map(|(pair, merge)| (merge.rank, *pair)).collect();
-        pairs.sort_unstable();
-        pairs.into_iter().map(|(_, pair)| pair).collect()
-    }
-
     /// Adds a pair that becomes a token of this rank, which it may share with others that become the same.
     pub(super) fn push_ranked(&mut self, left: Token, right: Token, rank: u32, into: Token) {
         self.by_pair.entry((left, right)).or_insert(Merge { rank, into });

@@ -32,7 +32,7 @@ impl Parts<'_> {
 }
 
 /// The output projection where a file stores it: a copy of the token embedding.
-const OUTPUT_PROJECTION: &str = "proj_out.weight";
+pub(in crate::model) const OUTPUT_PROJECTION: &str = "proj_out.weight";
 const TOKEN_EMBEDDING: &str = "decoder.embed_tokens.weight";
 
 /// Checks that everything is there; the result says what is there besides and not used.

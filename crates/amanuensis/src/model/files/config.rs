@@ -139,6 +139,26 @@ pub(in crate::model) struct Sizes<T = u64> {
     pub(in crate::model) vocabulary: T,
 }
 
+impl<T: Copy> Sizes<T> {
+    /// The same of every size.
+    pub(in crate::model) fn map<U, E>(&self, mut each: impl FnMut(T) -> Result<U, E>) -> Result<Sizes<U>, E> {
+        Ok(Sizes {
+            mel_bins: each(self.mel_bins)?,
+            audio_context: each(self.audio_context)?,
+            audio_width: each(self.audio_width)?,
+            audio_heads: each(self.audio_heads)?,
+            audio_layers: each(self.audio_layers)?,
+            audio_feed_forward: each(self.audio_feed_forward)?,
+            text_context: each(self.text_context)?,
+            text_width: each(self.text_width)?,
+            text_heads: each(self.text_heads)?,
+            text_layers: each(self.text_layers)?,
+            text_feed_forward: each(self.text_feed_forward)?,
+            vocabulary: each(self.vocabulary)?,
+        })
+    }
+}
+
 /// The names of config.json.
 const NAMES: Sizes<&str> = Sizes {
     mel_bins: "num_mel_bins",

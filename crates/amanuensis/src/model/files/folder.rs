@@ -74,6 +74,26 @@ impl Folder {
         if names.len() == 1 { names.pop() } else { None }
     }
 
+    /// The names of the files in it, in order; more than `most` are refused, names that are not UTF-8 left out.
+    pub(in crate::model) fn names(&self, most: usize) -> Result<Vec<String>, ModelError> {
+        let folder = match self {
+            Self::Embedded(files) => return Ok(files.iter().map(|(name, _)| (*name).to_owned()).collect()),
+            Self::Disk(folder) => folder,
+        };
+        let refused = |reason| ModelError::Read { file: self.path(), reason };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(refused)? {
+            let name = entry.map_err(refused)?.file_name();
+            if names.len() == most {
+                let reason = format!("it has more than {most} files");
+                return Err(ModelError::NotAModel { path: self.path(), reason });
+            }
+            names.extend(name.into_string());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// A file of settings, if it is there.
     pub(in crate::model) fn settings(&self, name: &str) -> Result<Option<Settings>, ModelError> {
         let file = self.path_of(name);

@@ -1,10 +1,12 @@
 //! The sizes and names of OpenAI's own checkpoints, which whisper.cpp's files have too.
 
+use serde::Deserialize;
+
 use super::config::Sizes;
 use crate::model::{Dims, ModelError};
 
 /// The names of the sizes.
-const NAMES: Sizes<&str> = Sizes {
+pub(in crate::model) const NAMES: Sizes<&str> = Sizes {
     mel_bins: "n_mels",
     audio_context: "n_audio_ctx",
     audio_width: "n_audio_state",
@@ -18,6 +20,40 @@ const NAMES: Sizes<&str> = Sizes {
     text_feed_forward: "n_text_state",
     vocabulary: "n_vocab",
 };
+
+/// The sizes as JSON.
+#[derive(Deserialize)]
+pub(in crate::model) struct Written {
+    n_mels: u64,
+    n_audio_ctx: u64,
+    n_audio_state: u64,
+    n_audio_head: u64,
+    n_audio_layer: u64,
+    n_vocab: u64,
+    n_text_ctx: u64,
+    n_text_state: u64,
+    n_text_head: u64,
+    n_text_layer: u64,
+}
+
+impl From<Written> for Sizes {
+    fn from(written: Written) -> Self {
+        Self {
+            mel_bins: written.n_mels,
+            audio_context: written.n_audio_ctx,
+            audio_width: written.n_audio_state,
+            audio_heads: written.n_audio_head,
+            audio_layers: written.n_audio_layer,
+            audio_feed_forward: written.n_audio_state,
+            text_context: written.n_text_ctx,
+            text_width: written.n_text_state,
+            text_heads: written.n_text_head,
+            text_layers: written.n_text_layer,
+            text_feed_forward: written.n_text_state,
+            vocabulary: written.n_vocab,
+        }
+    }
+}
 
 /// The sizes; those between the halves of feed-forward parts are not said but four times the width.
 pub(in crate::model) fn dims(sizes: &Sizes, file: &str) -> Result<Dims, ModelError> {

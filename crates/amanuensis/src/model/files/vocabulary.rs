@@ -24,9 +24,10 @@ pub(in crate::model) fn beside(
     {
         return Ok(tokenizer);
     } else {
-        let absent = |file: &str| ModelError::NotAModel {
-            path: folder.path(),
-            reason: format!("neither tokenizer.json nor {file} nor a .tiktoken file in it"),
+        let absent = |file: &str| ModelError::NoTokenizer {
+            folder: folder.path(),
+            absent: file.to_owned(),
+            advice: where_to_get_one(dims.vocabulary),
         };
         let vocabulary = folder.settings("vocab.json")?.ok_or_else(|| absent("vocab.json"))?;
         let merges = folder.settings("merges.txt")?.ok_or_else(|| absent("merges.txt"))?;
@@ -67,6 +68,17 @@ pub(in crate::model) fn check_size(tokenizer: &Tokenizer, dims: &Dims, file: &st
         return Err(ModelError::Vocabulary { file: file.to_owned(), largest, rows: dims.vocabulary });
     }
     Ok(())
+}
+
+/// OpenAI's models share three tokenizers, which the number of tokens tells apart.
+fn where_to_get_one(rows: usize) -> String {
+    let repository = match rows {
+        51864 => "openai/whisper-base.en",
+        51865 => "openai/whisper-base",
+        51866 => "openai/whisper-large-v3",
+        _ => return format!("that of the model it was made from, with {rows} tokens"),
+    };
+    format!("with its {rows} tokens it has that of {repository} on huggingface.co")
 }
 
 fn named(settings: &Settings) -> NamedBytes<'_> {

@@ -7,6 +7,7 @@ mod ggml;
 mod gguf;
 mod hugging_face;
 mod kind;
+mod npz;
 mod numbers;
 mod safetensors;
 mod settings;

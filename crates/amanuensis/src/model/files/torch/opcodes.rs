@@ -1,0 +1,130 @@
+//! The steps of a pickle by their bytes, of all six versions of the language.
+
+/// What a step takes from the bytes behind it and does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A version's number or a frame's length, which say nothing here: so many bytes.
+    Skip(usize),
+    Stop,
+    Mark,
+    Pop,
+    PopToMark,
+    Duplicate,
+    None,
+    Bool(bool),
+    /// A whole number in so many bytes, with a sign or without.
+    Int {
+        bytes: usize,
+        signed: bool,
+    },
+    /// A whole number as long as the number before it says, which has so many bytes.
+    Long(usize),
+    /// A whole number in decimal digits and a line's end.
+    Digits,
+    Float,
+    FloatDigits,
+    /// Text as long as the number before it says, which has so many bytes.
+    Text(usize),
+    TextLine,
+    /// A text of Python 2, or bytes.
+    Bytes(usize),
+    Tuple(usize),
+    TupleToMark,
+    List,
+    ListToMark,
+    Append,
+    Appends,
+    Dict,
+    DictToMark,
+    SetItem,
+    SetItems,
+    /// Keeps the topmost value under a number of so many bytes; of none: the next; `Line`: in digits.
+    Put(Key),
+    Get(Key),
+    Class,
+    ClassFromStack,
+    Call,
+    SetState,
+    Storage,
+    /// A step that weights do not need, by its name.
+    Refused(&'static str),
+    Unknown,
+}
+
+/// How the number of a kept value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Bytes(usize),
+    Line,
+    Next,
+}
+
+pub(super) fn step(byte: u8) -> Step {
+    match byte {
+        0x80 => Step::Skip(1),
+        0x95 => Step::Skip(8),
+        b'.' => Step::Stop,
+        b'(' => Step::Mark,
+        b'0' => Step::Pop,
+        b'1' => Step::PopToMark,
+        b'2' => Step::Duplicate,
+        b'N' => Step::None,
+        0x88 => Step::Bool(true),
+        0x89 => Step::Bool(false),
+        b'J' => Step::Int { bytes: 4, signed: true },
+        b'K' => Step::Int { bytes: 1, signed: false },
+        b'M' => Step::Int { bytes: 2, signed: false },
+        0x8a => Step::Long(1),
+        0x8b => Step::Long(4),
+        b'I' | b'L' => Step::Digits,
+        b'G' => Step::Float,
+        b'F' => Step::FloatDigits,
+        0x8c => Step::Text(1),
+        b'X' => Step::Text(4),
+        0x8d => Step::Text(8),
+        b'V' | b'S' => Step::TextLine,
+        b'U' | b'C' => Step::Bytes(1),
+        b'T' | b'B' => Step::Bytes(4),
+        0x8e => Step::Bytes(8),
+        b')' => Step::Tuple(0),
+        0x85 => Step::Tuple(1),
+        0x86 => Step::Tuple(2),
+        0x87 => Step::Tuple(3),
+        b't' => Step::TupleToMark,
+        b']' => Step::List,
+        b'l' => Step::ListToMark,
+        b'a' => Step::Append,
+        b'e' => Step::Appends,
+        b'}' => Step::Dict,
+        b'd' => Step::DictToMark,
+        b's' => Step::SetItem,
+        b'u' => Step::SetItems,
+        b'p' => Step::Put(Key::Line),
+        b'q' => Step::Put(Key::Bytes(1)),
+        b'r' => Step::Put(Key::Bytes(4)),
+        0x94 => Step::Put(Key::Next),
+        b'g' => Step::Get(Key::Line),
+        b'h' => Step::Get(Key::Bytes(1)),
+        b'j' => Step::Get(Key::Bytes(4)),
+        b'c' => Step::Class,
+        0x93 => Step::ClassFromStack,
+        b'R' => Step::Call,
+        b'b' => Step::SetState,
+        b'Q' => Step::Storage,
+        b'i' => Step::Refused("INST"),
+        b'o' => Step::Refused("OBJ"),
+        0x81 => Step::Refused("NEWOBJ"),
+        0x92 => Step::Refused("NEWOBJ_EX"),
+        0x82 => Step::Refused("EXT1"),
+        0x83 => Step::Refused("EXT2"),
+        0x84 => Step::Refused("EXT4"),
+        b'P' => Step::Refused("PERSID"),
+        0x8f => Step::Refused("EMPTY_SET"),
+        0x90 => Step::Refused("ADDITEMS"),
+        0x91 => Step::Refused("FROZENSET"),
+        0x96 => Step::Refused("BYTEARRAY8"),
+        0x97 => Step::Refused("NEXT_BUFFER"),
+        0x98 => Step::Refused("READONLY_BUFFER"),
+        _ => Step::Unknown,
+    }
+}
