@@ -138,7 +138,9 @@ pub enum ModelError {
         found: String,
     },
     /// No tokenizer lies beside the weights, which themselves have none.
-    #[error("{folder}: neither tokenizer.json nor a .tiktoken file nor {absent} in it; put the model's tokenizer.json there: {advice}")]
+    #[error(
+        "{folder}: neither tokenizer.json nor a .tiktoken file nor {absent} in it; put the model's tokenizer.json there: {advice}"
+    )]
     NoTokenizer {
         /// The folder of the weights.
         folder: String,

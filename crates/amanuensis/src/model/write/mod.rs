@@ -9,6 +9,7 @@ mod hugging_face;
 mod kind;
 mod npz;
 mod numbers;
+mod one_file;
 mod safetensors;
 mod settings;
 #[cfg(test)]
@@ -43,16 +44,48 @@ pub struct Container {
     write: fn(&ModelFile, &Order, &Path, &mut Progress<'_>) -> Result<(), WriteError>,
 }
 
+/// The types of ggml's formats.
+const GGML_TYPES: &[Type] = &[Type::F32, Type::F16, Type::Q8_0, Type::Q5_1, Type::Q5_0, Type::Q4_1, Type::Q4_0];
+
 /// Every format there is a writer of.
-pub static CONTAINERS: [Container; 1] = [Container {
-    name: "safetensors",
-    aliases: &["hf", "huggingface", "transformers"],
-    about: "a folder of Hugging Face's libraries: safetensors, settings and tokenizer",
-    types: &[Type::F32, Type::F16, Type::Bf16, Type::Int8, Type::Int4],
-    is_folder: true,
-    takes_choices: true,
-    write: hugging_face::write,
-}];
+pub static CONTAINERS: [Container; 4] = [
+    Container {
+        name: "safetensors",
+        aliases: &["hf", "huggingface", "transformers"],
+        about: "a folder of Hugging Face's libraries: safetensors, settings and tokenizer",
+        types: &[Type::F32, Type::F16, Type::Bf16, Type::Int8, Type::Int4],
+        is_folder: true,
+        takes_choices: true,
+        write: hugging_face::write,
+    },
+    Container {
+        name: "ggml",
+        aliases: &["whisper.cpp"],
+        about: "whisper.cpp's file",
+        types: GGML_TYPES,
+        is_folder: false,
+        takes_choices: false,
+        write: one_file::write_ggml,
+    },
+    Container {
+        name: "gguf",
+        aliases: &[],
+        about: "ggml's newer file, with settings by name",
+        types: GGML_TYPES,
+        is_folder: false,
+        takes_choices: false,
+        write: one_file::write_gguf,
+    },
+    Container {
+        name: "npz",
+        aliases: &["numpy"],
+        about: "a folder with an archive of NumPy's arrays, settings and tokenizer",
+        types: &[Type::F32, Type::F16, Type::Int8],
+        is_folder: true,
+        takes_choices: true,
+        write: hugging_face::write_arrays,
+    },
+];
 
 impl Container {
     /// safetensors.

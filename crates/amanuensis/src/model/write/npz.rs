@@ -12,10 +12,14 @@
 //! many as there are rows.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use crate::model::Dtype;
+use super::WriteError;
+use super::hugging_face::Sink;
+use super::safetensors::Planned;
 use crate::model::files::numpy::npy;
 
 /// What the archive is called in a model's folder.
@@ -36,17 +40,8 @@ const FLAGS: u16 = 1 << 11;
 /// 1980-01-01, so that the same model gives the same bytes.
 const DATE: u32 = 0x0021_0000;
 
-/// An array that will be written.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::model) struct Planned {
-    /// Its key in the archive.
-    pub(in crate::model) name: String,
-    pub(in crate::model) dtype: Dtype,
-    pub(in crate::model) shape: Vec<usize>,
-}
-
 /// An archive whose headers are written, and whose arrays are being filled.
-pub(in crate::model) struct Writer<W> {
+pub(super) struct Writer<W> {
     out: W,
     arrays: Vec<Array>,
     /// Places in `arrays`.
@@ -128,6 +123,31 @@ impl<W: Write + Seek> Writer<W> {
         out.write_all(&end_of_archive(entries, start, directory.len() as u64))?;
         out.flush()?;
         Ok(out)
+    }
+}
+
+/// An archive on disk.
+pub(super) struct Archive {
+    writer: Writer<File>,
+    path: PathBuf,
+}
+
+impl Archive {
+    /// An archive with room for these arrays.
+    pub(super) fn create(path: &Path, planned: Vec<Planned>) -> Result<Self, WriteError> {
+        let file = File::create_new(path).map_err(WriteError::of(path))?;
+        let writer = Writer::create(file, planned).map_err(WriteError::of(path))?;
+        Ok(Self { writer, path: path.to_owned() })
+    }
+}
+
+impl Sink for Archive {
+    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
+        self.writer.put(name, bytes).map_err(WriteError::of(&self.path))
+    }
+
+    fn finish(self) -> Result<(), WriteError> {
+        self.writer.finish().map(drop).map_err(WriteError::of(&self.path))
     }
 }
 
