@@ -12,7 +12,7 @@ mod error;
 mod files;
 mod fingerprint;
 mod generation;
-mod hub;
+pub mod hub;
 pub mod inspect;
 mod numbers;
 mod source;
