@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
+use amanuensis::model;
 use amanuensis::model::inspect::{self, Summary};
-use amanuensis::model::{self, Source};
 use anyhow::Context;
 
-use super::Stop;
-use crate::args::Inspect;
+use super::{Stop, load};
+use crate::args::{Inspect, ProgressStyle};
 use crate::console::{self, say};
 
 pub(super) fn run(asked: &Inspect) -> Result<u8, Stop> {
-    let source = Source::resolve(&asked.model).map_err(anyhow::Error::new)?;
+    let source = load::source(&asked.model, &asked.fetching, ProgressStyle::Auto)?;
     let file = model::open(&source).map_err(anyhow::Error::new)?;
     let summary = inspect::summary(&file);
     for warning in &summary.warnings {

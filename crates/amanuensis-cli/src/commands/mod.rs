@@ -6,6 +6,7 @@ mod devices;
 mod eval;
 mod inspect;
 mod load;
+mod models;
 mod render;
 mod sound;
 mod transcribe;
@@ -15,8 +16,11 @@ mod wish;
 use std::io;
 use std::process::ExitCode;
 
+use amanuensis_hub::HubError;
+
 use crate::args::{Task, Verb};
 use crate::console::say;
+use crate::interrupt::INTERRUPTED;
 
 /// The exit code when something failed.
 const FAILED: u8 = 1;
@@ -51,6 +55,11 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// Whether a person ended it while a model was being fetched.
+fn is_interruption(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(HubError::Cancelled)))
+}
+
 /// Does what was asked for.
 pub(crate) fn run(verb: Verb) -> ExitCode {
     let ended = match verb {
@@ -59,6 +68,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Render(asked) => render::run(&asked),
         Verb::DetectLanguage(asked) => detect_language::run(&asked),
         Verb::Inspect(asked) => inspect::run(&asked),
+        Verb::Models(asked) => models::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
         Verb::Bench(asked) => bench::run(&asked),
         Verb::Eval(asked) => eval::run(&asked),
@@ -68,6 +78,10 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Err(Stop::Usage(message)) => {
             say!("error: {message}");
             USAGE
+        }
+        Err(Stop::Failed(error)) if is_interruption(&error) => {
+            say!("{error:#}");
+            INTERRUPTED
         }
         Err(Stop::Failed(error)) => {
             say!("error: {error:#}");

@@ -26,10 +26,9 @@ pub(crate) fn place(
     }
     let beside = folder.join(format!(".link.{:016x}", fastrand::u64(..)));
     let made = make(&blob, &target, &beside, without_links).and_then(|()| fs::rename(&beside, &path));
-    made.map_err(|error| {
-        let _: io::Result<()> = fs::remove_file(&beside);
-        disk(&path, "put the file there")(error)
-    })
+    // It is still there after a failure, and where both are names of one file already: then nothing was renamed.
+    let _: io::Result<()> = fs::remove_file(&beside);
+    made.map_err(disk(&path, "put the file there"))
 }
 
 /// A symbolic link, as Python makes them; where there can be none, a second name for the blob; where there can be

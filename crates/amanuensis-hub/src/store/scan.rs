@@ -51,7 +51,7 @@ pub struct StoredSnapshot {
 }
 
 /// All repositories of models in the cache, in the order of their names.
-pub fn scan(cache: &Cache) -> Vec<StoredRepository> {
+pub(crate) fn scan(cache: &Cache) -> Vec<StoredRepository> {
     let Some(folder) = cache.folder() else { return Vec::new() };
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()
