@@ -232,3 +232,27 @@ impl Answer {
         Failure::status(self.url, self.status, message, wait)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leads_from_an_encrypted_server_to_one_that_is_not() {
+        let to = |endpoint: &str, address: &str| {
+            let settings = Settings { endpoint: endpoint.to_owned(), ..Settings::from_variables(&|_| None) };
+            let client = Client::new(&settings).unwrap();
+            match client.refuse_unencrypted(&Address::parse(address).unwrap()) {
+                Ok(()) => None,
+                Err(Failure::Final(error)) => Some(error.to_string()),
+                Err(Failure::Passing(_)) => panic!("it would be the same again"),
+            }
+        };
+        for address in ["http://cdn.example/x", "http://127.0.0.1/x", "http://huggingface.co/"] {
+            let refused = to("https://huggingface.co", address).unwrap();
+            assert!(refused.starts_with(address) && refused.contains("https only"), "{refused}");
+        }
+        assert_eq!(to("https://huggingface.co", "https://cdn.example/x"), None);
+        assert_eq!(to("http://mirror.example", "http://store.example/x"), None);
+    }
+}
