@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod console;
 mod evaluation;
+mod fetching;
 mod interrupt;
 mod outputs;
 mod panics;

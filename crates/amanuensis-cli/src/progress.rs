@@ -12,14 +12,30 @@ use crate::args::ProgressStyle;
 use crate::console::{self, set_bar};
 
 /// Lines of JSON come no faster than this.
-const BETWEEN_LINES: Duration = Duration::from_millis(100);
+pub(crate) const BETWEEN_LINES: Duration = Duration::from_millis(100);
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
+pub(crate) enum Style {
     Bar,
     Json,
     Off,
+}
+
+impl Style {
+    /// What was asked for, here. With JSON everything on standard error is JSON from here on.
+    pub(crate) fn of(asked: ProgressStyle) -> Style {
+        match asked {
+            ProgressStyle::Json => {
+                console::speak_to_programs();
+                Style::Json
+            }
+            ProgressStyle::Off => Style::Off,
+            ProgressStyle::Bar => Style::Bar,
+            ProgressStyle::Auto if io::stderr().is_terminal() => Style::Bar,
+            ProgressStyle::Auto => Style::Off,
+        }
+    }
 }
 
 /// What is being done with a file.
@@ -71,16 +87,7 @@ struct Done<'a> {
 
 impl Progress {
     pub(crate) fn new(asked: ProgressStyle) -> Progress {
-        let style = match asked {
-            ProgressStyle::Json => {
-                console::speak_to_programs();
-                Style::Json
-            }
-            ProgressStyle::Off => Style::Off,
-            ProgressStyle::Bar => Style::Bar,
-            ProgressStyle::Auto if io::stderr().is_terminal() => Style::Bar,
-            ProgressStyle::Auto => Style::Off,
-        };
+        let style = Style::of(asked);
         Progress { style, file: String::new(), stage: Stage::Read, begun: Instant::now(), last_line: None, bar: None }
     }
 
@@ -176,7 +183,7 @@ impl Drop for Progress {
 /// 18 columns before the message, which leaves 62 of 80.
 const MEASURED: &str = "{bar:12} {percent:>3}% {wide_msg}";
 
-fn measured() -> BarStyle {
+pub(crate) fn measured() -> BarStyle {
     let style = BarStyle::with_template(MEASURED);
     style.unwrap_or_else(|_| BarStyle::default_bar())
 }

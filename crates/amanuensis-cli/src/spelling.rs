@@ -141,7 +141,9 @@ fn is_one_of(values: &[PossibleValue], word: &str) -> bool {
 
 /// The long flags of any verb that may stand without a value, and the values each has.
 fn flags_with_optional_value(command: &Command) -> HashMap<String, Vec<PossibleValue>> {
-    let arguments = command.get_subcommands().flat_map(Command::get_arguments);
+    let verbs = command.get_subcommands();
+    let arguments =
+        verbs.flat_map(|verb| [verb].into_iter().chain(verb.get_subcommands())).flat_map(Command::get_arguments);
     let optional = arguments.filter(|argument| argument.is_require_equals_set());
     optional.filter_map(|argument| Some((argument.get_long()?.to_owned(), argument.get_possible_values()))).collect()
 }

@@ -155,7 +155,6 @@ fn what_is_not_available_is_refused_unless_it_asks_for_what_happens_anyway() {
         ["--device_index", "1"],
         ["--min_speakers", "2"],
         ["--chunk_size", "20"],
-        ["--model_dir", "/models"],
     ] {
         let message = refused(&[&["a.wav"], line.as_slice()].concat());
         assert!(message.contains(line[0]) && message.contains("not available yet"), "{message}");

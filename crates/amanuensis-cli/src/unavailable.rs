@@ -37,9 +37,8 @@ const OFF: &[&str] = &["false"];
 const NONE: &[&str] = &["None"];
 
 /// All of them. A flag that becomes available leaves this list for `args`.
-const FLAGS: [Flag; 8] = [
+const FLAGS: [Flag; 7] = [
     // openai-whisper
-    value("model-dir", NONE),
     boolean("fp16", OFF),
     // whisper-ctranslate2 and WhisperX
     value("device-index", &["0"]),

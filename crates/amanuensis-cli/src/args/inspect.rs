@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::Fetching;
+
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// Folder, file or name of a model, as for `transcribe --model`
@@ -16,4 +18,7 @@ pub(crate) struct Inspect {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
 }

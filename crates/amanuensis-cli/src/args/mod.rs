@@ -7,6 +7,7 @@ mod bench;
 mod decoding;
 mod eval;
 mod inspect;
+mod models;
 mod output;
 mod render;
 mod speech;
@@ -21,6 +22,9 @@ pub(crate) use bench::{Bench, BenchKernels, BenchPart, Group, Measure};
 pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, ShortContext, Words};
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use inspect::Inspect;
+pub(crate) use models::{
+    Fetching, Models, ModelsAlias, ModelsBundle, ModelsInfo, ModelsList, ModelsPart, ModelsPull, ModelsRm, ModelsVerify,
+};
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
 pub(crate) use speech::{Speech, VadMethod};
@@ -56,6 +60,8 @@ pub(crate) enum Verb {
     Convert(Convert),
     /// Compare two models, whatever their formats
     Diff(Diff),
+    /// List, fetch, remove and check the models that are kept here
+    Models(Models),
     /// List what this machine can compute with
     Devices(Devices),
     /// Measure how long a model takes here for fixed pieces of work, and what the kernels reach
@@ -109,11 +115,14 @@ pub(crate) struct Wish {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct Model {
-    /// Folder of a model in Hugging Face's layout; a name such as `base` or `openai/whisper-base` that Hugging Face's
-    /// tools have stored here; or `demo`, the small model inside this program, which understands its own samples and
-    /// nothing else [default: demo]
+    /// Folder or file of a model; a name such as `base`, `openai/whisper-base` or `Systran/faster-whisper-base`, which is
+    /// fetched from Hugging Face's hub if it is not here yet (see `models`); or `demo`, the small model inside this
+    /// program, which understands its own samples and nothing else [default: demo]
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) model: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
 
     #[command(flatten)]
     pub(crate) computing: Computing,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use amanuensis::model::write::{Container, Type};
 use clap::Args;
 
+use super::Fetching;
 use crate::values;
 
 /// Where a model goes.
@@ -58,6 +59,9 @@ pub(crate) struct Quantize {
 
     #[command(flatten)]
     pub(crate) place: Place,
+
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
 }
 
 const QUANTIZE_HELP: &str = "\
@@ -86,12 +90,16 @@ pub(crate) struct Convert {
 
     #[command(flatten)]
     pub(crate) place: Place,
+
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
 }
 
 const CONVERT_HELP: &str = "\
 Examples:
   amanuensis convert model.bin --to safetensors -o folder
   amanuensis convert base --to safetensors --type f16 -o base-f16
+  amanuensis convert base --to ggml --type q8_0 -o ggml-base-q8_0.bin
 
 What is written is read back and compared before it appears.";
 
@@ -117,6 +125,9 @@ pub(crate) struct Diff {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) fetching: Fetching,
 }
 
 const DIFF_HELP: &str = "\

@@ -15,7 +15,7 @@ pub(super) fn run(asked: &Convert) -> Result<u8, Stop> {
         Order::new(container, kind).check().map_err(usage)?;
     }
     write::check_place(container, &asked.place.output, asked.place.force).map_err(anyhow::Error::new)?;
-    let model = weights::open(&asked.model)?;
+    let model = weights::open(&asked.model, &asked.fetching)?;
     interrupt::listen();
     let order = Order::new(container, asked.kind.unwrap_or_else(|| container.type_of(&model)));
     let comparison = match weights::write(&model, &asked.model, &order, &asked.place)? {

@@ -41,7 +41,7 @@ pub(super) fn run(asked: &DetectLanguage) -> Result<u8, Stop> {
     let open = sound::options_for_one(&asked.sound)?;
     let options = Options { detection: wish::detection(&asked.detection), ..Options::default() };
     let cancel = interrupt::listen();
-    let engine = load::engine(&asked.model)?;
+    let engine = load::engine(&asked.model, ProgressStyle::Auto)?;
     let mut failed = false;
     for input in &asked.inputs {
         if interrupt::asked() {

@@ -9,7 +9,7 @@ use crate::interrupt::INTERRUPTED;
 use crate::table;
 
 pub(super) fn run(asked: &Diff) -> Result<u8, Stop> {
-    let (one, other) = (weights::open(&asked.one)?, weights::open(&asked.other)?);
+    let (one, other) = (weights::open(&asked.one, &asked.fetching)?, weights::open(&asked.other, &asked.fetching)?);
     let compared = weights::with_bar("comparing", |progress| compare::compare(&one, &other, asked.tolerance, progress));
     let Ok(comparison) = compared else { return Ok(INTERRUPTED) };
     if asked.json {

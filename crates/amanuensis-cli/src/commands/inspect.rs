@@ -2,19 +2,19 @@
 
 use std::fmt::Write as _;
 
+use amanuensis::model;
 use amanuensis::model::inspect::{self, LayerSummary, Summary, TensorSummary};
-use amanuensis::model::{self, Source};
 use anyhow::Context;
 
 use super::weights::size;
-use super::{Stop, weights};
-use crate::args::Inspect;
+use super::{Stop, load, weights};
+use crate::args::{Inspect, ProgressStyle};
 use crate::console::{self, say};
 use crate::interrupt::INTERRUPTED;
 use crate::table;
 
 pub(super) fn run(asked: &Inspect) -> Result<u8, Stop> {
-    let source = Source::resolve(&asked.model).map_err(anyhow::Error::new)?;
+    let source = load::source(&asked.model, &asked.fetching, ProgressStyle::Auto)?;
     let file = model::open(&source).map_err(anyhow::Error::new)?;
     let mut summary = inspect::summary(&file);
     if asked.stats

@@ -5,8 +5,9 @@ use amanuensis::model::Source;
 use amanuensis::{Engine, Setup};
 use anyhow::Context;
 
-use crate::args::{Device, Model};
+use crate::args::{Device, Fetching, Model, ProgressStyle};
 use crate::console::say;
+use crate::fetching;
 
 /// The model inside the program.
 const DEMO: &str = "demo";
@@ -19,9 +20,19 @@ pub(super) fn name(asked: &Model) -> &str {
     })
 }
 
+/// Where a model is that is called so. One of the hub's that is not here is fetched.
+pub(super) fn source(name: &str, asked: &Fetching, progress: ProgressStyle) -> anyhow::Result<Source> {
+    let hub = fetching::hub(asked.model_dir.as_deref(), asked.offline);
+    // What is here needs no connection, no bar and no way to stop.
+    if let Some(source) = hub.find(name)? {
+        return Ok(source);
+    }
+    Ok(fetching::fetch(&hub, progress, |watch| hub.find_or_pull(name, watch))?)
+}
+
 /// Loads the model asked for, and says what is odd about it.
-pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
-    let engine = computed(asked, name(asked), asked.computing.compute_type)?;
+pub(super) fn engine(asked: &Model, progress: ProgressStyle) -> anyhow::Result<Engine> {
+    let engine = computed(asked, name(asked), asked.computing.compute_type, progress)?;
     for warning in engine.warnings() {
         say!("warning: {warning}");
     }
@@ -30,14 +41,14 @@ pub(super) fn engine(asked: &Model) -> anyhow::Result<Engine> {
 
 /// Loads the model asked for once more, to be computed as `compute` says. What is odd about it has been said.
 pub(super) fn engine_beside(asked: &Model, compute: ComputeType) -> anyhow::Result<Engine> {
-    computed(asked, asked.model.as_deref().unwrap_or(DEMO), compute)
+    computed(asked, asked.model.as_deref().unwrap_or(DEMO), compute, ProgressStyle::Auto)
 }
 
-fn computed(asked: &Model, name: &str, compute: ComputeType) -> anyhow::Result<Engine> {
+fn computed(asked: &Model, name: &str, compute: ComputeType, progress: ProgressStyle) -> anyhow::Result<Engine> {
     let setup = match asked.computing.device {
         // The processor is the fastest device that this program is built for.
         Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0, compute },
     };
-    let source = Source::resolve(name)?;
+    let source = source(name, &asked.fetching, progress)?;
     Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))
 }

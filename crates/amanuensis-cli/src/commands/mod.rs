@@ -9,6 +9,7 @@ mod diff;
 mod eval;
 mod inspect;
 mod load;
+mod models;
 mod quantize;
 mod render;
 mod sound;
@@ -20,8 +21,11 @@ mod wish;
 use std::io;
 use std::process::ExitCode;
 
+use amanuensis_hub::HubError;
+
 use crate::args::{Task, Verb};
 use crate::console::say;
+use crate::interrupt::INTERRUPTED;
 
 /// The exit code when something failed.
 const FAILED: u8 = 1;
@@ -61,6 +65,11 @@ fn usage(error: impl std::fmt::Display) -> Stop {
     Stop::Usage(error.to_string())
 }
 
+/// Whether a person ended it while a model was being fetched.
+fn is_interruption(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(HubError::Cancelled)))
+}
+
 /// Does what was asked for.
 pub(crate) fn run(verb: Verb) -> ExitCode {
     let ended = match verb {
@@ -72,6 +81,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Quantize(asked) => quantize::run(&asked),
         Verb::Convert(asked) => convert::run(&asked),
         Verb::Diff(asked) => diff::run(&asked),
+        Verb::Models(asked) => models::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
         Verb::Bench(asked) => bench::run(&asked),
         Verb::Eval(asked) => eval::run(&asked),
@@ -81,6 +91,10 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Err(Stop::Usage(message)) => {
             say!("error: {message}");
             USAGE
+        }
+        Err(Stop::Failed(error)) if is_interruption(&error) => {
+            say!("{error:#}");
+            INTERRUPTED
         }
         Err(Stop::Failed(error)) => {
             say!("error: {error:#}");

@@ -25,7 +25,7 @@ pub(super) fn run(asked: &Quantize) -> Result<u8, Stop> {
     order.keep.extend(asked.keep.iter().cloned());
     order.check().map_err(usage)?;
     write::check_place(asked.format, &asked.place.output, asked.place.force).map_err(anyhow::Error::new)?;
-    let model = weights::open(&asked.model)?;
+    let model = weights::open(&asked.model, &asked.fetching)?;
     order.keep = kept(&model, &asked.keep)?;
     let cancel = interrupt::listen();
     let (model, smoothed) = match smoothed(model, asked, cancel) {

@@ -40,7 +40,7 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
     outputs::refuse_without_words(&writing, &targets, asked.wish.words.word_timestamps).map_err(Stop::Usage)?;
     outputs::prepare(&targets)?;
     let cancel = interrupt::listen();
-    let engine = load::engine(&asked.model)?;
+    let engine = load::engine(&asked.model, asked.report.progress)?;
     if interrupt::asked() {
         say!("stopped before any sound was read");
         return Ok(INTERRUPTED);

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use amanuensis::model::compare::{self, Comparison, Errors, TensorVerdict, Verdict};
 use amanuensis::model::write::{self, Order, WriteError};
-use amanuensis::model::{self, ModelFile, Progress, Source, Stopped};
+use amanuensis::model::{self, ModelFile, Progress, Stopped};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Stop;
-use crate::args::Place;
+use super::{Stop, load};
+use crate::args::{self, Fetching, Place};
 use crate::console::{self, say, set_bar};
 use crate::interrupt::{self, INTERRUPTED};
 
 /// Opens a model by its name, and says what is odd about it.
-pub(super) fn open(name: &str) -> anyhow::Result<ModelFile> {
-    let model = model::open(&Source::resolve(name)?)?;
+pub(super) fn open(name: &str, fetching: &Fetching) -> anyhow::Result<ModelFile> {
+    let model = model::open(&load::source(name, fetching, args::ProgressStyle::Auto)?)?;
     for warning in &model.warnings {
         say!("warning: {warning}");
     }

@@ -13,7 +13,7 @@ mod error;
 mod files;
 mod fingerprint;
 mod generation;
-mod hub;
+pub mod hub;
 pub mod inspect;
 mod numbers;
 mod progress;

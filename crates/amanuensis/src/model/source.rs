@@ -1,9 +1,9 @@
 //! Where a model is: names, paths, and the store that Hugging Face's tools fill.
 
-use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::ModelError;
-use super::hub::Hub;
+use super::hub::{Cache, Found, HubName};
 
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,62 +40,54 @@ pub static KNOWN_MODELS: [(&str, &str); 20] = [
 ];
 
 impl Source {
-    /// Finds a model by what a person calls it: `demo`; a path; a short name such as `base`; `organisation/name`,
-    /// with `@revision` if need be. Names are looked up in the store of Hugging Face's tools; nothing is fetched.
+    /// Finds a model by what a person calls it: `demo`; a path; a short name such as `base`; `organisation/name`, with
+    /// `@revision` and `:file` if need be. Names are looked up in the cache of Hugging Face's tools; nothing is fetched.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFound`]
     pub fn resolve(name_or_path: &str) -> Result<Self, ModelError> {
-        Self::resolve_in(name_or_path, &Hub::from_environment())
+        Self::resolve_in(name_or_path, &Cache::from_environment())
     }
 
-    pub(super) fn resolve_in(name_or_path: &str, hub: &Hub) -> Result<Self, ModelError> {
-        if name_or_path == "demo" {
+    /// The same with a cache in another place.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFound`]
+    pub fn resolve_in(name_or_path: &str, cache: &Cache) -> Result<Self, ModelError> {
+        if name_or_path == DEMO {
             return Ok(Self::Demo);
         }
         let path = Path::new(name_or_path);
         if !name_or_path.is_empty() && path.exists() {
             return Ok(Self::Path(path.to_owned()));
         }
-        let (name, revision) = name_or_path.split_once('@').unwrap_or((name_or_path, "main"));
-        let repository = KNOWN_MODELS.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
-        if !is_repository(repository) || !is_part(revision) || looks_like_path(name_or_path) {
-            return Err(ModelError::NotFound {
-                name: name_or_path.to_owned(),
-                looked: vec![path.to_owned()],
-                advice: format!("give the path of a model's folder, organisation/name, or one of demo, {}", names()),
-            });
-        }
-        let (looked, found) = hub.find(repository, revision);
-        found.map(Self::Path).ok_or_else(|| ModelError::NotFound {
+        let not_found = |looked: Option<PathBuf>, advice: String| ModelError::NotFound {
             name: name_or_path.to_owned(),
             looked: [path.to_owned()].into_iter().chain(looked).collect(),
-            advice: format!(
-                "`hf download {repository}` fetches it; or give the path of its folder, or use demo, the model in the program"
-            ),
-        })
+            advice,
+        };
+        let Some(name) = HubName::parse(name_or_path) else {
+            let advice = format!("give the path of a model's folder, organisation/name, or one of {DEMO}, {}", names());
+            return Err(not_found(None, advice));
+        };
+        let repository = &name.repository;
+        let remedy = format!(
+            "`amanuensis models pull {name_or_path}` or `hf download {repository}` fetches it; or give the path of its \
+             folder, or use {DEMO}, the model in the program"
+        );
+        match cache.find(&name) {
+            Found::Whole(path) => Ok(Self::Path(path)),
+            Found::Incomplete { snapshot, reason } => Err(not_found(Some(snapshot), format!("{reason}; {remedy}"))),
+            Found::Absent(place) => Err(not_found(place, remedy)),
+        }
     }
 }
 
+/// The model inside the program.
+const DEMO: &str = "demo";
+
 fn names() -> String {
     KNOWN_MODELS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether a text can only have been meant as a path.
-fn looks_like_path(text: &str) -> bool {
-    text.starts_with(['.', '~', '/', '\\']) || text.ends_with(['/', '\\', MAIN_SEPARATOR]) || text.contains('\\')
-}
-
-/// `organisation/name`
-fn is_repository(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(organisation, name)| is_part(organisation) && is_part(name))
-}
-
-/// A part of a repository's name, which becomes part of a file name and must not lead anywhere else.
-fn is_part(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 96
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        && !text.starts_with(['.', '-'])
-        && !text.contains("..")
-        && !text.contains("--")
 }
 
 /// What a model in this folder is called: the repository where it is in the store, the folder's name elsewhere.

@@ -11,12 +11,11 @@ use std::num::NonZeroUsize;
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Availability, Backend};
-use amanuensis::model::Source;
 use anyhow::Context;
 use clap::ValueEnum;
 
 use super::{Stop, load};
-use crate::args::{Bench, BenchPart, Device};
+use crate::args::{Bench, BenchPart, Device, ProgressStyle};
 use crate::console;
 use crate::evaluation::memory::peak_resident_bytes;
 use crate::values::Threads;
@@ -34,7 +33,7 @@ pub(super) fn run(asked: &Bench) -> Result<u8, Stop> {
 
 /// Measures a model.
 fn model(asked: &Bench) -> Result<u8, Stop> {
-    let source = Source::resolve(load::name(&asked.model)).map_err(anyhow::Error::new)?;
+    let source = load::source(load::name(&asked.model), &asked.model.fetching, ProgressStyle::Auto)?;
     let threads = threads(asked.model.computing.threads);
     let compute = asked.model.computing.compute_type;
     let backend = match asked.model.computing.device {

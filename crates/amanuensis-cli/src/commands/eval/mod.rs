@@ -39,7 +39,7 @@ pub(super) fn run(asked: &Eval) -> Result<u8, Stop> {
         return Err(Stop::Usage(format!("nothing to evaluate: no file of {manifest} fits --only and --limit")));
     }
     let cancel = interrupt::listen();
-    let engine = load::engine(&asked.model)?;
+    let engine = load::engine(&asked.model, ProgressStyle::Auto)?;
     let other = asked.against.map(|compute| load::engine_beside(&asked.model, compute)).transpose()?;
     let progress = Progress::new(ProgressStyle::Auto);
     let mut run = Run { asked, options, open, spelling, engine, other, cancel, progress };

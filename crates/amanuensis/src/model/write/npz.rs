@@ -225,6 +225,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::model::Dtype;
     use crate::model::files::{numpy, zip};
 
     fn planned(name: &str, dtype: Dtype, shape: &[usize]) -> Planned {
