@@ -157,7 +157,7 @@ fn settings_of_hugging_face_may_lie_beside() {
         "d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 128, "decoder_layers": 1,
         "decoder_attention_heads": 2, "decoder_ffn_dim": 128, "vocab_size": 1768}"#;
     std::fs::write(folder.path().join("config.json"), config).unwrap();
-    assert!(open().contains("neither tokenizer.json nor vocab.json"), "{}", open());
+    assert!(open().contains("neither tokenizer.json nor a .tiktoken file nor vocab.json"), "{}", open());
 }
 
 #[test]
