@@ -181,7 +181,7 @@ fn checkpoints_of_openai_open_with_a_tokenizer_beside_them() {
     std::fs::remove_file(folder.path().join("vocab.json")).unwrap();
     says(
         &refused(folder.path()),
-        &["neither tokenizer.json nor vocab.json in it", "put the model's tokenizer.json there", "with 1769 tokens"],
+        &["nor vocab.json in it", "put the model's tokenizer.json there", "with 1769 tokens"],
     );
 }
 
