@@ -255,8 +255,10 @@ fn changed(kind: Type, change: impl FnOnce(&mut Vec<Stored>)) -> tempfile::TempD
         tensors.push((name.clone(), dtype, shape, numbers[start..end].to_vec()));
     }
     change(&mut tensors);
-    let tensors: Vec<_> =
-        tensors.iter().map(|(name, dtype, shape, bytes)| (name.clone(), &**dtype, shape.clone(), bytes.clone())).collect();
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| (name.clone(), &**dtype, shape.clone(), bytes.clone()))
+        .collect();
     std::fs::write(&path, safetensors(&tensors)).unwrap();
     folder
 }

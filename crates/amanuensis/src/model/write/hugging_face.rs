@@ -32,7 +32,7 @@ pub(super) fn write(
     let tensors = model.dims.tensors();
     let mut planned = Vec::new();
     for (name, shape) in &tensors {
-        let target = Target::of(order, name, shape);
+        let target = Target::of_tensor(order, &model.weights.tensor(name, shape)?);
         let (dtype, stored) = target.stored(shape);
         planned.push(Planned { name: written(name), dtype, shape: stored });
         if let Some(shape) = target.scales(shape) {
@@ -45,7 +45,7 @@ pub(super) fn write(
         let tensor = model.weights.tensor(name, shape)?;
         steps.next(name, tensor.count())?;
         let (numbers, scales) = (written(name), written(name) + SCALE);
-        encode(&tensor, Target::of(order, name, shape), &mut |part, bytes| {
+        encode(&tensor, Target::of_tensor(order, &tensor), &mut |part, bytes| {
             writer.put(if part == Part::Numbers { &numbers } else { &scales }, bytes)
         })?;
     }
