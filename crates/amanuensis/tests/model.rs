@@ -395,3 +395,22 @@ fn smoothing_leaves_the_product_as_it_was() {
     let written = again(&model, &Order::new(Container::safetensors(), Type::Int8));
     assert!(compared(&model, &written).verdict.is_same());
 }
+
+#[test]
+fn trained_models_are_written_as_they_are() {
+    let shared = common::shared();
+    for name in ["demo", "std"] {
+        if name == "std" && shared.is_none() {
+            continue;
+        }
+        let model = open(&common::model_folder(name, shared.as_deref())).unwrap();
+        let whole = again(&model, &Order::new(Container::safetensors(), Type::F16));
+        let found = compared(&model, &whole);
+        assert_eq!((found.verdict, found.differences), (Verdict::Equal, vec![]), "{name}");
+        assert_eq!(model.generation, whole.generation);
+        assert!(whole.tokenizer.tokens().eq(model.tokenizer.tokens()));
+        assert_eq!(whole.tokenizer.merges(), model.tokenizer.merges());
+        let four = compared(&model, &again(&model, &Order::new(Container::safetensors(), Type::Int4)));
+        assert!(four.verdict.is_same() && four.total.cosine.unwrap() > 0.99, "{name}: {:?}", four.total);
+    }
+}
