@@ -9,6 +9,7 @@ use std::path::Path;
 use amanuensis::model::write::{self, Container, Order, Type};
 use amanuensis::model::{Dims, Dtype};
 use model_files::{ModelFiles, SMALL, open, safetensors, says, written};
+use proptest::prelude::*;
 use serde_json::json;
 
 /// The error's text, which must name the file.
@@ -337,4 +338,36 @@ fn weights_in_fewer_bits_of_other_programs_are_named() {
     files.config["quantization_config"] = json!({"quant_method": "bitsandbytes", "load_in_8bit": true});
     let message = refused(written(&files).path(), "config.json");
     says(&message, &["quant_method of quantization_config is \"bitsandbytes\"", "expected \"amanuensis\""]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Bytes of the header, and of the numbers, which the scales are among.
+    #[test]
+    fn damage_to_weights_in_fewer_bits_is_refused_or_harmless(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let folder = changed(Type::Int8, |_| ());
+        let folder = folder.path().join("m");
+        let path = folder.join("model.safetensors");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for (kind, place, byte) in changes {
+            let place = if kind.index(4) > 0 { place.index(header) } else { place.index(bytes.len()) };
+            bytes[place] = byte;
+        }
+        bytes.truncate(bytes.len() - cut.index(12) / 4);
+        std::fs::write(&path, bytes).unwrap();
+        match open(&folder) {
+            Ok(model) => {
+                for (name, shape) in model.dims.tensors() {
+                    let tensor = model.weights.tensor(&name, &shape).unwrap();
+                    prop_assert_eq!(tensor.to_f32().len(), tensor.count());
+                }
+            }
+            Err(error) => prop_assert!(error.to_string().contains("model.safetensors"), "{}", error),
+        }
+    }
 }

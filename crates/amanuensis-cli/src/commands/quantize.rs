@@ -63,12 +63,14 @@ fn smoothed(model: ModelFile, asked: &Quantize, cancel: &AtomicBool) -> anyhow::
 
 /// What smoothing changed, as a table.
 fn smoothing(smoothed: &Smoothed) -> Vec<String> {
-    let heading = ["largest to median channel", "activations", "after", "weights", "after", "channels changed"];
+    let heading =
+        ["largest to median channel", "activations", "after", "weights", "after", "error", "channels changed"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(smoothed.parts.iter().map(|part| {
         let ratios = [part.activations_before, part.activations_after, part.weights_before, part.weights_after];
         let ratios = ratios.map(|ratio| format!("{ratio:.1}"));
-        [part.norm.clone()].into_iter().chain(ratios).chain([part.changed.to_string()]).collect()
+        let last = [format!("x {:.2}", part.error), part.changed.to_string()];
+        [part.norm.clone()].into_iter().chain(ratios).chain(last).collect()
     }));
     let mut lines = table::aligned(&rows);
     lines.push(String::new());

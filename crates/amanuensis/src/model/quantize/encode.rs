@@ -23,12 +23,11 @@ pub(in crate::model) enum Part {
     Scales,
 }
 
+/// Takes bytes in order.
+pub(in crate::model) type Put<'a> = dyn FnMut(Part, &[u8]) -> Result<(), WriteError> + 'a;
+
 /// Hands out a tensor's bytes, and those of its scales, in order.
-pub(in crate::model) fn encode(
-    tensor: &Tensor<'_>,
-    target: Target,
-    put: &mut dyn FnMut(Part, &[u8]) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
+pub(in crate::model) fn encode(tensor: &Tensor<'_>, target: Target, put: &mut Put<'_>) -> Result<(), WriteError> {
     let inputs = row_length(tensor.shape);
     let whole = match target {
         Target::Whole => Some(largest_of(tensor)?),

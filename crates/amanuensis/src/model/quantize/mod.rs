@@ -1,11 +1,13 @@
 //! Weights in fewer bits: which tensors become what, and how.
 
+mod activations;
 pub(super) mod encode;
 mod smoothing;
 
-use super::Dtype;
 use super::write::{Order, Type, is_matrix};
-pub use smoothing::{Activations, Smoothed, SmoothedPart, smooth};
+use super::{Dtype, Encoding, Tensor};
+pub use activations::Activations;
+pub use smoothing::{Smoothed, SmoothedPart, smooth};
 
 /// Numbers that share a scale where there are four bits for each.
 pub(super) const GROUP: usize = 32;
@@ -34,6 +36,16 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// What a tensor of a model becomes: see [`Target::of`]. Where numbers of 16 bits are asked for, what is of this kind
+    /// already stays so.
+    pub(super) fn of_tensor(order: &Order, tensor: &Tensor<'_>) -> Target {
+        match (order.kind, tensor.encoding) {
+            (Type::F16, Encoding::Plain(Dtype::F16)) => Target::Plain(Dtype::F16),
+            (Type::Bf16, Encoding::Plain(Dtype::BF16)) => Target::Plain(Dtype::BF16),
+            _ => Target::of(order, tensor.name, tensor.shape),
+        }
+    }
+
     /// What a tensor of this name and shape becomes: matrices and convolutions what was asked for, unless they are kept;
     /// positions, normalisations and biases f32.
     pub(super) fn of(order: &Order, name: &str, shape: &[usize]) -> Target {

@@ -4,99 +4,26 @@
 //! them their precision. Between a normalisation and the matrices that follow it a factor for each channel can go either
 //! way: gain and bias divided by it, the columns multiplied with it, and the product is the same. The factors are powers
 //! of two, with which f32 loses nothing, so the model computes the same numbers to the last bit in f32.
+//!
+//! Where the activations are even already, factors would only make them uneven for the sake of the weights. So the error
+//! that bytes would make is estimated on rows that were seen, and factors that do not lessen it are not used.
 
 use std::convert::Infallible;
 
 use serde::Serialize;
 
+use super::activations::{Activations, Part};
 use super::encode::for_blocks;
 use crate::model::numbers::Multiplied;
-use crate::model::{Dims, Encoding, ModelError, ModelFile};
-
-/// What the normalisations of the model add to the variance.
-const EPSILON: f64 = 1e-5;
+use crate::model::{Encoding, ModelError, ModelFile};
 
 /// The widest range of factors, as exponents of two: beyond it the numbers of f16 would end.
 const EXPONENTS: f32 = 8.0;
 
-/// The largest magnitude of every channel that the encoder's normalisations were seen to give.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Activations {
-    /// Before attention and before the feed-forward part, in turn, layer by layer.
-    parts: Vec<Part>,
-}
-
-/// A normalisation and what follows it.
-#[derive(Debug, Clone, PartialEq)]
-struct Part {
-    norm: String,
-    matrices: Vec<(String, usize)>,
-    gain: Vec<f32>,
-    bias: Vec<f32>,
-    largest: Vec<f32>,
-}
-
-impl Part {
-    fn read(model: &ModelFile, norm: String, matrices: Vec<(String, usize)>) -> Result<Self, ModelError> {
-        let width = model.dims.audio_width;
-        let vector =
-            |name: &str| Ok::<_, ModelError>(model.weights.tensor(&format!("{norm}.{name}"), &[width])?.to_f32());
-        let (gain, bias) = (vector("weight")?, vector("bias")?);
-        Ok(Self { norm, matrices, gain, bias, largest: vec![0.0; width] })
-    }
-}
-
-/// The normalisations of the encoder's layers, and the matrices behind each with their outputs.
-fn parts_of(dims: &Dims) -> Vec<(String, Vec<(String, usize)>)> {
-    let mut parts = Vec::new();
-    for layer in 0..dims.audio_layers {
-        let layer = format!("encoder.layers.{layer}");
-        let projections =
-            ["q", "k", "v"].map(|part| (format!("{layer}.self_attn.{part}_proj.weight"), dims.audio_width));
-        parts.push((format!("{layer}.self_attn_layer_norm"), projections.to_vec()));
-        let up = vec![(format!("{layer}.fc1.weight"), dims.audio_feed_forward)];
-        parts.push((format!("{layer}.final_layer_norm"), up));
-    }
-    parts
-}
-
-impl Activations {
-    /// Nothing seen yet.
-    pub fn new(model: &ModelFile) -> Result<Self, ModelError> {
-        let read = |(norm, matrices)| Part::read(model, norm, matrices);
-        Ok(Self { parts: parts_of(&model.dims).into_iter().map(read).collect::<Result<_, _>>()? })
-    }
-
-    /// Sees rows of what goes into the attention of an encoder layer, before its normalisation.
-    pub fn see_attention(&mut self, layer: usize, rows: &[f32]) {
-        self.see(2 * layer, rows);
-    }
-
-    /// Sees rows of what goes into the feed-forward part of an encoder layer, before its normalisation.
-    pub fn see_feed_forward(&mut self, layer: usize, rows: &[f32]) {
-        self.see(2 * layer + 1, rows);
-    }
-
-    /// Rows of a layer that the model does not have, as behind the last one, are nobody's.
-    fn see(&mut self, part: usize, rows: &[f32]) {
-        let Some(Part { gain, bias, largest, .. }) = self.parts.get_mut(part) else { return };
-        for row in rows.chunks_exact(gain.len().max(1)) {
-            let count = row.len() as f64;
-            let mean = row.iter().map(|number| f64::from(*number)).sum::<f64>() / count;
-            let variance = row.iter().map(|number| (f64::from(*number) - mean).powi(2)).sum::<f64>() / count;
-            let inverse = 1.0 / (variance + EPSILON).sqrt();
-            for (((number, gain), bias), largest) in row.iter().zip(&*gain).zip(&*bias).zip(&mut *largest) {
-                let normed = (f64::from(*number) - mean) * inverse * f64::from(*gain) + f64::from(*bias);
-                *largest = largest.max(normed.abs() as f32);
-            }
-        }
-    }
-}
-
 /// What smoothing changed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Smoothed {
-    /// The share of the activations' unevenness that went into the weights: 0 leaves all, 1 takes all.
+    /// The share of the activations' unevenness that goes into the weights: 0 leaves all, 1 takes all.
     pub strength: f32,
     /// Every normalisation.
     pub parts: Vec<SmoothedPart>,
@@ -115,6 +42,8 @@ pub struct SmoothedPart {
     pub weights_before: f32,
     /// The same, after.
     pub weights_after: f32,
+    /// The error that bytes make in the products that follow, as part of what they made before: an estimate.
+    pub error: f64,
     /// Channels whose factor is not one.
     pub changed: usize,
 }
@@ -126,47 +55,120 @@ pub fn smooth(
     strength: f32,
 ) -> Result<(ModelFile, Smoothed), ModelError> {
     let mut smoothed = Smoothed { strength, parts: Vec::new() };
-    for Part { norm, matrices, largest, .. } in &activations.parts {
+    for part in &activations.parts {
+        let Part { norm, matrices, largest, .. } = part;
         let width = largest.len();
         let mut inputs = vec![0.0_f32; width];
-        for (name, outputs) in matrices {
-            let tensor = model.weights.tensor(name, &[*outputs, width])?;
-            let Ok(()) = for_blocks::<Infallible>(&tensor, &mut |numbers| {
-                for row in numbers.chunks_exact(width) {
-                    row.iter().zip(&mut inputs).for_each(|(number, input)| *input = input.max(number.abs()));
-                }
-                Ok(())
-            });
+        for matrix in matrices {
+            each_row(&model, matrix, width, |row| {
+                row.iter().zip(&mut inputs).for_each(|(number, input)| *input = input.max(number.abs()));
+            })?;
         }
-        let factors: Vec<f32> =
-            largest.iter().zip(&inputs).map(|(largest, input)| factor(*largest, *input, strength)).collect();
-        let inverse: Vec<f32> = factors.iter().map(|factor| factor.recip()).collect();
-        let times = |numbers: &[f32], factors: &[f32]| -> Vec<f32> {
-            numbers.iter().zip(factors).map(|(number, factor)| number * factor).collect()
+        let median = median(largest);
+        // Between both sides; by the activations alone; and not at all.
+        let both = |(activation, weight): (&f32, &f32)| {
+            factor(strength * activation.log2() - (1.0 - strength) * weight.log2())
         };
+        let alone = |(activation, _): (&f32, &f32)| factor(strength * (activation / median).log2());
+        let pairs = || largest.iter().zip(&inputs);
+        let candidates: [Vec<f32>; 3] = [vec![1.0; width], pairs().map(alone).collect(), pairs().map(both).collect()];
+        let errors = errors(&model, part, &candidates)?;
+        let best = (0..candidates.len()).min_by(|one, other| errors[*one].total_cmp(&errors[*other])).unwrap_or(0);
+        let factors = &candidates[best];
+        let inverse: Vec<f32> = factors.iter().map(|factor| factor.recip()).collect();
         smoothed.parts.push(SmoothedPart {
             norm: norm.clone(),
-            activations_before: unevenness(largest.clone()),
-            activations_after: unevenness(times(largest, &inverse)),
-            weights_before: unevenness(inputs.clone()),
-            weights_after: unevenness(times(&inputs, &factors)),
+            activations_before: unevenness(largest),
+            activations_after: unevenness(&times(largest, &inverse)),
+            weights_before: unevenness(&inputs),
+            weights_after: unevenness(&times(&inputs, factors)),
+            error: if errors[0] > 0.0 { errors[best] / errors[0] } else { 1.0 },
             changed: factors.iter().filter(|factor| **factor != 1.0).count(),
         });
+        if best == 0 {
+            continue;
+        }
         for part in ["weight", "bias"] {
             multiply(&mut model, &format!("{norm}.{part}"), &inverse);
         }
         for (name, _) in matrices {
-            multiply(&mut model, name, &factors);
+            multiply(&mut model, name, factors);
         }
     }
     Ok((model, smoothed))
 }
 
-/// What a channel of the activations is divided by: the power of two nearest to `activation^strength /
-/// weight^(1 - strength)`. A channel that is nothing on either side stays as it is.
-fn factor(activation: f32, weight: f32, strength: f32) -> f32 {
-    let exponent = strength * activation.log2() - (1.0 - strength) * weight.log2();
+/// Hands out the rows of a matrix of a part.
+fn each_row(
+    model: &ModelFile,
+    (name, outputs): &(String, usize),
+    width: usize,
+    mut each: impl FnMut(&[f32]),
+) -> Result<(), ModelError> {
+    let tensor = model.weights.tensor(name, &[*outputs, width])?;
+    let Ok(()) = for_blocks::<Infallible>(&tensor, &mut |numbers| {
+        numbers.chunks_exact(width).for_each(&mut each);
+        Ok(())
+    });
+    Ok(())
+}
+
+/// The power of two nearest to two to an exponent. A channel that is nothing on either side stays as it is.
+fn factor(exponent: f32) -> f32 {
     if exponent.is_finite() { exponent.round().clamp(-EXPONENTS, EXPONENTS).exp2() } else { 1.0 }
+}
+
+/// The error of the products with each of the candidates' factors, up to a common one.
+///
+/// Rounding is off by as much, on the average, as a step is long, which is the largest magnitude of the row: of the
+/// activations for every number of the weights, and of the weights for every number of the activations. That of each matrix
+/// counts as part of what it gives: values are smaller than queries and matter no less.
+fn errors<const N: usize>(model: &ModelFile, part: &Part, candidates: &[Vec<f32>; N]) -> Result<[f64; N], ModelError> {
+    let width = part.largest.len().max(1);
+    let rows = (part.samples.len() / width).max(1) as f64;
+    let mut activations = [(0.0, 0.0); N];
+    let mut squares_of_channels = vec![0.0; width];
+    for row in part.samples.chunks_exact(width) {
+        for ((steps, squares), factors) in activations.iter_mut().zip(candidates) {
+            let (largest, sum) = of_row(row.iter().zip(factors).map(|(number, factor)| number / factor));
+            *steps += largest * largest / rows;
+            *squares += sum / rows;
+        }
+        for (square, number) in squares_of_channels.iter_mut().zip(row) {
+            *square += f64::from(*number) * f64::from(*number) / rows;
+        }
+    }
+    let mut errors = [0.0; N];
+    for matrix in &part.matrices {
+        let mut weights = [(0.0, 0.0); N];
+        let mut given = 0.0;
+        each_row(model, matrix, width, |row| {
+            for ((steps, squares), factors) in weights.iter_mut().zip(candidates) {
+                let (largest, sum) = of_row(row.iter().zip(factors).map(|(number, factor)| number * factor));
+                *steps += largest * largest;
+                *squares += sum;
+            }
+            let squares = row.iter().zip(&squares_of_channels);
+            given += squares.map(|(number, square)| f64::from(*number) * f64::from(*number) * square).sum::<f64>();
+        })?;
+        for (error, (activations, weights)) in errors.iter_mut().zip(activations.iter().zip(&weights)) {
+            // A matrix that gives nothing has no error.
+            *error += if given > 0.0 { (activations.0 * weights.1 + activations.1 * weights.0) / given } else { 0.0 };
+        }
+    }
+    Ok(errors.map(f64::sqrt))
+}
+
+/// The largest magnitude, and the sum of squares.
+fn of_row(numbers: impl Iterator<Item = f32>) -> (f64, f64) {
+    numbers.fold((0.0, 0.0), |(largest, sum), number| {
+        let number = f64::from(number);
+        (number.abs().max(largest), sum + number * number)
+    })
+}
+
+fn times(numbers: &[f32], factors: &[f32]) -> Vec<f32> {
+    numbers.iter().zip(factors).map(|(number, factor)| number * factor).collect()
 }
 
 fn multiply(model: &mut ModelFile, name: &str, factors: &[f32]) {
@@ -174,11 +176,16 @@ fn multiply(model: &mut ModelFile, name: &str, factors: &[f32]) {
     model.weights.recode(name, Encoding::Multiplied(Multiplied { inner, factors: factors.to_vec() }), None);
 }
 
+fn median(magnitudes: &[f32]) -> f32 {
+    let mut sorted = magnitudes.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
 /// The largest as a multiple of the median.
-fn unevenness(mut magnitudes: Vec<f32>) -> f32 {
-    magnitudes.sort_by(f32::total_cmp);
-    let median = magnitudes.get(magnitudes.len() / 2).copied().unwrap_or_default();
-    let largest = magnitudes.last().copied().unwrap_or_default();
+fn unevenness(magnitudes: &[f32]) -> f32 {
+    let median = median(magnitudes);
+    let largest = magnitudes.iter().copied().fold(0.0, f32::max);
     if median > 0.0 { largest / median } else { 0.0 }
 }
 
@@ -187,22 +194,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn factors_are_powers_of_two_between_both_sides() {
-        assert_eq!(factor(16.0, 1.0, 0.5), 4.0);
-        assert_eq!(factor(16.0, 1.0, 1.0), 16.0);
-        assert_eq!(factor(16.0, 0.25, 0.5), 8.0);
-        assert_eq!(factor(16.0, 4.0, 0.0), 0.25);
-        assert_eq!(factor(3.0, 1.0, 1.0), 4.0);
-        assert_eq!(factor(1e30, 1e-30, 0.5), 256.0);
-        for nothing in [factor(0.0, 1.0, 0.5), factor(1.0, 0.0, 0.5), factor(f32::INFINITY, 1.0, 0.5)] {
-            assert_eq!(nothing, 1.0);
-        }
+    fn factors_are_powers_of_two() {
+        assert_eq!([factor(2.0), factor(1.4), factor(-0.6), factor(99.0)], [4.0, 2.0, 0.5, 256.0]);
+        // The logarithm of nothing, and its difference with another.
+        assert_eq!([factor(f32::NEG_INFINITY), factor(f32::NAN)], [1.0, 1.0]);
     }
 
     #[test]
     fn unevenness_is_largest_to_median() {
-        assert_eq!(unevenness(vec![1.0, 8.0, 2.0]), 4.0);
-        assert_eq!(unevenness(vec![0.0, 0.0, 2.0]), 0.0);
-        assert_eq!(unevenness(vec![]), 0.0);
+        assert_eq!(unevenness(&[1.0, 8.0, 2.0]), 4.0);
+        assert_eq!(unevenness(&[0.0, 0.0, 2.0]), 0.0);
+        assert_eq!(unevenness(&[]), 0.0);
     }
 }

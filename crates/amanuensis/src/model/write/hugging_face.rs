@@ -62,7 +62,7 @@ fn write_with<S: Sink>(
     let tensors = model.dims.tensors();
     let mut planned = Vec::new();
     for (name, shape) in &tensors {
-        let target = Target::of(order, name, shape);
+        let target = Target::of_tensor(order, &model.weights.tensor(name, shape)?);
         let (dtype, stored) = target.stored(shape);
         planned.push(Planned { name: written(name), dtype, shape: stored });
         if let Some(shape) = target.scales(shape) {
@@ -75,7 +75,7 @@ fn write_with<S: Sink>(
         let tensor = model.weights.tensor(name, shape)?;
         steps.next(name, tensor.count())?;
         let (numbers, scales) = (written(name), written(name) + SCALE);
-        encode(&tensor, Target::of(order, name, shape), &mut |part, bytes| {
+        encode(&tensor, Target::of_tensor(order, &tensor), &mut |part, bytes| {
             sink.put(if part == Part::Numbers { &numbers } else { &scales }, bytes)
         })?;
     }

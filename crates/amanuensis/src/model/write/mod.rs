@@ -138,7 +138,8 @@ impl Order {
             let types = self.container.type_names();
             return Err(WriteError::Type { container: name, kind: self.kind, types });
         }
-        if !takes_choices && !(self.keep.is_empty() && self.granularity == Granularity::default()) {
+        let is_usual = self.keep.is_empty() && self.granularity == Granularity::default();
+        if !takes_choices && !is_usual {
             return Err(WriteError::Choice { container: name });
         }
         if self.granularity == Granularity::Tensor && self.kind != Type::Int8 {
