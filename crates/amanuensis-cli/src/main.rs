@@ -10,6 +10,7 @@ mod evaluation;
 mod interrupt;
 mod outputs;
 mod panics;
+mod pattern;
 mod progress;
 mod spelling;
 mod table;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
+use amanuensis::model::write::{CONTAINERS, Container};
 use amanuensis::text::Format;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -39,6 +40,22 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
         _ => Err("give a number of seconds".to_owned()),
+    }
+}
+
+/// Reads the name of a format of model files.
+pub(crate) fn container(text: &str) -> Result<&'static Container, String> {
+    Container::named(text).ok_or_else(|| {
+        let names: Vec<&str> = CONTAINERS.iter().map(|container| container.name).collect();
+        format!("use one of {}", names.join(", "))
+    })
+}
+
+/// Reads a difference that is allowed.
+pub(crate) fn tolerance(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("give a number from 0 on".to_owned()),
     }
 }
 

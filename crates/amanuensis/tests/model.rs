@@ -8,6 +8,9 @@ mod common;
 
 use std::path::Path;
 
+use amanuensis::model::compare::{Comparison, TensorVerdict, Verdict, compare};
+use amanuensis::model::quantize::Granularity;
+use amanuensis::model::write::{self, Container, Order, Type, WriteError};
 use amanuensis::model::{self, AlignmentSource, Dims, Dtype, ModelFile, Source};
 use model_files::{Layout, ModelFiles, SMALL, open, says, written};
 use serde_json::json;
@@ -211,4 +214,203 @@ fn the_shared_models_open() {
     assert_eq!(model.tokenizer.special().languages.len(), 99);
     assert_eq!(model.tokenizer.special().transcribe, Some(50359));
     assert_eq!(model.warnings, Vec::<String>::new());
+}
+
+fn on(_: &str, _: u64, _: u64) -> std::ops::ControlFlow<()> {
+    std::ops::ControlFlow::Continue(())
+}
+
+/// Writes a model and reads it back.
+fn again(model: &ModelFile, order: &Order) -> ModelFile {
+    let folder = tempfile::tempdir().unwrap();
+    let draft = write::draft(model, order, &folder.path().join("m"), false, &mut on).unwrap();
+    let read = open(&draft.publish().unwrap()).unwrap();
+    assert_eq!(read.warnings, Vec::<String>::new());
+    read
+}
+
+fn compared(one: &ModelFile, other: &ModelFile) -> Comparison {
+    compare(one, other, 0.0, &mut on).unwrap()
+}
+
+#[test]
+fn what_is_written_reads_as_what_it_was_made_from() {
+    for (layout, listed) in [(SMALL, true), (Layout { timestamps_listed: false, languages: 99, ..SMALL }, false)] {
+        let model = opened(&ModelFiles::new(layout));
+        for kind in [Type::F32, Type::F16, Type::Bf16, Type::Int8, Type::Int4] {
+            let read = again(&model, &Order::new(Container::safetensors(), kind));
+            let found = compared(&model, &read);
+            assert_eq!(found.differences, [], "{kind}, timestamps listed: {listed}");
+            let expected = match kind {
+                Type::F32 | Type::F16 => Verdict::Equal,
+                Type::Bf16 => Verdict::Rounded { to: vec!["BF16".to_owned(), "F16".to_owned()] },
+                // Rows of 8 are no groups of 32.
+                _ => Verdict::Rounded { to: vec!["F16".to_owned(), "I8".to_owned()] },
+            };
+            assert_eq!(found.verdict, expected, "{kind}");
+            assert_eq!(read.tokenizer.merges(), model.tokenizer.merges());
+            assert!(read.tokenizer.tokens().eq(model.tokenizer.tokens()));
+            for text in ["ab ab", " <|en|> ab", "größe"] {
+                assert_eq!(read.tokenizer.encode(text), model.tokenizer.encode(text));
+            }
+        }
+        // What was bytes is the same bytes when it is written again.
+        let mut order = Order::new(Container::safetensors(), Type::Int8);
+        let bytes = again(&model, &order);
+        assert_eq!(compared(&bytes, &again(&bytes, &order)).verdict, Verdict::Equal);
+        assert_eq!(Container::safetensors().type_of(&bytes), Type::Int8);
+        order.granularity = Granularity::Tensor;
+        order.keep.insert("decoder.layers.0.fc2.weight".to_owned());
+        let found = compared(&model, &again(&model, &order));
+        let tensor = |name: &str| found.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+        assert_eq!(tensor("decoder.layers.0.fc2.weight").verdict, TensorVerdict::Equal);
+        let fc1 = tensor("decoder.layers.0.fc1.weight");
+        assert_eq!((fc1.verdict, fc1.other.as_ref().unwrap().bytes), (TensorVerdict::Rounded, 24 * 8 + 4));
+    }
+}
+
+#[test]
+fn models_that_differ_are_told_apart() {
+    let model = opened(&ModelFiles::new(SMALL));
+    let mut files = ModelFiles::new(SMALL);
+    files.dtype = Dtype::BF16;
+    // The same numbers before they were rounded, so that nothing is farther off than rounding explains.
+    let rounded = compared(&model, &opened(&files));
+    assert_eq!(rounded.verdict, Verdict::Rounded { to: vec!["BF16".to_owned(), "F16".to_owned()] });
+    assert!(rounded.total.largest > 0.0 && rounded.total.cosine.unwrap() > 0.9999, "{:?}", rounded.total);
+
+    let mut files = ModelFiles::new(SMALL);
+    files.tensors.insert("lora.weight".to_owned(), vec![2]);
+    files.generation = Some(json!({"alignment_heads": [[0, 1]], "suppress_tokens": [1, 2]}));
+    files.added["<|de|>"] = files.added["<|zh|>"].clone();
+    files.added.as_object_mut().unwrap().remove("<|zh|>");
+    let other = opened(&files);
+    let found = compared(&model, &other);
+    let settings: Vec<(&str, bool)> =
+        found.differences.iter().map(|difference| (difference.setting.as_str(), difference.counts)).collect();
+    let expected = [
+        ("suppress_tokens", true),
+        ("alignment_heads", true),
+        // Only one of them says it.
+        ("max_initial_timestamp_index", false),
+        ("languages", true),
+    ];
+    assert_eq!(settings, expected);
+    assert!(found.differences[1].one.contains("(1, 0)") && found.differences[1].other.contains("(0, 1)"));
+    let Verdict::Different { tensors, settings: 3 } = found.verdict else { panic!("{:?}", found.verdict) };
+    // Numbers are made by the order of names, in which the new one is the last.
+    assert_eq!(tensors, 0);
+    let lora = found.tensors.last().unwrap();
+    assert_eq!((lora.name.as_str(), lora.verdict, lora.used), ("lora.weight", TensorVerdict::OnlyInOther, false));
+
+    let mut files = ModelFiles::new(SMALL);
+    files.vocabulary["ac"] = files.vocabulary["ab"].clone();
+    files.vocabulary.as_object_mut().unwrap().remove("ab");
+    files.merges = "a c\nĠ ac\n".to_owned();
+    files.vocabulary["Ġac"] = files.vocabulary["Ġab"].clone();
+    files.vocabulary.as_object_mut().unwrap().remove("Ġab");
+    files.set_dims(Dims { text_layers: 1, ..files.dims });
+    files.generation = None;
+    let found = compared(&model, &opened(&files));
+    let texts = found.differences.last().unwrap();
+    assert_eq!((texts.setting.as_str(), texts.one.as_str()), ("text of 2 tokens", "256 \"ab\", 257 \" ab\""));
+    let missing = found.tensors.iter().filter(|tensor| tensor.verdict == TensorVerdict::OnlyInOne).count();
+    assert_eq!(missing, 24);
+    assert!(!found.verdict.is_same());
+}
+
+#[test]
+fn differences_within_the_tolerance_are_told_as_such() {
+    let mut files = ModelFiles::new(SMALL);
+    files.dtype = Dtype::F32;
+    let model = opened(&files);
+    // f32 numbers explain no rounding, so another seed's numbers are different by up to one.
+    files.tensors.insert("aaa".to_owned(), vec![1]);
+    let other = opened(&files);
+    let strict = compared(&model, &other);
+    let Verdict::Different { tensors, settings: 0 } = strict.verdict else { panic!("{:?}", strict.verdict) };
+    assert!(tensors > 50);
+    assert_eq!(compare(&model, &other, 1.0, &mut on).unwrap().verdict, Verdict::Tolerated);
+    let stop = compare(&model, &other, 1.0, &mut |_, _, _| std::ops::ControlFlow::Break(()));
+    assert_eq!(stop.unwrap_err(), model::Stopped);
+}
+
+#[test]
+fn writing_stops_where_it_is_told_to_and_leaves_nothing() {
+    let model = opened(&ModelFiles::new(SMALL));
+    let folder = tempfile::tempdir().unwrap();
+    let order = Order::new(Container::safetensors(), Type::F16);
+    let mut left = 7;
+    let mut some = |_: &str, _, _| {
+        left -= 1;
+        if left == 0 { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    };
+    let stopped = write::draft(&model, &order, &folder.path().join("m"), false, &mut some).unwrap_err();
+    assert!(matches!(stopped, WriteError::Stopped(_)), "{stopped}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn statistics_are_added_to_a_summary() {
+    let mut files = ModelFiles::new(SMALL);
+    files.dtype = Dtype::BF16;
+    let model = opened(&files);
+    let mut summary = model::inspect::summary(&model);
+    assert!(serde_json::to_value(&summary).unwrap()["tensors"][0].get("statistics").is_none());
+    model::inspect::add_statistics(&mut summary, &model, &mut on).unwrap();
+    for tensor in &summary.tensors {
+        let found = tensor.statistics.unwrap();
+        assert!(-0.5 <= found.min && found.min <= found.max && found.max <= 0.5, "{found:?}");
+        assert!(found.input_ratio.is_some() == (tensor.shape.len() > 1));
+    }
+    assert_eq!(summary.layers[0].dtypes, ["BF16"]);
+    assert!(summary.int4_bytes <= summary.int8_bytes && summary.bf16_bytes == summary.f16_bytes);
+}
+
+#[test]
+fn smoothing_leaves_the_product_as_it_was() {
+    use amanuensis::model::quantize::{Activations, smooth};
+    let mut files = ModelFiles::new(SMALL);
+    files.dtype = Dtype::F32;
+    files.set_dims(Dims { audio_width: 64, text_width: 64, ..files.dims });
+    let (model, plain) = (opened(&files), opened(&files));
+    let mut activations = Activations::new(&model).unwrap();
+    // One channel of 64 stands far out.
+    let row = |row: usize| (0..64).map(move |channel| if channel == 5 { 200.0 } else { ((row + channel) % 7) as f32 });
+    activations.see_attention(0, &(0..40).flat_map(row).collect::<Vec<f32>>());
+    activations.see_attention(7, &[1.0; 64]);
+    let (model, smoothed) = smooth(model, &activations, 0.8).unwrap();
+    let first = &smoothed.parts[0];
+    assert!(first.activations_after < first.activations_before && first.error < 0.8, "{first:?}");
+    assert_eq!((smoothed.parts.len(), smoothed.parts[1].changed), (2, 0));
+    let numbers = |model: &ModelFile, name: &str| model.weights.get(name).unwrap().to_f32();
+    let (norm, query) = ("encoder.layers.0.self_attn_layer_norm.weight", "encoder.layers.0.self_attn.q_proj.weight");
+    assert_ne!(numbers(&model, norm), numbers(&plain, norm));
+    let product = |model: &ModelFile| -> Vec<f32> {
+        let (norm, query) = (numbers(model, norm), numbers(model, query));
+        query.iter().zip(norm.iter().cycle()).map(|(weight, gain)| weight * gain).collect()
+    };
+    assert_eq!(product(&model), product(&plain));
+    // What is written of it is what it is.
+    let written = again(&model, &Order::new(Container::safetensors(), Type::Int8));
+    assert!(compared(&model, &written).verdict.is_same());
+}
+
+#[test]
+fn trained_models_are_written_as_they_are() {
+    let shared = common::shared();
+    for name in ["demo", "std"] {
+        if name == "std" && shared.is_none() {
+            continue;
+        }
+        let model = open(&common::model_folder(name, shared.as_deref())).unwrap();
+        let whole = again(&model, &Order::new(Container::safetensors(), Type::F16));
+        let found = compared(&model, &whole);
+        assert_eq!((found.verdict, found.differences), (Verdict::Equal, vec![]), "{name}");
+        assert_eq!(model.generation, whole.generation);
+        assert!(whole.tokenizer.tokens().eq(model.tokenizer.tokens()));
+        assert_eq!(whole.tokenizer.merges(), model.tokenizer.merges());
+        let four = compared(&model, &again(&model, &Order::new(Container::safetensors(), Type::Int4)));
+        assert!(four.verdict.is_same() && four.total.cosine.unwrap() > 0.99, "{name}: {:?}", four.total);
+    }
 }

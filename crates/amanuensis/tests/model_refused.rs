@@ -6,8 +6,10 @@ mod model_files;
 
 use std::path::Path;
 
+use amanuensis::model::write::{self, Container, Order, Type};
 use amanuensis::model::{Dims, Dtype};
 use model_files::{ModelFiles, SMALL, open, safetensors, says, written};
+use proptest::prelude::*;
 use serde_json::json;
 
 /// The error's text, which must name the file.
@@ -229,4 +231,143 @@ fn what_is_no_model_is_refused_by_name() {
     let huge = std::fs::File::create(files.path().join("config.json")).unwrap();
     huge.set_len(65 << 20).unwrap();
     says(&refused(files.path(), "config.json"), &["68157440 bytes, more than the limit of 67108864"]);
+}
+
+/// A tensor as [`safetensors`] takes it, with the kind's name in memory of its own.
+type Stored = (String, String, Vec<usize>, Vec<u8>);
+
+/// Writes a model in fewer bits and gives its tensors to be changed before they are written again.
+fn changed(kind: Type, change: impl FnOnce(&mut Vec<Stored>)) -> tempfile::TempDir {
+    let model = open(written(&ModelFiles::new(SMALL)).path());
+    let folder = tempfile::tempdir().unwrap();
+    let order = Order::new(Container::safetensors(), kind);
+    let mut on = |_: &str, _, _| std::ops::ControlFlow::Continue(());
+    write::draft(&model.unwrap(), &order, &folder.path().join("m"), false, &mut on).unwrap().publish().unwrap();
+    let path = folder.path().join("m/model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let (length, rest) = bytes.split_first_chunk::<8>().unwrap();
+    let (header, numbers) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let mut tensors: Vec<Stored> = Vec::new();
+    for (name, tensor) in header.as_object().unwrap().iter().filter(|(name, _)| *name != "__metadata__") {
+        let shape = serde_json::from_value(tensor["shape"].clone()).unwrap();
+        let [start, end]: [usize; 2] = serde_json::from_value(tensor["data_offsets"].clone()).unwrap();
+        let dtype = tensor["dtype"].as_str().unwrap().to_owned();
+        tensors.push((name.clone(), dtype, shape, numbers[start..end].to_vec()));
+    }
+    change(&mut tensors);
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| (name.clone(), &**dtype, shape.clone(), bytes.clone()))
+        .collect();
+    std::fs::write(&path, safetensors(&tensors)).unwrap();
+    folder
+}
+
+#[test]
+fn wrong_and_missing_scales_are_named() {
+    let fc1 = "decoder.layers.1.fc1.weight";
+    let find = |tensors: &[Stored], name: &str| -> usize {
+        tensors.iter().position(|tensor| tensor.0 == format!("model.{name}")).unwrap()
+    };
+    let scale = format!("{fc1}_scale");
+    let message = |folder: tempfile::TempDir| refused(&folder.path().join("m"), "model.safetensors");
+    assert!(open(&changed(Type::Int8, |_| ()).path().join("m")).is_ok());
+
+    let gone = changed(Type::Int8, |tensors| {
+        let place = find(tensors, &scale);
+        tensors.remove(place);
+    });
+    says(&message(gone), &[fc1, "it holds whole numbers, but there is no", &scale]);
+    let short = changed(Type::Int8, |tensors| {
+        let place = find(tensors, &scale);
+        tensors[place].2 = vec![23];
+        tensors[place].3.truncate(4 * 23);
+    });
+    says(&message(short), &[fc1, "has the shape [23], expected [24] or [1]"]);
+    let none = changed(Type::Int8, |tensors| {
+        let place = find(tensors, &scale);
+        tensors[place].2 = vec![0];
+        tensors[place].3.clear();
+    });
+    says(&message(none), &["has the shape [0], expected [24] or [1]"]);
+    let infinite = changed(Type::Int8, |tensors| {
+        let place = find(tensors, &scale);
+        tensors[place].3[4..8].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    });
+    says(&message(infinite), &[&scale, "holds inf, which is no scale"]);
+    let kind = changed(Type::Int8, |tensors| {
+        let place = find(tensors, &scale);
+        tensors[place].1 = "I32".to_owned();
+    });
+    says(&message(kind), &[&scale, "holds I32, expected F32, F16 or BF16"]);
+    let shape = changed(Type::Int8, |tensors| {
+        let place = find(tensors, fc1);
+        tensors[place].2 = vec![8, 24];
+    });
+    says(&message(shape), &[fc1, "has the shape [8, 24], expected [24, 8]"]);
+    // One scale for the whole tensor is as good as one for every output.
+    let one = changed(Type::Int8, |tensors| {
+        let place = find(tensors, &scale);
+        tensors[place].2 = vec![1];
+        tensors[place].3.truncate(4);
+    });
+    assert!(open(&one.path().join("m")).is_ok());
+    // Halves: 8 inputs are no group of 32, so they are made here. 24 x 8 numbers are 96 bytes.
+    let halves = |bytes: usize, scales: Vec<usize>| {
+        changed(Type::Int8, move |tensors| {
+            let place = find(tensors, fc1);
+            tensors[place].1 = "U8".to_owned();
+            tensors[place].2 = vec![bytes];
+            tensors[place].3 = vec![0; bytes];
+            let place = find(tensors, &format!("{fc1}_scale"));
+            tensors[place].3 = vec![0; 4 * scales.iter().product::<usize>()];
+            tensors[place].2 = scales;
+        })
+    };
+    let model = open(&halves(96, vec![24, 2]).path().join("m")).unwrap();
+    assert_eq!(model.weights.get(fc1).unwrap().encoding.to_string(), "I4");
+    says(&message(halves(95, vec![24, 2])), &[fc1, "95 bytes are not the 192 halves of [24, 8]"]);
+    says(&message(halves(96, vec![24, 3])), &["has the shape [24, 3], expected [24, groups of an output]"]);
+    says(&message(halves(96, vec![8, 24])), &["expected [24, groups of an output]"]);
+}
+
+#[test]
+fn weights_in_fewer_bits_of_other_programs_are_named() {
+    let mut files = ModelFiles::new(SMALL);
+    files.config["quantization_config"] = json!({"quant_method": "bitsandbytes", "load_in_8bit": true});
+    let message = refused(written(&files).path(), "config.json");
+    says(&message, &["quant_method of quantization_config is \"bitsandbytes\"", "expected \"amanuensis\""]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Bytes of the header, and of the numbers, which the scales are among.
+    #[test]
+    fn damage_to_weights_in_fewer_bits_is_refused_or_harmless(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let folder = changed(Type::Int8, |_| ());
+        let folder = folder.path().join("m");
+        let path = folder.join("model.safetensors");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for (kind, place, byte) in changes {
+            let place = if kind.index(4) > 0 { place.index(header) } else { place.index(bytes.len()) };
+            bytes[place] = byte;
+        }
+        bytes.truncate(bytes.len() - cut.index(12) / 4);
+        std::fs::write(&path, bytes).unwrap();
+        match open(&folder) {
+            Ok(model) => {
+                for (name, shape) in model.dims.tensors() {
+                    let tensor = model.weights.tensor(&name, &shape).unwrap();
+                    prop_assert_eq!(tensor.to_f32().len(), tensor.count());
+                }
+            }
+            Err(error) => prop_assert!(error.to_string().contains("model.safetensors"), "{}", error),
+        }
+    }
 }

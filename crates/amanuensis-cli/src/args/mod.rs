@@ -6,9 +6,11 @@
 mod bench;
 mod decoding;
 mod eval;
+mod inspect;
 mod output;
 mod render;
 mod speech;
+mod weights;
 
 use std::path::PathBuf;
 
@@ -18,9 +20,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use bench::{Bench, BenchKernels, BenchPart, Group, Measure};
 pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, ShortContext, Words};
 pub(crate) use eval::{Eval, NormalizerName};
+pub(crate) use inspect::Inspect;
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
 pub(crate) use speech::{Speech, VadMethod};
+pub(crate) use weights::{Convert, Diff, Place, Quantize};
 
 use crate::values::{self, Threads};
 
@@ -46,6 +50,12 @@ pub(crate) enum Verb {
     DetectLanguage(DetectLanguage),
     /// Say what a model is and list what is in its files
     Inspect(Inspect),
+    /// Write a model in fewer bits, and say what that costs
+    Quantize(Quantize),
+    /// Write a model as files of another format
+    Convert(Convert),
+    /// Compare two models, whatever their formats
+    Diff(Diff),
     /// List what this machine can compute with
     Devices(Devices),
     /// Measure how long a model takes here for fixed pieces of work, and what the kernels reach
@@ -189,17 +199,6 @@ pub(crate) struct DetectLanguage {
 
     #[command(flatten)]
     pub(crate) sound: Sound,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Inspect {
-    /// Folder or name of a model, as for `transcribe --model`
-    #[arg(value_name = "MODEL")]
-    pub(crate) model: String,
-
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

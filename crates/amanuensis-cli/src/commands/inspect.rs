@@ -2,18 +2,26 @@
 
 use std::fmt::Write as _;
 
-use amanuensis::model::inspect::{self, Summary};
+use amanuensis::model::inspect::{self, LayerSummary, Summary, TensorSummary};
 use amanuensis::model::{self, Source};
 use anyhow::Context;
 
-use super::Stop;
+use super::weights::size;
+use super::{Stop, weights};
 use crate::args::Inspect;
 use crate::console::{self, say};
+use crate::interrupt::INTERRUPTED;
+use crate::table;
 
 pub(super) fn run(asked: &Inspect) -> Result<u8, Stop> {
     let source = Source::resolve(&asked.model).map_err(anyhow::Error::new)?;
     let file = model::open(&source).map_err(anyhow::Error::new)?;
-    let summary = inspect::summary(&file);
+    let mut summary = inspect::summary(&file);
+    if asked.stats
+        && weights::with_bar("reading", |progress| inspect::add_statistics(&mut summary, &file, progress)).is_err()
+    {
+        return Ok(INTERRUPTED);
+    }
     for warning in &summary.warnings {
         say!("warning: {warning}");
     }
@@ -36,10 +44,11 @@ fn text(summary: &Summary, format: model::Format) -> String {
         (
             "memory",
             format!(
-                "{} in f32, {} in f16, {} in int8",
+                "{} in f32, {} in f16 or bf16, {} in int8, {} in int4",
                 size(summary.f32_bytes),
                 size(summary.f16_bytes),
-                size(summary.int8_bytes)
+                size(summary.int8_bytes),
+                size(summary.int4_bytes)
             ),
         ),
         (
@@ -74,9 +83,10 @@ fn text(summary: &Summary, format: model::Format) -> String {
         let _ = writeln!(text, "{name:10} {value}");
     }
     let layer_width = widest(summary.layers.iter().map(|layer| layer.name.as_str()), "layer");
-    let _ = writeln!(text, "\n{:layer_width$}  {:>12}  {:>12}", "layer", "parameters", "bytes");
+    let _ = writeln!(text, "\n{:layer_width$}  {:>12}  {:>12}  types", "layer", "parameters", "bytes");
     for layer in &summary.layers {
-        let _ = writeln!(text, "{:layer_width$}  {:>12}  {:>12}", layer.name, layer.parameters, layer.bytes);
+        let LayerSummary { name, parameters, bytes, dtypes, .. } = layer;
+        let _ = writeln!(text, "{name:layer_width$}  {parameters:>12}  {bytes:>12}  {}", dtypes.join(", "));
     }
     let bytes: u64 = summary.layers.iter().map(|layer| layer.bytes).sum();
     let _ = writeln!(text, "{:layer_width$}  {:>12}  {:>12}", "all", summary.parameters, bytes);
@@ -95,7 +105,36 @@ fn text(summary: &Summary, format: model::Format) -> String {
             tensor.bytes
         );
     }
+    let statistics = summary.tensors.iter().filter_map(statistics_row);
+    let rows: Vec<Vec<String>> = [STATISTICS.map(str::to_owned).to_vec()].into_iter().chain(statistics).collect();
+    if rows.len() > 1 {
+        let _ = writeln!(text);
+        for line in table::aligned(&rows) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
     text
+}
+
+const STATISTICS: [&str; 9] =
+    ["tensor", "min", "max", "mean", "std", "outliers", "not finite", "output ratio", "input ratio"];
+
+/// What the numbers of a tensor are like.
+fn statistics_row(tensor: &TensorSummary) -> Option<Vec<String>> {
+    let found = tensor.statistics?;
+    let number = |number: f64| format!("{number:.4}");
+    let ratio = |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.1}")).unwrap_or_default();
+    Some(vec![
+        tensor.name.clone(),
+        number(found.min),
+        number(found.max),
+        format!("{:.1e}", found.mean),
+        number(found.std),
+        if found.outliers == 0.0 { "0".to_owned() } else { format!("{:.1e}", found.outliers) },
+        if found.not_finite == 0 { String::new() } else { found.not_finite.to_string() },
+        ratio(found.output_ratio),
+        ratio(found.input_ratio),
+    ])
 }
 
 fn languages(summary: &Summary) -> String {
@@ -107,13 +146,4 @@ fn languages(summary: &Summary) -> String {
 
 fn widest<'a>(names: impl Iterator<Item = &'a str>, heading: &str) -> usize {
     names.map(str::len).chain([heading.len()]).max().unwrap_or(0)
-}
-
-/// Bytes as a person reads them, in powers of ten.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
-    }
 }

@@ -1,15 +1,20 @@
 //! The verbs, one file each, and how each of them ends.
 
 mod bench;
+mod calibrate;
+mod convert;
 mod detect_language;
 mod devices;
+mod diff;
 mod eval;
 mod inspect;
 mod load;
+mod quantize;
 mod render;
 mod sound;
 mod transcribe;
 mod watcher;
+mod weights;
 mod wish;
 
 use std::io;
@@ -51,6 +56,11 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// A wrong command line, as the engine says it.
+fn usage(error: impl std::fmt::Display) -> Stop {
+    Stop::Usage(error.to_string())
+}
+
 /// Does what was asked for.
 pub(crate) fn run(verb: Verb) -> ExitCode {
     let ended = match verb {
@@ -59,6 +69,9 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Render(asked) => render::run(&asked),
         Verb::DetectLanguage(asked) => detect_language::run(&asked),
         Verb::Inspect(asked) => inspect::run(&asked),
+        Verb::Quantize(asked) => quantize::run(&asked),
+        Verb::Convert(asked) => convert::run(&asked),
+        Verb::Diff(asked) => diff::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
         Verb::Bench(asked) => bench::run(&asked),
         Verb::Eval(asked) => eval::run(&asked),

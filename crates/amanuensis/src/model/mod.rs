@@ -5,6 +5,7 @@
 
 mod alignment;
 mod bytes;
+pub mod compare;
 #[cfg(feature = "demo")]
 mod demo;
 mod dims;
@@ -15,10 +16,11 @@ mod generation;
 mod hub;
 pub mod inspect;
 mod numbers;
+mod progress;
+pub mod quantize;
 mod source;
 mod weights;
-#[allow(dead_code, reason = "the next commit's writers of folders call it")]
-mod write;
+pub mod write;
 
 use std::fmt;
 use std::path::Path;
@@ -33,7 +35,8 @@ use files::recognise::{self, Kind, Place};
 use files::{hugging_face, numpy, torch};
 pub use fingerprint::Fingerprint;
 pub use generation::{AlignmentSource, Generation};
-pub use numbers::{Dtype, Encoding, Scaled, Tensor, Transposed, Whole};
+pub use numbers::{Dtype, Encoding, Multiplied, Scaled, Tensor, Transposed, Whole};
+pub use progress::{Progress, Stopped};
 pub use source::{KNOWN_MODELS, Source};
 
 pub use weights::Weights;

@@ -151,8 +151,22 @@ impl Weights {
         }
     }
 
+    /// Says how a tensor's bytes are written, and its shape if that is another one too. The bytes must be as many as
+    /// the encoding takes.
+    pub(super) fn recode(&mut self, name: &str, encoding: Encoding, shape: Option<Vec<usize>>) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.encoding = encoding;
+            entry.shape = shape.unwrap_or_else(|| std::mem::take(&mut entry.shape));
+        }
+    }
+
+    /// Forgets a tensor, because it is part of another.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.entries.remove(name);
+    }
+
     /// The file that a tensor is in.
-    fn file_of(&self, name: &str) -> &str {
+    pub(super) fn file_of(&self, name: &str) -> &str {
         let file = self.entries.get(name).and_then(|entry| self.files.get(entry.file));
         file.map_or(&self.origin, |file| &file.name)
     }

@@ -1,8 +1,7 @@
 //! How vocabulary files write bytes: each of the 256 stands for itself where it is a visible character of Latin-1,
 //! and is moved to a free code point from U+0100 on where it is not (`Ġ` is the space).
 
-/// The character that stands for each byte: the definition, by which the reverse is tested.
-#[cfg(test)]
+/// The character that stands for each byte.
 pub(super) fn character_of(byte: u8) -> char {
     let code = match byte {
         b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF => u32::from(byte),
@@ -12,6 +11,11 @@ pub(super) fn character_of(byte: u8) -> char {
         0xAD => 0x143,
     };
     char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// Bytes as vocabulary files write them.
+pub(super) fn written(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(character_of).collect()
 }
 
 /// The byte that a character stands for, if it is one of the 256.

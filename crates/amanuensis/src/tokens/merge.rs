@@ -30,6 +30,13 @@ impl Merges {
         self.by_pair.entry((left, right)).or_insert(Merge { rank, into });
     }
 
+    /// The pairs in the order of learning.
+    pub(super) fn in_order(&self) -> Vec<(Token, Token)> {
+        let mut pairs: Vec<_> = self.by_pair.iter().map(|(pair, merge)| (merge.rank, *pair)).collect();
+        pairs.sort_unstable();
+        pairs.into_iter().map(|(_, pair)| pair).collect()
+    }
+
     /// Joins the tokens of one piece until no pair is left, and appends them to `output`.
     ///
     /// A heap of candidate pairs keeps this at n log n: a piece is as long as the caller's text has no space.

@@ -19,7 +19,7 @@ mod vocabulary;
 pub use error::TokenizerError;
 pub use files::{NamedBytes, TokenizerFiles};
 pub use special::{Special, TIMESTAMPS_PER_SECOND, TokenizerSettings};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Tokenizer, Written};
 
 /// A token's number in the model's vocabulary.
 pub type Token = u32;

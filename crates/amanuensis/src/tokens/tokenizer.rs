@@ -1,3 +1,4 @@
+use super::byte_alphabet::written;
 use super::non_speech::non_speech_tokens;
 use super::special::{Special, TokenizerSettings};
 use super::split::pieces;
@@ -122,10 +123,54 @@ impl Tokenizer {
         })
     }
 
+    /// Every token that has a meaning, in order of id, timestamps included, as files of vocabularies write it.
+    pub fn tokens(&self) -> impl Iterator<Item = (Token, Written)> {
+        let size = Token::try_from(self.vocabulary_size()).unwrap_or(Token::MAX);
+        (0..size).filter_map(|token| {
+            if let Some(name) = self.special.timestamp_name(token) {
+                return Some((token, Written::Special(name)));
+            }
+            let bytes = self.vocabulary.bytes(token)?;
+            let name = || String::from_utf8_lossy(bytes).into_owned();
+            let is_word = || self.vocabulary.added_words.iter().any(|(_, word)| *word == token);
+            Some((
+                token,
+                match self.vocabulary.kind(token) {
+                    Kind::Absent => return None,
+                    Kind::Special => Written::Special(name()),
+                    Kind::Text if is_word() => Written::Word(name()),
+                    Kind::Text => Written::Text(written(bytes)),
+                },
+            ))
+        })
+    }
+
+    /// The pairs that are joined, in the order of their learning, as files of vocabularies write them.
+    pub fn merges(&self) -> Vec<[String; 2]> {
+        let text = |token| self.vocabulary.bytes(token).map(written).unwrap_or_default();
+        self.vocabulary.merges.in_order().into_iter().map(|(left, right)| [text(left), text(right)]).collect()
+    }
+
+    /// Whether a space is put before a text that does not begin with one.
+    pub fn adds_prefix_space(&self) -> bool {
+        self.vocabulary.prefix_space
+    }
+
     /// Tokens that write what is not speech, such as brackets and notes of music, in order of id.
     pub fn non_speech_tokens(&self) -> Vec<Token> {
         non_speech_tokens(self)
     }
+}
+
+/// A token as files of vocabularies write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// A piece of text, in the alphabet of 256 characters that stand for bytes.
+    Text(String),
+    /// A whole word that was added to the vocabulary, as it is.
+    Word(String),
+    /// The name of a special token or of a timestamp.
+    Special(String),
 }
 
 /// UTF-8 with U+FFFD for what is none; without a copy where all of it is.

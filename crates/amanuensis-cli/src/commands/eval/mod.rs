@@ -21,6 +21,7 @@ use crate::evaluation::normalize::{Normalizer, Spelling};
 use crate::evaluation::report;
 use crate::interrupt::{self, INTERRUPTED};
 use crate::panics;
+use crate::pattern;
 use crate::progress::{Progress, Stage};
 
 pub(super) fn run(asked: &Eval) -> Result<u8, Stop> {
@@ -31,7 +32,7 @@ pub(super) fn run(asked: &Eval) -> Result<u8, Stop> {
         None => Spelling::rules(),
     };
     let (folder, entries) = manifest::read(&asked.manifest)?;
-    let chosen = |entry: &Entry| asked.only.as_deref().is_none_or(|pattern| manifest::fits(pattern, &entry.name()));
+    let chosen = |entry: &Entry| asked.only.as_deref().is_none_or(|pattern| pattern::fits(pattern, &entry.name()));
     let entries: Vec<Entry> = entries.into_iter().filter(chosen).take(asked.limit.unwrap_or(usize::MAX)).collect();
     if entries.is_empty() {
         let manifest = asked.manifest.display();

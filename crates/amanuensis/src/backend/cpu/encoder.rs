@@ -100,6 +100,7 @@ impl Encoder {
             region.self_attention(self.precision, three, self.heads, self.head_width, attended);
             region.linear(attended, None, out, Epilogue::Add, x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
+            work.show(Stage::EncoderAttention(index), x);
 
             layer.feed_forward.apply(region, x);
             work.receipt.lap(Stage::EncoderFeedForward(index), &mut since);

@@ -30,7 +30,17 @@ pub(in crate::model) struct Config {
     pub(in crate::model) suppress_tokens: Option<Vec<i64>>,
     pub(in crate::model) begin_suppress_tokens: Option<Vec<i64>>,
     pub(in crate::model) median_filter_width: Option<u64>,
+    quantization_config: Option<Quantization>,
 }
+
+/// What config.json says of weights in fewer bits. How many, and where their scales are, is seen from the tensors.
+#[derive(Deserialize)]
+struct Quantization {
+    quant_method: String,
+}
+
+/// The method of this program, as config.json names it.
+pub(in crate::model) const QUANTIZATION_METHOD: &str = "amanuensis";
 
 /// generation_config.json. Models from before 2023 lack it or most of it.
 #[derive(Deserialize, Default)]
@@ -89,6 +99,11 @@ pub(in crate::model) fn dims(config: &Config, file: &str) -> Result<Dims, ModelE
     }
     if config.scale_embedding {
         return Err(wrong("scale_embedding", "true".to_owned(), "false".to_owned()));
+    }
+    let method = config.quantization_config.as_ref().map(|quantization| quantization.quant_method.as_str());
+    if let Some(method) = method.filter(|method| *method != QUANTIZATION_METHOD) {
+        let expected = format!("{QUANTIZATION_METHOD:?}, or no such setting; take the model that was quantised");
+        return Err(wrong("quant_method of quantization_config", format!("{method:?}"), expected));
     }
     let sizes = Sizes {
         mel_bins: config.num_mel_bins,

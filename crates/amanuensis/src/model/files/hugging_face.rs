@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::config::{self, Config, GenerationConfig};
 use super::folder::{Folder, Settings};
 use super::safetensors::{self, Table};
-use super::{complete, vocabulary};
+use super::{complete, scales, vocabulary};
 use crate::model::generation::{self, Generation, Sources};
 use crate::model::weights::Weights;
 use crate::model::{Dims, Format, ModelError, ModelFile};
@@ -23,7 +23,11 @@ pub(in crate::model) fn open(
     folder: &Folder,
     weights_file: Option<&str>,
 ) -> Result<ModelFile, ModelError> {
-    open_with(name, folder, Format::HuggingFace, |_| read_weights(folder, weights_file))
+    open_with(name, folder, Format::HuggingFace, |dims| {
+        let (mut weights, gap) = read_weights(folder, weights_file)?;
+        scales::join(&mut weights, dims)?;
+        Ok((weights, gap))
+    })
 }
 
 /// Opens a model whose settings are in such a folder, and whose weights `read` reads once the sizes are known.

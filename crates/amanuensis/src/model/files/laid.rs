@@ -104,7 +104,7 @@ fn keeps_its_meaning(encoding: &Encoding, count: usize) -> bool {
     match encoding {
         Encoding::Plain(_) => true,
         Encoding::Scaled(scaled) => scaled.run == count,
-        Encoding::Transposed(_) => false,
+        _ => false,
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) mod numpy;
 pub(super) mod openai;
 pub(super) mod recognise;
 pub(super) mod safetensors;
+pub(super) mod scales;
 pub(super) mod torch;
 pub(super) mod vocabulary;
 pub(super) mod zip;

@@ -1,6 +1,7 @@
 //! How files write numbers, and how they become f32.
 
 mod dtype;
+mod multiplied;
 mod scaled;
 mod tensor;
 mod transposed;
@@ -12,6 +13,7 @@ use amanuensis_kernels::{Code, Stored};
 use serde::{Serialize, Serializer};
 
 pub use dtype::Dtype;
+pub use multiplied::Multiplied;
 pub use scaled::{Scaled, Whole};
 pub use tensor::Tensor;
 pub use transposed::Transposed;
@@ -26,6 +28,8 @@ pub enum Encoding {
     Scaled(Scaled),
     /// A matrix column by column.
     Transposed(Transposed),
+    /// Numbers with a factor for every column, which no file has: what smoothing makes of a model.
+    Multiplied(Multiplied),
 }
 
 impl Encoding {
@@ -36,6 +40,17 @@ impl Encoding {
             Self::Plain(dtype) => count.checked_mul(dtype.size()),
             Self::Scaled(scaled) => scaled.bytes(count),
             Self::Transposed(transposed) => transposed.inner.bytes(count),
+            Self::Multiplied(multiplied) => multiplied.inner.bytes(count),
+        }
+    }
+
+    /// How many bytes of scales and zeros go with the numbers, as f32 and i32.
+    pub fn scale_bytes(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Scaled(scaled) => 4 * (scaled.scales.len() + scaled.zeros.len()),
+            Self::Transposed(transposed) => transposed.inner.scale_bytes(),
+            Self::Multiplied(multiplied) => multiplied.inner.scale_bytes(),
         }
     }
 
@@ -45,6 +60,7 @@ impl Encoding {
             Self::Plain(dtype) => dtype.is_weight(),
             Self::Scaled(_) => true,
             Self::Transposed(transposed) => transposed.inner.is_weight(),
+            Self::Multiplied(multiplied) => multiplied.inner.is_weight(),
         }
     }
 }
@@ -55,6 +71,7 @@ impl Code for Encoding {
             Self::Plain(dtype) => Some(range.start * dtype.size()..range.end * dtype.size()),
             Self::Scaled(scaled) => Some(scaled.span(range)),
             Self::Transposed(_) => None,
+            Self::Multiplied(multiplied) => multiplied.inner.span(range),
         }
     }
 
@@ -63,6 +80,7 @@ impl Code for Encoding {
             Self::Plain(dtype) => plain(*dtype, bytes).read(0, into),
             Self::Scaled(scaled) => scaled.decode(bytes, start, into),
             Self::Transposed(transposed) => transposed.decode(bytes, start, into),
+            Self::Multiplied(multiplied) => multiplied.decode(bytes, start, into),
         }
     }
 }
@@ -90,6 +108,7 @@ impl fmt::Display for Encoding {
             Self::Plain(dtype) => dtype.fmt(formatter),
             Self::Scaled(scaled) => scaled.fmt(formatter),
             Self::Transposed(transposed) => transposed.inner.fmt(formatter),
+            Self::Multiplied(multiplied) => multiplied.inner.fmt(formatter),
         }
     }
 }

@@ -25,6 +25,11 @@ impl<'a> Tensor<'a> {
         self.shape.iter().product()
     }
 
+    /// Bytes that the files spend on it: those of the numbers and those of what says how they count.
+    pub fn stored_bytes(&self) -> usize {
+        self.bytes.len() + self.encoding.scale_bytes()
+    }
+
     /// The numbers as weights, to be read or packed.
     ///
     /// # Panics

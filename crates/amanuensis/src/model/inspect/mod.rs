@@ -1,8 +1,14 @@
 //! What there is to know about a model: tensors, layers, sizes.
 
+mod statistics;
+
 use serde::Serialize;
 
-use super::{AlignmentSource, Dims, Encoding, Format, ModelFile, Tensor};
+use super::progress::Steps;
+use super::quantize::Target;
+use super::write::{Container, Order, Type};
+use super::{AlignmentSource, Dims, Dtype, Encoding, Format, ModelFile, Progress, Stopped, Tensor};
+pub use statistics::{OUTLIER, Statistics, statistics};
 
 /// A model described.
 #[derive(Debug, Clone, Serialize)]
@@ -39,8 +45,12 @@ pub struct Summary {
     pub f32_bytes: u64,
     /// Bytes of the weights as f16.
     pub f16_bytes: u64,
+    /// Bytes of the weights as bf16.
+    pub bf16_bytes: u64,
     /// Bytes of the weights with their matrices in int8, an f32 scale for each row, and all else in f32.
     pub int8_bytes: u64,
+    /// Bytes of the weights with their matrices in int4, an f32 scale for every 32 numbers of a row, and all else in f32.
+    pub int4_bytes: u64,
     /// What is odd about the files.
     pub warnings: Vec<String>,
 }
@@ -54,12 +64,15 @@ pub struct TensorSummary {
     pub shape: Vec<usize>,
     /// How the numbers are written.
     pub dtype: Encoding,
-    /// Bytes in the file.
+    /// Bytes in the file, with those of the scales.
     pub bytes: u64,
     /// Numbers.
     pub parameters: u64,
     /// Whether it is part of the model.
     pub used: bool,
+    /// What its numbers are like, where that was asked for and it holds weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Statistics>,
 }
 
 /// A part of the model.
@@ -67,10 +80,28 @@ pub struct TensorSummary {
 pub struct LayerSummary {
     /// `encoder.conv`, `encoder.layers.0`, `decoder.embed_tokens`, and so on.
     pub name: String,
+    /// Tensors.
+    pub tensors: usize,
+    /// How their numbers are written, each way once.
+    pub dtypes: Vec<String>,
     /// Numbers.
     pub parameters: u64,
-    /// Bytes in the file.
+    /// Bytes in the file, with those of the scales.
     pub bytes: u64,
+}
+
+/// Adds to a description what the numbers of its tensors are like, which takes reading all of them. `progress` hears
+/// which tensor is read.
+pub fn add_statistics(summary: &mut Summary, model: &ModelFile, progress: &mut Progress<'_>) -> Result<(), Stopped> {
+    let all = summary.tensors.iter().map(|tensor| tensor.parameters).sum();
+    let mut steps = Steps::new(progress, all);
+    for described in &mut summary.tensors {
+        steps.next(&described.name, described.parameters as usize)?;
+        let tensor = model.weights.get(&described.name).filter(|tensor| tensor.encoding.is_weight());
+        described.statistics = tensor.as_ref().map(statistics);
+    }
+    steps.end();
+    Ok(())
 }
 
 /// Describes a model.
@@ -81,11 +112,17 @@ pub fn summary(model: &ModelFile) -> Summary {
     for tensor in &used {
         let name = layer_of(tensor.name);
         if layers.last().is_none_or(|layer| layer.name != name) {
-            layers.push(LayerSummary { name: name.to_owned(), parameters: 0, bytes: 0 });
+            let (name, dtypes) = (name.to_owned(), Vec::new());
+            layers.push(LayerSummary { name, tensors: 0, dtypes, parameters: 0, bytes: 0 });
         }
         if let Some(layer) = layers.last_mut() {
+            layer.tensors += 1;
             layer.parameters += tensor.count() as u64;
-            layer.bytes += tensor.bytes.len() as u64;
+            layer.bytes += tensor.stored_bytes() as u64;
+            let dtype = tensor.encoding.to_string();
+            if !layer.dtypes.contains(&dtype) {
+                layer.dtypes.push(dtype);
+            }
         }
     }
     let parameters: u64 = used.iter().map(|tensor| tensor.count() as u64).sum();
@@ -109,7 +146,9 @@ pub fn summary(model: &ModelFile) -> Summary {
         file_bytes: model.weights.file_bytes(),
         f32_bytes: 4 * parameters,
         f16_bytes: 2 * parameters,
-        int8_bytes: used.iter().map(int8_bytes).sum(),
+        bf16_bytes: 2 * parameters,
+        int8_bytes: bytes_as(Type::Int8, &model.dims),
+        int4_bytes: bytes_as(Type::Int4, &model.dims),
         warnings: model.warnings.clone(),
     }
 }
@@ -119,9 +158,10 @@ fn describe(tensor: &Tensor<'_>, used: bool) -> TensorSummary {
         name: tensor.name.to_owned(),
         shape: tensor.shape.to_vec(),
         dtype: tensor.encoding.clone(),
-        bytes: tensor.bytes.len() as u64,
+        bytes: tensor.stored_bytes() as u64,
         parameters: tensor.count() as u64,
         used,
+        statistics: None,
     }
 }
 
@@ -135,11 +175,16 @@ fn layer_of(name: &str) -> &str {
     }
 }
 
-/// Matrices take a byte a number and a scale a row; positions, biases and normalisations stay f32.
-fn int8_bytes(tensor: &Tensor<'_>) -> u64 {
-    let numbers = tensor.count() as u64;
-    let is_matrix = tensor.shape.len() > 1 && !tensor.name.ends_with("embed_positions.weight");
-    if is_matrix { numbers + 4 * tensor.shape[0] as u64 } else { 4 * numbers }
+/// Bytes of a model that is written so, as safetensors.
+fn bytes_as(kind: Type, dims: &Dims) -> u64 {
+    let order = Order::new(Container::safetensors(), kind);
+    let bytes = |(dtype, shape): (Dtype, Vec<usize>)| shape.iter().product::<usize>() as u64 * dtype.size() as u64;
+    let of_tensor = |(name, shape): (String, Vec<usize>)| {
+        let target = Target::of(&order, &name, &shape);
+        let scales = target.scales(&shape).map_or(0, |scales| bytes((Dtype::F32, scales)));
+        bytes(target.stored(&shape)) + scales
+    };
+    dims.tensors().into_iter().map(of_tensor).sum()
 }
 
 fn description(model: &ModelFile, parameters: u64) -> String {
