@@ -28,7 +28,11 @@ pub(in crate::model) fn open(
     folder: &Folder,
     weights_file: Option<&str>,
 ) -> Result<ModelFile, ModelError> {
-    open_with(name, folder, Format::HuggingFace, |_| read_weights(folder, weights_file))
+    open_with(name, folder, Format::HuggingFace, |dims| {
+        let (mut weights, gap) = read_weights(folder, weights_file)?;
+        scales::join(&mut weights, dims)?;
+        Ok((weights, gap))
+    })
 }
 
 /// Opens a model whose settings are in such a folder, and whose weights `read` reads once the sizes are known.

@@ -1,6 +1,7 @@
 //! Writers of model files, one per format, and what they share: which format has which numbers, and files that appear
 //! whole or not at all.
 
+mod beside;
 mod draft;
 mod error;
 mod ggml;
@@ -21,9 +22,9 @@ use std::path::{Path, PathBuf};
 
 use super::quantize::Granularity;
 use super::{Encoding, ModelError, ModelFile, Progress, Source};
+pub(super) use beside::SCALE;
 use draft::Passing;
 pub use error::WriteError;
-pub(super) use hugging_face::SCALE;
 pub use kind::{Type, UnknownType};
 
 /// A kind of files that models are written as.
@@ -83,7 +84,7 @@ pub static CONTAINERS: [Container; 4] = [
         types: &[Type::F32, Type::F16, Type::Int8],
         is_folder: true,
         takes_choices: true,
-        write: hugging_face::write_arrays,
+        write: npz::write,
     },
 ];
 

@@ -15,15 +15,15 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::WriteError;
-use super::hugging_face::Sink;
 use super::safetensors::Planned;
+use super::{Order, WriteError, beside, settings, vocabulary};
 use crate::model::files::numpy::npy;
+use crate::model::{ModelFile, Progress};
 
 /// What the archive is called in a model's folder.
-pub(in crate::model) const FILE: &str = "weights.npz";
+const FILE: &str = "weights.npz";
 
 const ALIGNMENT: u64 = 64;
 const LOCAL_LENGTH: u64 = 30;
@@ -40,8 +40,25 @@ const FLAGS: u16 = 1 << 11;
 /// 1980-01-01, so that the same model gives the same bytes.
 const DATE: u32 = 0x0021_0000;
 
+/// Writes a model as a folder: the archive, settings and tokenizer as in one of Hugging Face's.
+pub(super) fn write(
+    model: &ModelFile,
+    order: &Order,
+    folder: &Path,
+    progress: &mut Progress<'_>,
+) -> Result<(), WriteError> {
+    settings::write(model, order, folder)?;
+    vocabulary::write(&model.tokenizer, folder)?;
+    let path = folder.join(FILE);
+    let refused = WriteError::of(&path);
+    let file = File::create_new(&path).map_err(&refused)?;
+    let mut writer = Writer::create(file, beside::plan(model, order, "")?).map_err(&refused)?;
+    beside::fill(model, order, "", progress, &mut |name, bytes| writer.put(name, bytes).map_err(&refused))?;
+    writer.finish().and_then(|file| file.sync_all()).map_err(&refused)
+}
+
 /// An archive whose headers are written, and whose arrays are being filled.
-pub(super) struct Writer<W> {
+struct Writer<W> {
     out: W,
     arrays: Vec<Array>,
     /// Places in `arrays`.
@@ -63,7 +80,7 @@ struct Array {
 
 impl<W: Write + Seek> Writer<W> {
     /// An archive with room for these arrays.
-    pub(in crate::model) fn create(mut out: W, planned: Vec<Planned>) -> io::Result<Self> {
+    fn create(mut out: W, planned: Vec<Planned>) -> io::Result<Self> {
         let (mut arrays, mut by_name, mut at) = (Vec::new(), HashMap::new(), 0);
         for Planned { name, dtype, shape } in planned {
             let unwritable = |what: &str| io::Error::other(format!("array {name:?} cannot be written: {what}"));
@@ -91,7 +108,7 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Panics
     /// When the array was not planned, or not so large.
-    pub(in crate::model) fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fn put(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let Some(array) = self.by_name.get(name).and_then(|place| self.arrays.get_mut(*place)) else {
             panic!("array {name} was not planned")
         };
@@ -107,7 +124,7 @@ impl<W: Write + Seek> Writer<W> {
     ///
     /// # Panics
     /// When an array is not complete.
-    pub(in crate::model) fn finish(self) -> io::Result<W> {
+    fn finish(self) -> io::Result<W> {
         let Self { mut out, arrays, end: start, .. } = self;
         let mut directory = Vec::new();
         let entries = arrays.len() as u64;
@@ -123,31 +140,6 @@ impl<W: Write + Seek> Writer<W> {
         out.write_all(&end_of_archive(entries, start, directory.len() as u64))?;
         out.flush()?;
         Ok(out)
-    }
-}
-
-/// An archive on disk.
-pub(super) struct Archive {
-    writer: Writer<File>,
-    path: PathBuf,
-}
-
-impl Archive {
-    /// An archive with room for these arrays.
-    pub(super) fn create(path: &Path, planned: Vec<Planned>) -> Result<Self, WriteError> {
-        let file = File::create_new(path).map_err(WriteError::of(path))?;
-        let writer = Writer::create(file, planned).map_err(WriteError::of(path))?;
-        Ok(Self { writer, path: path.to_owned() })
-    }
-}
-
-impl Sink for Archive {
-    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
-        self.writer.put(name, bytes).map_err(WriteError::of(&self.path))
-    }
-
-    fn finish(self) -> Result<(), WriteError> {
-        self.writer.finish().map(drop).map_err(WriteError::of(&self.path))
     }
 }
 

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::WriteError;
-use super::hugging_face::Sink;
 use crate::model::Dtype;
 
 /// What the beginning of the numbers is a multiple of.
@@ -52,14 +51,12 @@ impl Writer {
         let left = left.map(|(tensor, place)| (tensor.name, start + place.start..start + place.end)).collect();
         Ok(Self { file, path: path.to_owned(), left })
     }
-}
 
-impl Sink for Writer {
     /// Writes the next bytes of a tensor.
     ///
     /// # Panics
     /// When the tensor was not planned, or not so large.
-    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
+    pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
         let Some(left) = self.left.get_mut(name) else { panic!("tensor {name} was not planned") };
         assert!(left.end - left.start >= bytes.len() as u64, "tensor {name} is larger than planned");
         let refused = WriteError::of(&self.path);
@@ -73,7 +70,7 @@ impl Sink for Writer {
     ///
     /// # Panics
     /// When a tensor is not complete.
-    fn finish(self) -> Result<(), WriteError> {
+    pub(super) fn finish(self) -> Result<(), WriteError> {
         let unfinished = self.left.iter().find(|(_, left)| !left.is_empty());
         assert!(unfinished.is_none(), "a tensor is not complete: {unfinished:?}");
         self.file.sync_all().map_err(WriteError::of(&self.path))
