@@ -246,6 +246,9 @@ fn is_numbered_part(name: &str) -> bool {
     numbers.and_then(|rest| rest.split_once("-of-")).is_some_and(|(part, all)| digits(part) && digits(all))
 }
 
+/// The graphs with their data, and a file of tokens.
+type OnnxFiles = (Vec<String>, Option<String>);
+
 /// Encoder, decoder and the data beside them, and the tokens where they are sherpa's.
 ///
 /// ```text
@@ -253,7 +256,7 @@ fn is_numbered_part(name: &str) -> bool {
 /// Optimum         encoder_model.onnx  decoder_model.onnx     each with .onnx_data where it is large
 /// sherpa          base-encoder{,.int8}.onnx  base-decoder{,.int8}.onnx  base-tokens.txt
 /// ```
-fn onnx(files: &[&str]) -> Result<Option<(Vec<String>, Option<String>)>, NoChoice> {
+fn onnx(files: &[&str]) -> Result<Option<OnnxFiles>, NoChoice> {
     for folder in ["", "onnx/"] {
         let start = format!("{folder}encoder_model");
         let mut precisions: Vec<&str> =
