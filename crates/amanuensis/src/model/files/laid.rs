@@ -121,8 +121,8 @@ fn check(laid: &Laid, available: usize) -> Result<usize, String> {
         return Ok(0);
     }
     let count = shape.iter().try_fold(1_usize, |count, axis| count.checked_mul(*axis));
-    let steps = shape.iter().zip(strides).map(|(axis, stride)| (axis - 1).checked_mul(*stride));
-    let last = steps.fold(Some(*offset), |at, step| at?.checked_add(step?));
+    let mut steps = shape.iter().zip(strides).map(|(axis, stride)| (axis - 1).checked_mul(*stride));
+    let last = steps.try_fold(*offset, |at, step| at.checked_add(step?));
     // A stride of 0 makes many numbers of few; no weights are written so.
     match (count.filter(|count| *count <= available), last) {
         (Some(count), Some(last)) if last < available => Ok(count),

@@ -24,13 +24,16 @@ pub(super) fn plan(model: &ModelFile, order: &Order, prefix: &str) -> Result<Vec
     Ok(planned)
 }
 
+/// Takes the next bytes of an array.
+type Put<'a> = dyn FnMut(&str, &[u8]) -> Result<(), WriteError> + 'a;
+
 /// Hands out the bytes of the planned arrays, a piece at a time.
 pub(super) fn fill(
     model: &ModelFile,
     order: &Order,
     prefix: &str,
     progress: &mut Progress<'_>,
-    put: &mut dyn FnMut(&str, &[u8]) -> Result<(), WriteError>,
+    put: &mut Put<'_>,
 ) -> Result<(), WriteError> {
     let mut steps = Steps::through(&model.dims, progress);
     for (name, shape) in model.dims.tensors() {

@@ -210,7 +210,8 @@ fn packed_arrays_are_unpacked_within_limits() {
     maker.stored("a.npy", b"x").packed("b.npy", 8, &packed, &contents);
     let bytes = maker.finish();
     let members = zip::read(&bytes).unwrap();
-    assert_eq!(inflate(&bytes, &members).unwrap(), (contents.to_vec(), vec![0..3000]));
+    let (unpacked, places) = inflate(&bytes, &members).unwrap();
+    assert_eq!((&unpacked[..], places.len(), places[0].clone()), (&contents[..], 1, 0..3000));
 
     let inflated = |packed: &[u8], method: u16, size: usize, crc: u32| {
         let bytes = Maker::default().packed("b.npy", method, packed, &contents).finish();
