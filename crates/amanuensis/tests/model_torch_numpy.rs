@@ -4,8 +4,10 @@
 
 mod model_files;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use amanuensis::model::write::{self, Container, Order, Type};
 use amanuensis::model::{self, Dims, Format, ModelFile, Source};
 use model_files::{ModelFiles, SMALL, open, says, written};
 use serde_json::json;
@@ -290,6 +292,43 @@ fn whole_numbers_open_with_their_scales() {
     arrays.drain(..2);
     std::fs::write(folder.path().join("w.npz"), zip(&arrays)).unwrap();
     says(&refused(folder.path()), &["NumPy archive: there are scales of", "but not its numbers"]);
+}
+
+#[test]
+fn archives_that_are_written_are_read() {
+    let folder = written(&files());
+    let model = open(folder.path()).unwrap();
+    let container = Container::named("numpy").unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let again = |kind| {
+        let to = place.path().join(format!("{kind}"));
+        let draft =
+            write::draft(&model, &Order::new(container, kind), &to, false, &mut |_, _, _| ControlFlow::Continue(()));
+        let to = draft.unwrap().publish().unwrap();
+        let archive = std::fs::read(to.join("weights.npz")).unwrap();
+        (open(&to).unwrap(), archive)
+    };
+    for kind in [Type::F32, Type::F16] {
+        let (found, archive) = again(kind);
+        assert_eq!((found.format, found.dims), (Format::Numpy, model.dims));
+        assert_eq!(found.generation, model.generation);
+        for tensor in model.weights.tensors() {
+            assert_eq!(found.weights.tensor(tensor.name, tensor.shape).unwrap().to_f32(), tensor.to_f32());
+        }
+        // The numbers lie where vectors can be read.
+        let headers = archive.windows(7).enumerate().filter(|(_, window)| window == b"\x93NUMPY\x01");
+        assert!(headers.map(|(place, _)| place % 64).all(|place| place == 0));
+    }
+    let (found, _) = again(Type::Int8);
+    for tensor in model.weights.tensors() {
+        let same = found.weights.tensor(tensor.name, tensor.shape).unwrap();
+        let largest = |numbers: &[f32]| numbers.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
+        for (found, wanted) in same.to_f32().chunks(8).zip(tensor.to_f32().chunks(8)) {
+            let apart: Vec<f32> = found.iter().zip(wanted).map(|(found, wanted)| found - wanted).collect();
+            assert!(largest(&apart) <= 0.51 / 127.0, "{}", tensor.name);
+        }
+    }
+    assert!(found.weights.get("decoder.layers.0.fc1.weight").unwrap().encoding.to_string() == "I8");
 }
 
 #[test]

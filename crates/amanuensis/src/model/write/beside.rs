@@ -24,8 +24,8 @@ pub(super) fn plan(model: &ModelFile, order: &Order, prefix: &str) -> Result<Vec
     Ok(planned)
 }
 
-/// Takes the next bytes of an array, by its name.
-pub(super) type Put<'a> = dyn FnMut(&str, &[u8]) -> Result<(), WriteError> + 'a;
+/// Takes the next bytes of an array.
+type Put<'a> = dyn FnMut(&str, &[u8]) -> Result<(), WriteError> + 'a;
 
 /// Hands out the bytes of the planned arrays, a piece at a time.
 pub(super) fn fill(

@@ -211,7 +211,7 @@ fn packed_arrays_are_unpacked_within_limits() {
     let bytes = maker.finish();
     let members = zip::read(&bytes).unwrap();
     let (unpacked, places) = inflate(&bytes, &members).unwrap();
-    assert_eq!((unpacked.as_slice(), places.as_slice()), (&contents[..], &[std::ops::Range { start: 0, end: 3000 }][..]));
+    assert_eq!((&unpacked[..], places.len(), places[0].clone()), (&contents[..], 1, 0..3000));
 
     let inflated = |packed: &[u8], method: u16, size: usize, crc: u32| {
         let bytes = Maker::default().packed("b.npy", method, packed, &contents).finish();
