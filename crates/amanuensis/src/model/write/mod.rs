@@ -1,6 +1,7 @@
 //! Writers of model files, one per format, and what they share: which format has which numbers, and files that appear
 //! whole or not at all.
 
+mod ctranslate2;
 mod draft;
 mod error;
 mod hugging_face;
@@ -38,15 +39,26 @@ pub struct Container {
 }
 
 /// Every format there is a writer of.
-pub static CONTAINERS: [Container; 1] = [Container {
-    name: "safetensors",
-    aliases: &["hf", "huggingface", "transformers"],
-    about: "a folder of Hugging Face's libraries: safetensors, settings and tokenizer",
-    types: &[Type::F32, Type::F16, Type::Bf16, Type::Int8, Type::Int4],
-    is_folder: true,
-    takes_choices: true,
-    write: hugging_face::write,
-}];
+pub static CONTAINERS: [Container; 2] = [
+    Container {
+        name: "safetensors",
+        aliases: &["hf", "huggingface", "transformers"],
+        about: "a folder of Hugging Face's libraries: safetensors, settings and tokenizer",
+        types: &[Type::F32, Type::F16, Type::Bf16, Type::Int8, Type::Int4],
+        is_folder: true,
+        takes_choices: true,
+        write: hugging_face::write,
+    },
+    Container {
+        name: "ctranslate2",
+        aliases: &["ct2", "faster-whisper"],
+        about: "a folder of CTranslate2's, which faster-whisper reads",
+        types: &[Type::F32, Type::F16, Type::Bf16, Type::Int8],
+        is_folder: true,
+        takes_choices: false,
+        write: ctranslate2::write,
+    },
+];
 
 impl Container {
     /// safetensors.
