@@ -1,6 +1,7 @@
 //! The small models that fuzzing begins with: each is what it was made from. `cargo test --test fuzz_models -- --ignored`
 //! makes them anew, those of PyTorch and ONNX excepted (fuzz/README.md).
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod model_files;
 
 use std::fs;

@@ -11,12 +11,7 @@ pub(in crate::model) fn beside(
     dims: &Dims,
     generation: &GenerationConfig,
 ) -> Result<Tokenizer, ModelError> {
-    let languages = generation.lang_to_id.iter().flat_map(|map| map.keys());
-    let settings = TokenizerSettings {
-        vocabulary: Some(dims.vocabulary),
-        languages: languages.map(|name| name.trim_matches(['<', '|', '>']).to_owned()).collect(),
-        multilingual: generation.is_multilingual,
-    };
+    let settings = settings_of(dims, generation);
     let (tokenizer, file) = if let Some(whole) = folder.settings("tokenizer.json")? {
         (TokenizerFiles::Whole(named(&whole)).read(&settings)?, whole.file)
     } else if !folder.has("vocab.json")
@@ -44,6 +39,28 @@ pub(in crate::model) fn beside(
     };
     check_size(&tokenizer, dims, &file)?;
     Ok(tokenizer)
+}
+
+/// Reads a tokenizer that is one file, of a kind that its reader knows.
+pub(in crate::model) fn in_file<'a>(
+    kind: fn(NamedBytes<'a>) -> TokenizerFiles<'a>,
+    file: &'a Settings,
+    dims: &Dims,
+    generation: &GenerationConfig,
+) -> Result<Tokenizer, ModelError> {
+    let tokenizer = kind(named(file)).read(&settings_of(dims, generation))?;
+    check_size(&tokenizer, dims, &file.file)?;
+    Ok(tokenizer)
+}
+
+/// What the model and its settings say about its tokens.
+fn settings_of(dims: &Dims, generation: &GenerationConfig) -> TokenizerSettings {
+    let languages = generation.lang_to_id.iter().flat_map(|map| map.keys());
+    TokenizerSettings {
+        vocabulary: Some(dims.vocabulary),
+        languages: languages.map(|name| name.trim_matches(['<', '|', '>']).to_owned()).collect(),
+        multilingual: generation.is_multilingual,
+    }
 }
 
 /// Rows of the embedding of OpenAI's English-only models.

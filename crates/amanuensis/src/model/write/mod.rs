@@ -2,6 +2,7 @@
 //! whole or not at all.
 
 mod beside;
+mod ctranslate2;
 mod draft;
 mod error;
 mod ggml;
@@ -49,7 +50,7 @@ pub struct Container {
 const GGML_TYPES: &[Type] = &[Type::F32, Type::F16, Type::Q8_0, Type::Q5_1, Type::Q5_0, Type::Q4_1, Type::Q4_0];
 
 /// Every format there is a writer of.
-pub static CONTAINERS: [Container; 4] = [
+pub static CONTAINERS: [Container; 5] = [
     Container {
         name: "safetensors",
         aliases: &["hf", "huggingface", "transformers"],
@@ -85,6 +86,15 @@ pub static CONTAINERS: [Container; 4] = [
         is_folder: true,
         takes_choices: true,
         write: npz::write,
+    },
+    Container {
+        name: "ctranslate2",
+        aliases: &["ct2", "faster-whisper"],
+        about: "a folder of CTranslate2's, which faster-whisper reads",
+        types: &[Type::F32, Type::F16, Type::Bf16, Type::Int8],
+        is_folder: true,
+        takes_choices: false,
+        write: ctranslate2::write,
     },
 ];
 

@@ -126,7 +126,7 @@ fn generation(model: &ModelFile) -> Value {
     config
 }
 
-fn preprocessor(model: &ModelFile) -> Value {
+pub(super) fn preprocessor(model: &ModelFile) -> Value {
     json!({
         "feature_extractor_type": "WhisperFeatureExtractor",
         "processor_class": "WhisperProcessor",

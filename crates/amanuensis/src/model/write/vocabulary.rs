@@ -21,6 +21,12 @@ pub(super) fn write(tokenizer: &Tokenizer, folder: &Path) -> Result<(), WriteErr
     write_json(folder, "added_tokens.json", &Value::Object(added))?;
     write_json(folder, "tokenizer_config.json", &files.configuration())?;
     write_json(folder, "special_tokens_map.json", &files.special_tokens())?;
+    write_whole(tokenizer, folder)
+}
+
+/// `tokenizer.json` alone.
+pub(super) fn write_whole(tokenizer: &Tokenizer, folder: &Path) -> Result<(), WriteError> {
+    let files = Files::of(tokenizer);
     write_text(folder, "tokenizer.json", &format!("{}\n", files.whole(tokenizer)))
 }
 

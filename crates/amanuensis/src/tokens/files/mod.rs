@@ -1,6 +1,7 @@
 //! The files a vocabulary is read from.
 
 mod json;
+mod listed;
 mod lists;
 mod ranked;
 mod tokenizer_json;
@@ -34,7 +35,10 @@ pub enum TokenizerFiles<'a> {
     /// `multilingual.tiktoken` and its like: on every line a token in base 64 and its id. Pairs that make a token are
     /// joined, the lowest id first; special tokens stand where Whisper's do in a model with so many rows.
     Ranked(NamedBytes<'a>),
-    /// The same without a file of its own: whisper.cpp's files list the tokens.
+    /// `vocabulary.json` or `vocabulary.txt` of CTranslate2: all tokens in the order of their ids, in the alphabet of 256
+    /// characters that stand for bytes.
+    Vocabulary(NamedBytes<'a>),
+    /// Tokens without a file of their own: whisper.cpp's files list them.
     Listed {
         /// What errors name.
         name: &'a str,
@@ -73,6 +77,7 @@ impl TokenizerFiles<'_> {
             }
             Self::Ranked(file) => (ranked::read(file, settings)?, file.name),
             Self::Lists(lists) => (lists::read(lists, settings)?, lists.name),
+            Self::Vocabulary(file) => (listed::read(file, settings)?, file.name),
             Self::Listed { name, tokens } => (ranked::list(name, tokens, settings)?, *name),
         };
         Tokenizer::new(draft.finish(file)?, settings, file)

@@ -8,15 +8,20 @@ mod tensors;
 mod tests;
 
 use super::complete::Parts;
+use super::config::GenerationConfig;
 use super::folder::Folder;
 use super::{config, vocabulary};
 use crate::model::weights::Weights;
-use crate::model::{Format, ModelError, ModelFile};
+use crate::model::{Dims, Format, ModelError, ModelFile};
+use crate::tokens::{Tokenizer, TokenizerFiles};
 use settings::Settings;
 use tensors::Found;
 
 /// The file of weights where no other is named.
 pub(in crate::model) const WEIGHTS: &str = "model.bin";
+
+/// Its lists of tokens, the newer one first.
+const VOCABULARIES: [&str; 2] = ["vocabulary.json", "vocabulary.txt"];
 
 /// Opens the model in a folder.
 pub(in crate::model) fn open(
@@ -34,10 +39,10 @@ pub(in crate::model) fn open(
     config::check_preprocessor(folder, &dims)?;
     let settings = Settings::read(folder, &dims)?;
     let mut generation = settings.generation();
-    let mut tokenizer = vocabulary::beside(folder, &dims, &generation)?;
+    let mut tokenizer = read_tokenizer(folder, &dims, &generation)?;
     if let Some(languages) = settings.further_languages(&tokenizer) {
         generation.lang_to_id = Some(languages);
-        tokenizer = vocabulary::beside(folder, &dims, &generation)?;
+        tokenizer = read_tokenizer(folder, &dims, &generation)?;
     }
     warnings.extend(settings.warnings);
     let parts = Parts {
@@ -50,4 +55,15 @@ pub(in crate::model) fn open(
         warnings,
     };
     parts.complete()
+}
+
+/// CTranslate2's own list of tokens says how each is written, but not which are joined: what is beside it goes first.
+fn read_tokenizer(folder: &Folder, dims: &Dims, generation: &GenerationConfig) -> Result<Tokenizer, ModelError> {
+    let has_merges = ["tokenizer.json", "merges.txt"].iter().any(|name| folder.has(name));
+    for name in VOCABULARIES.iter().filter(|_| !has_merges) {
+        if let Some(file) = folder.settings(name)? {
+            return vocabulary::in_file(TokenizerFiles::Vocabulary, &file, dims, generation);
+        }
+    }
+    vocabulary::beside(folder, dims, generation)
 }

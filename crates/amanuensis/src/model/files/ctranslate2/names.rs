@@ -42,7 +42,8 @@ const OF_LAYERS: [(&str, &str, usize, usize); 13] = [
     ("final_layer_norm", "ffn/layer_norm", 0, 1),
 ];
 
-/// The output projection: an alias of the embedding, or a matrix of its own.
+/// The token embedding, and the output projection: another name for it, or a matrix of its own.
+pub(in crate::model) const EMBEDDING: &str = "decoder/embeddings/weight";
 pub(in crate::model) const PROJECTION: &str = "decoder/projection/weight";
 
 /// Where the tensor of this name lies.

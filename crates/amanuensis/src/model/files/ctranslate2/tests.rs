@@ -96,7 +96,7 @@ fn whole(dims: &Dims) -> File {
         file.put(&name, shape, Dtype::F32, numbers);
     };
     let width = dims.audio_width;
-    let mut normal = |put: &mut dyn FnMut(String, &[usize]), name: &str| {
+    let normal = |put: &mut dyn FnMut(String, &[usize]), name: &str| {
         put(format!("{name}/gamma"), &[width]);
         put(format!("{name}/beta"), &[width]);
     };

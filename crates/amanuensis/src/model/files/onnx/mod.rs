@@ -30,6 +30,7 @@ use crate::model::bytes::Bytes;
 use crate::model::generation::Generation;
 use crate::model::weights::{Entry, Weights};
 use crate::model::{Dtype, Format, ModelError, ModelFile, source};
+use crate::tokens::TokenizerFiles;
 
 /// What errors call it.
 const FORMAT: &str = "ONNX file of a Whisper model";
@@ -103,8 +104,9 @@ pub(in crate::model) fn open(folder: &Path, file: Option<&str>) -> Result<ModelF
     }
 
     let mut warnings = complete::check_weights(&weights, &dims)?;
-    let tokenizer = match settings.tokens_file(&own, &encoder) {
-        Some(_) | None => vocabulary::beside(&beside, &dims, &settings.generation)?,
+    let tokenizer = match settings.tokens_file(&own, &encoder)? {
+        Some(file) => vocabulary::in_file(TokenizerFiles::Ranked, &file, &dims, &settings.generation)?,
+        None => vocabulary::beside(&beside, &dims, &settings.generation)?,
     };
     let generation = Generation::read(&settings.sources(), &dims, &tokenizer)?;
     warnings.extend(settings.contradictions(tokenizer.special()));

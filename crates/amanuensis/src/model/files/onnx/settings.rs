@@ -3,7 +3,7 @@
 
 use super::INNER_FOLDER;
 use crate::model::files::config::{self, Config, GenerationConfig, Sizes};
-use crate::model::files::folder::Folder;
+use crate::model::files::folder::{self, Folder};
 use crate::model::generation::{self, Sources};
 use crate::model::{Dims, ModelError};
 use crate::tokens::Special;
@@ -95,9 +95,11 @@ impl Settings {
         generation::contradictions(&self.generation_file, &self.generation, special)
     }
 
-    /// The list of tokens that sherpa-onnx puts beside `<name>-encoder.onnx`.
-    pub(super) fn tokens_file(&self, folder: &Folder, encoder: &str) -> Option<String> {
-        let (name, _) = encoder.split_once("encoder")?;
-        Some(format!("{name}tokens.txt")).filter(|name| folder.has(name))
+    /// The list of tokens that sherpa-onnx puts beside `<name>-encoder.onnx`, where nothing says more.
+    pub(super) fn tokens_file(&self, folder: &Folder, encoder: &str) -> Result<Option<folder::Settings>, ModelError> {
+        match encoder.split_once("encoder") {
+            Some((name, _)) if !folder.has("tokenizer.json") => folder.settings(&format!("{name}tokens.txt")),
+            _ => Ok(None),
+        }
     }
 }

@@ -30,6 +30,11 @@ impl<'a> Modules<'a> {
                 node.operator, node.domain
             ));
         }
+        if view.nodes.iter().any(|node| node.operator == "DequantizeLinear" && node.number("block_size", 0) != 0) {
+            return Err(
+                "its numbers share scales in blocks of several rows, which is not read; MatMulNBits is".to_owned()
+            );
+        }
         let linears = Linears::find(view);
         let attentions = attention::find(view, &linears);
         let mut is_other = vec![true; linears.all.len()];
