@@ -59,19 +59,18 @@ fn config(model: &ModelFile) -> serde_json::Value {
     })
 }
 
-/// A text for every row. Rows without a token get names that are special, so that nothing is said by them.
+/// A text for every row. Rows without a token get names that are special, so that nothing is said by them. A token may be
+/// the empty text: Whisper's vocabulary has it, and CTranslate2 decodes otherwise under another name.
 fn tokens(tokenizer: &Tokenizer, rows: usize) -> Vec<String> {
-    let mut texts = vec![String::new(); rows];
+    let mut texts = vec![None; rows];
     for (token, written) in tokenizer.tokens() {
         if let Some(text) = texts.get_mut(token as usize) {
             let (Written::Text(written) | Written::Word(written) | Written::Special(written)) = written;
-            *text = written;
+            *text = Some(written);
         }
     }
-    for (row, text) in texts.iter_mut().enumerate().filter(|(_, text)| text.is_empty()) {
-        *text = format!("<|unused.{row}|>");
-    }
-    texts
+    let unused = |row: usize| format!("<|unused.{row}|>");
+    texts.into_iter().enumerate().map(|(row, text)| text.unwrap_or_else(|| unused(row))).collect()
 }
 
 /// What stands under a name.
