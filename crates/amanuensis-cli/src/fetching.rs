@@ -107,12 +107,11 @@ impl Shown {
                 (self.busy, self.wait) = (None, None);
                 self.progress(file, done, total);
             }
-            Event::Busy { file } => {
-                if self.busy.as_deref() != Some(file) {
-                    say!("another process fetches {file}; waiting for it");
-                    self.busy = Some(file.to_owned());
-                }
+            Event::Busy { file } if self.busy.as_deref() != Some(file) => {
+                say!("another process fetches {file}; waiting for it");
+                self.busy = Some(file.to_owned());
             }
+            Event::Busy { .. } => {}
             Event::Retry { reason, left } => {
                 // It is told many times a second how long the wait still is; longer than before is another one.
                 if self.wait.is_none_or(|before| left > before) {
