@@ -1,7 +1,8 @@
 //! Project chores: `cargo xtask check` runs everything a change must pass, `cargo xtask parity` compares transcripts with
-//! those of other programs.
+//! those of other programs, `cargo xtask formats` models in the formats that other programs write and read.
 
 mod check;
+mod formats;
 mod parity;
 
 use std::env;
@@ -11,6 +12,7 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: cargo xtask check [--fast]
        cargo xtask parity [--shared DIR] [--python PROGRAM] [--cache DIR] [--only NAME] [--write FILE]
+       cargo xtask formats [--shared DIR] [--python PROGRAM] [--work DIR] [--program FILE] [--only NAMES] [--write FILE]
 
 check    formatting, clippy, documentation, licences and duplicate crates, tests
   --fast            leaves the tests out
@@ -19,7 +21,14 @@ parity   transcripts beside those of openai-whisper, faster-whisper and transfor
   --python PROGRAM  a Python that has benches/requirements.txt [default: python3]
   --cache DIR       where the peers' results are kept [default: PARITY_CACHE, or target/parity]
   --only NAME       configurations whose name contains this
-  --write FILE      writes the tables to a file too, docs/parity.md for one";
+  --write FILE      writes the tables to a file too, docs/parity.md for one
+formats  models in every format, made by the formats' own tools, read here, and what is written here read by others
+  --shared DIR      as above
+  --python PROGRAM  as above; several times: what one has not is taken from the next
+  --work DIR        where the models are made, and kept [default: target/formats]
+  --program FILE    this program, already built [default: builds it]
+  --only NAMES      formats with one of these in their names, with commas between
+  --write FILE      puts the tables into a page, docs/formats.md for one, between its marks";
 
 fn main() -> ExitCode {
     let given: Vec<String> = env::args().skip(1).collect();
@@ -36,6 +45,7 @@ fn run(given: &[&str]) -> Result<()> {
     match given {
         ["check", rest @ ..] => check::run(rest),
         ["parity", rest @ ..] => parity::run(rest),
+        ["formats", rest @ ..] => formats::run(rest),
         _ => bail!("{USAGE}"),
     }
 }
