@@ -182,6 +182,16 @@ impl Pull<'_, '_> {
 
     /// Whether the content of a file is here: as long as it must be; `verify` looks closer.
     fn has(&self, part: &Part) -> bool {
+        self.has_blob(part) || self.is_copy(part)
+    }
+
+    /// Whether the snapshot has the file itself, as Python leaves it where there can be no links.
+    fn is_copy(&self, part: &Part) -> bool {
+        let path = self.repository.snapshot(self.commit).join(&part.name);
+        path.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == part.size)
+    }
+
+    fn has_blob(&self, part: &Part) -> bool {
         self.repository.blob(&part.checksum).metadata().is_ok_and(|file| file.is_file() && file.len() == part.size)
     }
 
@@ -192,7 +202,10 @@ impl Pull<'_, '_> {
 
     fn fetch_all(&mut self, parts: &[Part]) -> Result<(), HubError> {
         parts.iter().try_for_each(|part| {
-            if self.again || !self.has(part) {
+            if !self.again && self.is_copy(part) {
+                return Ok(());
+            }
+            if self.again || !self.has_blob(part) {
                 self.fetch(part)?;
             }
             link::place(&self.repository, self.commit, &part.name, &part.checksum, self.settings.without_links)
@@ -204,7 +217,7 @@ impl Pull<'_, '_> {
         let (watch, name) = (&mut *self.watch, part.name.as_str());
         let _lock = lock::take(&self.repository.lock(part.checksum.digits()), || watch(Event::Busy { file: name }))?;
         // Another process may have fetched it in the meantime.
-        if self.again || !self.has(part) {
+        if self.again || !self.has_blob(part) {
             let total = self.total;
             let come = |bytes: u64| (before + bytes, total);
             Transfer {

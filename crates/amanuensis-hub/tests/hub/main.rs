@@ -5,6 +5,7 @@
 mod broken;
 mod kept;
 mod played;
+mod python;
 mod refused;
 mod whole;
 

@@ -190,6 +190,10 @@ fn without_links_files_are_in_the_snapshot_themselves() {
     assert_eq!(read(&path), weights());
     assert!(stage.hub().list()[0].bytes < 310_000, "{}", stage.hub().list()[0].bytes);
     assert_eq!(stage.pull().unwrap().fetched, 0);
+    // As Python leaves them: without blobs.
+    fs::remove_dir_all(stage.repository().join("blobs")).unwrap();
+    assert_eq!(stage.pull().unwrap().fetched, 0);
+    assert_eq!(read(&path), weights());
 }
 
 #[test]
