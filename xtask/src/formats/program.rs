@@ -54,7 +54,9 @@ impl Program {
 
     /// The last line of the comparison: the verdict. An error where one of the two could not be read.
     pub(super) fn diff(&self, model: &Path, other: &Path) -> Result<String> {
-        let output = self.run(|command| drop(command.arg("diff").args([model, other])))?;
+        let output = self.run(|command| {
+            command.arg("diff").args([model, other]);
+        })?;
         let said = String::from_utf8_lossy(&output.stdout);
         match said.lines().rev().find(|line| !line.trim().is_empty()) {
             Some(verdict) if !output.stderr.starts_with(b"error") => Ok(verdict.trim().to_owned()),
