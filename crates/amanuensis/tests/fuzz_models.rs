@@ -1,6 +1,8 @@
 //! The small models that fuzzing begins with: each is what it was made from. `cargo test --test fuzz_models -- --ignored`
 //! makes them anew, those of PyTorch and ONNX excepted (fuzz/README.md).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod model_files;
 
