@@ -112,7 +112,10 @@ fn lists_of_tokens_are_tokenizers() {
     fs::write(path.join("vocabulary.txt"), [0xff]).unwrap();
     says(&open(&path).unwrap_err().to_string(), &["vocabulary.txt: not readable as a tokenizer"]);
     fs::remove_file(path.join("vocabulary.txt")).unwrap();
-    says(&open(&path).unwrap_err().to_string(), &["neither tokenizer.json nor vocab.json"]);
+    says(
+        &open(&path).unwrap_err().to_string(),
+        &["neither tokenizer.json nor", "put the model's tokenizer.json there"],
+    );
 }
 
 #[test]
@@ -155,7 +158,6 @@ fn folders_are_known_by_what_is_in_them() {
     fs::rename(&weights, &renamed).unwrap();
     assert_eq!(open(&renamed).unwrap().format, Format::CTranslate2);
     fs::write(&weights, "hello").unwrap();
-    assert!(open(&weights.parent().unwrap().to_owned()).is_err());
     says(&open(&weights).unwrap_err().to_string(), &["it is a file of another kind"]);
 }
 

@@ -133,13 +133,13 @@ fn best<'a>(
 ) -> Result<whisper::Tensors<'a>, String> {
     let mut best = Err("there is no graph in it".to_owned());
     // The reason of the graph with the most operations says the most.
-    let mut largest = 0;
+    let mut largest = None;
     for view in views {
         match (find(view), &best) {
             (Ok(found), Ok(other)) if found.len() <= Vec::len(other) => {}
             (Ok(found), _) => best = Ok(found),
-            (Err(reason), Err(_)) if view.nodes.len() > largest => {
-                largest = view.nodes.len();
+            (Err(reason), Err(_)) if largest.is_none_or(|nodes| view.nodes.len() > nodes) => {
+                largest = Some(view.nodes.len());
                 best = Err(reason);
             }
             (Err(_), _) => {}

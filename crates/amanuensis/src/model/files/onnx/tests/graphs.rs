@@ -152,12 +152,8 @@ impl Graph {
     pub(super) fn linear(&mut self, input: &str, name: &str, outputs: usize, inputs: usize, bias: bool) -> String {
         let weight = format!("{name}.weight");
         let at = |row: usize, column: usize| whole(&weight, row * inputs + column);
-        let in_columns = || {
-            (0..inputs)
-                .flat_map(move |column| (0..outputs).map(move |row| (row, column)))
-                .map(|(row, column)| (row, column))
-        };
-        let turned: Vec<i8> = in_columns().map(|(row, column)| at(row, column)).collect();
+        let in_columns = (0..inputs).flat_map(|column| (0..outputs).map(move |row| (row, column)));
+        let turned: Vec<i8> = in_columns.map(|(row, column)| at(row, column)).collect();
         let as_f32 = |numbers: &[i8]| numbers.iter().map(|number| f32::from(*number) * SCALE).collect::<Vec<f32>>();
         let as_bytes = |numbers: &[i8], add: u8| {
             numbers.iter().map(|number| number.cast_unsigned().wrapping_add(add)).collect::<Vec<u8>>()
@@ -247,7 +243,7 @@ impl Graph {
 
     /// What an attention makes of its three inputs, before the output projection.
     fn attend(&mut self, queries: &str, keys: &str, values: &str) -> String {
-        let mut heads = |graph: &mut Self, value: &str| {
+        let heads = |graph: &mut Self, value: &str| {
             let value = graph.op("Reshape", &[value, "heads"]);
             graph.op("Transpose", &[&value])
         };
