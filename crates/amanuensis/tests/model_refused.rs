@@ -208,7 +208,7 @@ fn what_is_no_model_is_refused_by_name() {
     says(&open(&absent).unwrap_err().to_string(), &["absent: cannot be read"]);
     for (start, reason) in [
         (&b""[..], "the file is empty"),
-        (b"lmgg....", "it is a ggml file"),
+        (b"tjgg....", "it is a ggml file of llama.cpp's"),
         (b"PK\x03\x04....", "zip archive"),
         (b"hello", "it is a file of another kind"),
     ] {

@@ -231,7 +231,9 @@ fn merges_by_id(ids: &[Token], strings: &ByteStrings) -> Merges {
     for (text, &id) in &by_text {
         for cut in 1..text.len() {
             let (left, right) = text.split_at(cut);
-            if let (Some(&left), Some(&right)) = (by_text.get(left), by_text.get(right)) {
+            if let Some(&left) = by_text.get(left)
+                && let Some(&right) = by_text.get(right)
+            {
                 merges.push_ranked(left, right, id, id);
             }
         }

@@ -14,7 +14,7 @@ pub(in crate::model) fn beside(
     let settings = settings_of(dims, generation);
     let (tokenizer, file) = if let Some(whole) = folder.settings("tokenizer.json")? {
         (TokenizerFiles::Whole(named(&whole)).read(&settings)?, whole.file)
-    } else if !folder.has("vocab.json")
+    } else if !(folder.has("vocab.json") && folder.has("merges.txt"))
         && let Some(tokenizer) = ranked_beside(folder, dims)?
     {
         return Ok(tokenizer);

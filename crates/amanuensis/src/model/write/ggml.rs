@@ -2,7 +2,8 @@
 //!
 //! Ids of special tokens are not in the file: whisper.cpp knows them from the number of rows. A model whose special
 //! tokens stand elsewhere has all its tokens listed by name, which our reader understands; whisper.cpp takes such a
-//! model's special tokens for text and cannot run it.
+//! model's special tokens for text and cannot run it. Nor can it run a file in f32, though its own converter makes them:
+//! its convolutions on the CPU are in f16 only (as of version 1.8.3).
 
 use std::io::{self, Write};
 
