@@ -36,10 +36,7 @@ struct Place {
 impl Place {
     fn new(target: &str) -> Self {
         let (_, file) = FILES.iter().find(|(name, _)| *name == target).expect("a target of the list");
-        // In memory where the system has such a place: a file is written for every try.
-        let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let folder = folder.expect("a temporary folder");
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(target);
         for entry in fs::read_dir(&beside).expect("the model of the target") {
             let entry = entry.expect("a file of the model");
