@@ -26,15 +26,17 @@ pub mod tokens;
 pub mod transcription;
 
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 pub use segments::{Provenance, Segment, Transcript, Word};
-pub use transcription::{Control, Detection, Error, Event, Job, Options, Outcome, ShortContext, Task, merge_channels};
+pub use transcription::{
+    Control, Course, Detection, Error, Event, Job, Options, Outcome, Prepared, ShortContext, Task, merge_channels,
+};
 
 use audio::Recording;
 use backend::cpu::Cpu;
-use backend::{Backend, ComputeType, Model};
+use backend::{Backend, ComputeType, Model, Receipt};
 use decoding::Languages;
 use mel::WINDOW_FRAMES;
 use model::{Fingerprint, Generation, ModelFile, Source};
@@ -54,7 +56,7 @@ pub struct Setup {
 pub struct Engine {
     name: String,
     model: Box<dyn Model>,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     generation: Generation,
     warnings: Vec<String>,
     fingerprint: Fingerprint,
@@ -75,6 +77,7 @@ impl Engine {
         let model = backend.load(&file)?;
         let fingerprint = file.weights.fingerprint().clone();
         let ModelFile { name, tokenizer, generation, warnings, .. } = file;
+        let tokenizer = Arc::new(tokenizer);
         Ok(Engine { name, model, tokenizer, generation, warnings, fingerprint, sha256: OnceLock::new() })
     }
 
@@ -110,10 +113,10 @@ impl Engine {
         options: &Options,
         control: &mut Control<'_>,
     ) -> Result<Outcome, Error> {
-        let cancel = control.cancel;
+        let cancel = control.cancel.clone();
         let mut jobs = [Job { recording, options, control: control.reborrow() }];
         let together = options.batch.unwrap_or(NonZeroUsize::MIN);
-        let outcomes = transcription::transcribe(self.means(), &mut jobs, together, cancel);
+        let outcomes = transcription::transcribe(self.means(), &mut jobs, together, &cancel);
         outcomes.into_iter().next().unwrap_or(Err(Error::Cancelled))
     }
 
@@ -130,6 +133,45 @@ impl Engine {
         transcription::transcribe(self.means(), jobs, together, cancel)
     }
 
+    /// Makes a recording ready for its windows' turns in [`Engine::round`]; any thread can do it.
+    pub fn prepare(&self, recording: &Recording, options: &Options, cancel: &AtomicBool) -> Result<Prepared, Error> {
+        Prepared::new(self.means(), recording, options, cancel)
+    }
+
+    /// Hears the next windows of some recordings, `together` at most, those of the first recordings first; and says what
+    /// ran where.
+    ///
+    /// Whoever calls it decides before every round which recordings are heard, and in which order: a program that serves
+    /// many. A recording that cannot be read any more, or that nobody wants, fails alone. When a round ends with an error, as
+    /// it does once `cancel` is set, it has moved none of the recordings: it can be tried again.
+    ///
+    /// ```no_run
+    /// # use std::sync::atomic::AtomicBool;
+    /// # use amanuensis::{Control, Engine, Error, Options, audio::Recording};
+    /// # fn example(engine: &Engine, recordings: &[Recording]) -> Result<(), Error> {
+    /// let (never, four) = (AtomicBool::new(false), std::num::NonZeroUsize::MIN.saturating_add(3));
+    /// let mut courses = Vec::new();
+    /// for recording in recordings {
+    ///     courses.push(engine.prepare(recording, &Options::default(), &never)?.set_out(Control::new()));
+    /// }
+    /// while courses.iter().any(|course| !course.is_over()) {
+    ///     engine.round(&mut courses.iter_mut().collect::<Vec<_>>(), four, &never)?;
+    /// }
+    /// for course in courses {
+    ///     println!("{}", course.finish()?.transcript.text);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn round(
+        &self,
+        courses: &mut [&mut Course<'_>],
+        together: NonZeroUsize,
+        cancel: &AtomicBool,
+    ) -> Result<Receipt, Error> {
+        transcription::round(self.means(), courses, together, cancel)
+    }
+
     /// The languages that a recording may be in, as codes with probabilities, the most probable first.
     ///
     /// A model for English only says English.
@@ -142,7 +184,7 @@ impl Engine {
         if !self.tokenizer.special().is_multilingual() {
             return Ok(vec![("en".to_owned(), 1.0)]);
         }
-        transcription::detect_language(self.means(), recording, options, control.cancel)
+        transcription::detect_language(self.means(), recording, options, &control.cancel)
     }
 
     /// How an outcome came about, to be kept with its transcript.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::error::AudioError;
 
@@ -46,10 +47,11 @@ pub enum Decoder {
 ///
 /// Samples are kept as the 16-bit integers that ffmpeg gives openai/whisper, so a sample reads as `integer / 32768`.
 /// Up to 16 MiB lie in memory; a longer sound lies in a temporary file that has no name, so memory does not grow
-/// with length and nothing is left behind after a crash. Reading needs only `&self` and is safe from many threads.
-#[derive(Debug)]
+/// with length and nothing is left behind after a crash. Reading needs only `&self` and is safe from many threads; a clone
+/// is the same sound, not a copy of it.
+#[derive(Debug, Clone)]
 pub struct Recording {
-    store: Store,
+    store: Arc<Store>,
     len: u64,
     source: Source,
     warnings: Vec<String>,
@@ -62,6 +64,16 @@ pub trait Sound: Send + Sync {
 
     /// Fills `out` with the samples from `start` on; places outside the sound read as zero.
     fn read(&self, start: u64, out: &mut [f32]) -> Result<(), AudioError>;
+}
+
+impl<S: Sound + ?Sized> Sound for &S {
+    fn samples(&self) -> u64 {
+        (**self).samples()
+    }
+
+    fn read(&self, start: u64, out: &mut [f32]) -> Result<(), AudioError> {
+        (**self).read(start, out)
+    }
 }
 
 impl Sound for Recording {
@@ -97,7 +109,7 @@ impl Recording {
             channels: 1,
             decoder: Decoder::Native,
         };
-        Recording { len: samples.len() as u64, store: Store::Memory(samples), source, warnings: Vec::new() }
+        Recording { len: samples.len() as u64, store: Arc::new(Store::Memory(samples)), source, warnings: Vec::new() }
     }
 
     /// Samples in the recording.
@@ -134,7 +146,7 @@ impl Recording {
         if sound.is_empty() {
             return Ok(());
         }
-        match &self.store {
+        match &*self.store {
             Store::Memory(samples) => {
                 for (out, &sample) in sound.iter_mut().zip(&samples[start as usize..]) {
                     *out = f32::from(sample) / 32768.0;
@@ -232,7 +244,7 @@ impl Writer {
             Some(file) => Store::File(file),
             None => Store::Memory(self.memory),
         };
-        Ok(Recording { store, len, source, warnings })
+        Ok(Recording { store: Arc::new(store), len, source, warnings })
     }
 }
 
@@ -304,7 +316,7 @@ mod tests {
             next += block.len() as u64;
         }
         let recording = writer.finish(Source::default(), Vec::new()).unwrap();
-        assert!(matches!(recording.store, Store::File(_)));
+        assert!(matches!(*recording.store, Store::File(_)));
         assert_eq!(recording.len(), total);
         let mut out = vec![0.0; 100_000];
         for start in [0, 1, MEMORY_SAMPLES as u64 - 50_000, total - 99_999] {

@@ -10,6 +10,8 @@ mod compute;
 pub mod cpu;
 mod receipt;
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use attention::CrossAttention;
@@ -161,6 +163,8 @@ pub type Watch<'a> = dyn FnMut(Stage, &[f32]) + 'a;
 pub struct Work<'a> {
     /// Set from outside to end the work.
     pub cancel: &'a AtomicBool,
+    /// Those for whom it is done, if they can go: when all have gone, it ends.
+    pub wanted_by: Vec<Cancel<'a>>,
     /// What ran where, and how long it took.
     pub receipt: Receipt,
     /// Is shown what each encoder stage made of a window, by backends that can: to compare them with a reference.
@@ -170,7 +174,7 @@ pub struct Work<'a> {
 impl<'a> Work<'a> {
     /// Work that ends when `cancel` becomes true.
     pub fn new(cancel: &'a AtomicBool) -> Self {
-        Work { cancel, receipt: Receipt::default(), watch: None }
+        Work { cancel, wanted_by: Vec::new(), receipt: Receipt::default(), watch: None }
     }
 
     /// Shows what `stage` made of a window to whoever watches.
@@ -182,7 +186,35 @@ impl<'a> Work<'a> {
 
     /// Whether the work is to end: an error if so, to be handed up with `?`.
     pub fn proceed(&self) -> Result<(), BackendError> {
-        if self.cancel.load(Ordering::Relaxed) { Err(BackendError::Cancelled) } else { Ok(()) }
+        let deserted = !self.wanted_by.is_empty() && self.wanted_by.iter().all(Cancel::is_set);
+        if deserted || self.cancel.load(Ordering::Relaxed) { Err(BackendError::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// A flag that somebody sets who does not want a piece of work any more.
+#[derive(Debug, Clone)]
+pub enum Cancel<'a> {
+    /// Owned by whoever waits for the work.
+    Lent(&'a AtomicBool),
+    /// Owned together with somebody who may go before the work ends.
+    Shared(Arc<AtomicBool>),
+}
+
+impl Cancel<'_> {
+    /// Whether the work is not wanted any more.
+    pub fn is_set(&self) -> bool {
+        self.load(Ordering::Relaxed)
+    }
+}
+
+impl Deref for Cancel<'_> {
+    type Target = AtomicBool;
+
+    fn deref(&self) -> &AtomicBool {
+        match self {
+            Cancel::Lent(flag) => flag,
+            Cancel::Shared(flag) => flag,
+        }
     }
 }
 

@@ -100,6 +100,19 @@ impl Receipt {
         *since = now;
     }
 
+    /// Adds what `other` saw.
+    pub fn merge(&mut self, other: &Receipt) {
+        other.devices.iter().for_each(|device| self.ran_on(device));
+        for (stage, (time, count)) in &other.stages {
+            let entry = self.stages.entry(*stage).or_default();
+            entry.0 += *time;
+            entry.1 += count;
+        }
+        self.windows += other.windows;
+        self.positions += other.positions;
+        self.tokens += other.tokens;
+    }
+
     /// The devices on which work was observed.
     pub fn devices(&self) -> &[String] {
         &self.devices

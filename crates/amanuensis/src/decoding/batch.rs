@@ -1,5 +1,6 @@
 //! Many windows at once: their hypotheses are the lanes of one batch, from the prompt to the last token.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::quality::{Resort, Thresholds};
@@ -25,6 +26,14 @@ pub struct Item<'a> {
     pub resort: Resort,
     /// Tells this window's lots from those of others that have the same seed.
     pub place: u64,
+    /// Set when nobody wants it any more: its lanes end at the next step, and what was found so far is what it came to.
+    pub cancel: &'a AtomicBool,
+}
+
+impl Item<'_> {
+    fn is_unwanted(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
 }
 
 /// Decodes all items together; those whose text is not good enough are decoded again, together, at their next
@@ -55,7 +64,7 @@ pub fn decode(
             let mut decoded = describe(found, no_speech_prob, attempt.temperature, tokenizer);
             decoded.tries = attempt.number as u32 + 1;
             let last = attempt.number as usize + 1 >= item.search.temperatures.len();
-            let fails = item.thresholds.fails(&decoded);
+            let fails = !item.is_unwanted() && item.thresholds.fails(&decoded);
             if !fails {
                 results[index] = Some(decoded);
                 continue;
@@ -138,9 +147,9 @@ fn run(
         let mut all = logits.rows();
         let (mut parents, mut tokens, mut next_rows) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
         let mut first_lane = 0;
-        for (strategy, rows) in strategies.iter_mut().zip(&rows) {
-            let steps: Vec<Step> =
-                if rows.is_empty() { Vec::new() } else { strategy.advance(&mut all[rows.clone()])? };
+        for ((strategy, rows), attempt) in strategies.iter_mut().zip(&rows).zip(attempts) {
+            let over = rows.is_empty() || attempt.item.is_unwanted();
+            let steps: Vec<Step> = if over { Vec::new() } else { strategy.advance(&mut all[rows.clone()])? };
             next_rows.push(parents.len()..parents.len() + steps.len());
             for (lane, token) in steps {
                 parents.push(first_lane + lane);

@@ -14,9 +14,11 @@ pub(super) static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
     model::open(&Source::Path(folder)).unwrap_or_else(|error| panic!("{error}")).tokenizer
 });
 
+/// What is never set.
+pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
+
 /// Work that nobody stops.
 pub(super) fn work() -> Work<'static> {
-    static NEVER: AtomicBool = AtomicBool::new(false);
     Work::new(&NEVER)
 }
 

@@ -63,7 +63,7 @@ pub enum Convention {
 ///
 /// Its memory is that of one window, however long the recording is.
 pub struct Spectrogram<'a> {
-    sound: &'a dyn Sound,
+    sound: Box<dyn Sound + 'a>,
     transform: Transform,
     convention: Convention,
     /// log10 of the loudest point of the recording; only [`Convention::OpenAi`] needs it.
@@ -77,13 +77,13 @@ impl<'a> Spectrogram<'a> {
     /// With [`Convention::OpenAi`] the whole recording is heard once, to find its loudest point;
     /// `proceed` is asked before every 30 s of that, and may end it by an error of its own.
     pub fn new<E: From<AudioError>>(
-        sound: &'a dyn Sound,
+        sound: impl Sound + 'a,
         bins: usize,
         convention: Convention,
         proceed: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut spectrogram = Spectrogram {
-            sound,
+            sound: Box::new(sound),
             transform: Transform::new(bins),
             convention,
             loudest: SMALLEST_POWER.log10(),
@@ -113,7 +113,7 @@ impl<'a> Spectrogram<'a> {
             Convention::OpenAi => {
                 let heard = &mut values[..content * bins];
                 self.samples.resize(padded_samples(content), 0.0);
-                read_centred(self.sound, seek * HOP as u64, &mut self.samples)?;
+                read_centred(&*self.sound, seek * HOP as u64, &mut self.samples)?;
                 self.transform.power(&self.samples, heard);
                 logarithm(heard);
                 normalise(heard, self.loudest);
@@ -147,7 +147,7 @@ impl<'a> Spectrogram<'a> {
             let count = (frames - seek).min(WINDOW_FRAMES as u64) as usize;
             let heard = &mut power[..count * self.transform.bins()];
             self.samples.resize(padded_samples(count), 0.0);
-            read_centred(self.sound, seek * HOP as u64, &mut self.samples)?;
+            read_centred(&*self.sound, seek * HOP as u64, &mut self.samples)?;
             self.transform.power(&self.samples, heard);
             loudest = heard.iter().copied().fold(loudest, f32::max);
         }

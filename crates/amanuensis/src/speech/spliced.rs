@@ -5,18 +5,18 @@ use crate::audio::{AudioError, Sound};
 
 /// The stretches of another sound that are heard, one behind the other, readable anywhere.
 pub struct Spliced<'a> {
-    sound: &'a dyn Sound,
+    sound: Box<dyn Sound + 'a>,
     map: TimeMap,
     samples: u64,
 }
 
 impl<'a> Spliced<'a> {
     /// What `map` lets be heard of `sound`. It ends where the sound does.
-    pub fn new(sound: &'a dyn Sound, map: TimeMap) -> Self {
+    pub fn new(sound: impl Sound + 'a, map: TimeMap) -> Self {
         let length = sound.samples();
         let last = map.spans().iter().rfind(|(_, span)| span.start < length);
         let samples = last.map_or(0, |&(heard, span)| heard + (span.end.min(length) - span.start));
-        Spliced { sound, map, samples }
+        Spliced { sound: Box::new(sound), map, samples }
     }
 
     /// When what is heard was recorded.

@@ -1,7 +1,9 @@
 //! How a transcription is watched and stopped.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::backend::Cancel;
 use crate::segments::Segment;
 
 /// What happens during a transcription.
@@ -23,8 +25,8 @@ pub enum Event<'a> {
 /// How a transcription is watched and stopped.
 pub struct Control<'a> {
     /// Set it, from any thread, to stop: within one step of the decoder, or one layer of the encoder.
-    pub cancel: &'a AtomicBool,
-    on_event: Option<&'a mut dyn FnMut(Event<'_>)>,
+    pub cancel: Cancel<'a>,
+    on_event: Option<Box<dyn FnMut(Event<'_>) + 'a>>,
 }
 
 /// What is never set: for work that nobody stops.
@@ -33,17 +35,25 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 impl<'a> Control<'a> {
     /// No one watches, no one stops it.
     pub fn new() -> Self {
-        Control { cancel: &NEVER, on_event: None }
+        Control { cancel: Cancel::Lent(&NEVER), on_event: None }
     }
 
     /// Stops when `cancel` is set, and tells `on_event` what happens.
     pub fn with(cancel: &'a AtomicBool, on_event: &'a mut dyn FnMut(Event<'_>)) -> Self {
-        Control { cancel, on_event: Some(on_event) }
+        Control { cancel: Cancel::Lent(cancel), on_event: Some(Box::new(on_event)) }
+    }
+
+    /// The same for somebody who may go before the work ends.
+    pub fn shared(cancel: Arc<AtomicBool>, on_event: impl FnMut(Event<'_>) + 'a) -> Self {
+        Control { cancel: Cancel::Shared(cancel), on_event: Some(Box::new(on_event)) }
     }
 
     /// The same control, lent for a while.
     pub(crate) fn reborrow(&mut self) -> Control<'_> {
-        Control { cancel: self.cancel, on_event: self.on_event.as_mut().map(|on_event| &mut **on_event as _) }
+        Control {
+            cancel: self.cancel.clone(),
+            on_event: self.on_event.as_mut().map(|on_event| Box::new(on_event) as _),
+        }
     }
 
     pub(crate) fn tell(&mut self, event: Event<'_>) {

@@ -1,17 +1,19 @@
 //! One recording's way through its windows.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
-use super::Outcome;
 use super::control::{Control, Event};
 use super::error::Error;
 use super::evidence;
 use super::options::Options;
 use super::request::Asked;
-use super::strand::{Strand, Surroundings};
+use super::strand::{Heeded, Strand, Surroundings};
+use super::{Means, Outcome};
 use crate::audio::{Recording, Sound};
-use crate::backend::Receipt;
+use crate::backend::{Cancel, Receipt, Stage, Work};
 use crate::decoding::{Decoded, Languages, Request};
 use crate::mel::{Spectrogram, WINDOW_FRAMES, WINDOW_SECONDS};
 use crate::segments::{Clips, Contexts, Segment, Transcript, Window};
@@ -22,9 +24,7 @@ use crate::tokens::{Special, Tokenizer};
 const HOP: u64 = crate::mel::HOP as u64;
 
 /// What is to be heard of a recording.
-pub(super) struct Audible<'a> {
-    recording: &'a Recording,
-    spliced: Option<Spliced<'a>>,
+struct Audible {
     map: TimeMap,
     /// Probabilities of speech, where somebody needs them.
     speech: Option<Vec<f32>>,
@@ -32,10 +32,10 @@ pub(super) struct Audible<'a> {
     strands: Vec<Clips>,
 }
 
-impl<'a> Audible<'a> {
+impl Audible {
     /// Finds out what of `recording` is to be heard. `proceed` is asked now and then whether to go on.
-    pub(super) fn new(
-        recording: &'a Recording,
+    fn new(
+        recording: &Recording,
         options: &Options,
         proceed: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Self, Error> {
@@ -53,8 +53,7 @@ impl<'a> Audible<'a> {
             }
             _ => TimeMap::identity(),
         };
-        let spliced = options.vad.is_some().then(|| Spliced::new(recording, map.clone()));
-        let heard = spliced.as_ref().map_or(samples, Sound::samples);
+        let heard = if options.vad.is_some() { Spliced::new(recording, map.clone()).samples() } else { samples };
         let frames = heard / HOP;
         // With voice activity detection the clips are in the map already.
         let all = if options.vad.is_some() { Clips::new(&[], frames) } else { clips };
@@ -73,15 +72,7 @@ impl<'a> Audible<'a> {
             }
             _ => vec![all],
         };
-        Ok(Audible { recording, spliced, map, speech, strands })
-    }
-
-    /// The sound that the model hears.
-    pub(super) fn sound(&self) -> &dyn Sound {
-        match &self.spliced {
-            Some(spliced) => spliced,
-            None => self.recording,
-        }
+        Ok(Audible { map, speech, strands })
     }
 }
 
@@ -99,18 +90,106 @@ fn both(some: &[Span], others: &[Span]) -> Vec<Span> {
     some.iter().flat_map(of).filter(|span| span.start < span.end).collect()
 }
 
+/// A recording made ready for its first window: it is known what of it is to be heard, and how loud it is.
+///
+/// Making it ready hears the whole recording once, so it is done apart from the rounds, on any thread.
+pub struct Prepared {
+    options: Options,
+    asked: Asked,
+    recording: Recording,
+    audible: Audible,
+    spectrogram: Spectrogram<'static>,
+    tokenizer: Arc<Tokenizer>,
+    receipt: Receipt,
+}
+
+impl Prepared {
+    /// Makes options ready for the model, and finds out what of the recording is to be heard.
+    pub(crate) fn new(
+        means: Means<'_>,
+        recording: &Recording,
+        options: &Options,
+        cancel: &AtomicBool,
+    ) -> Result<Self, Error> {
+        let mut work = Work::new(cancel);
+        let mut since = Instant::now();
+        let asked = Asked::new(options, means.tokenizer, means.generation, means.model.dims())?;
+        let audible = Audible::new(recording, options, &mut || work.proceed().map_err(Error::from))?;
+        work.receipt.lap(Stage::Speech, &mut since);
+        let (bins, sound) = (means.model.dims().mel_bins, recording.clone());
+        let mut proceed = || work.proceed().map_err(Error::from);
+        let spectrogram = match options.vad {
+            Some(_) => Spectrogram::new(Spliced::new(sound, audible.map.clone()), bins, options.mel, &mut proceed),
+            None => Spectrogram::new(sound, bins, options.mel, &mut proceed),
+        }?;
+        work.receipt.lap(Stage::Mel, &mut since);
+        let (recording, tokenizer) = (recording.clone(), means.tokenizer.clone());
+        Ok(Prepared {
+            options: options.clone(),
+            asked,
+            recording,
+            audible,
+            spectrogram,
+            tokenizer,
+            receipt: work.receipt,
+        })
+    }
+
+    /// Seconds of the recording.
+    pub fn duration(&self) -> f64 {
+        self.recording.duration()
+    }
+
+    /// Sets it out on its way through the rounds.
+    pub fn set_out(self, control: Control<'_>) -> Course<'_> {
+        let Prepared { options, asked, recording, audible, spectrogram, tokenizer, receipt } = self;
+        let strand = |(index, clips): (usize, &Clips)| {
+            Strand::new(clips.clone(), asked.story.clone(), index == 0, &asked.language)
+        };
+        let strands: VecDeque<Strand> = audible.strands.iter().enumerate().map(strand).collect();
+        let total = audible.strands.iter().map(Clips::frames).sum();
+        let mut course = Course {
+            options,
+            languages: Vec::new(),
+            spectrogram,
+            strands,
+            contexts: Contexts::default(),
+            receipt,
+            audible,
+            recording,
+            tokenizer,
+            told: 0,
+            segments: Vec::new(),
+            text: String::new(),
+            done: 0,
+            total,
+            failure: None,
+            control,
+            asked,
+        };
+        // Where nothing is to be heard, that is all there is to tell.
+        if course.turns(1).is_empty() {
+            course.tell();
+        }
+        course
+    }
+}
+
 /// One recording being transcribed.
-pub(super) struct Course<'a, 'c> {
-    pub(super) options: &'a Options,
+pub struct Course<'c> {
+    pub(super) options: Options,
     pub(super) asked: Asked,
     /// The languages it may be in; empty if the language was given.
     pub(super) languages: Languages,
-    pub(super) spectrogram: Spectrogram<'a>,
+    pub(super) spectrogram: Spectrogram<'static>,
     pub(super) strands: VecDeque<Strand>,
     /// What its windows were heard in.
     pub(super) contexts: Contexts,
-    audible: &'a Audible<'a>,
-    tokenizer: &'a Tokenizer,
+    /// What ran where: while it was made ready, and in the rounds in which it had a turn.
+    pub(super) receipt: Receipt,
+    audible: Audible,
+    recording: Recording,
+    tokenizer: Arc<Tokenizer>,
     /// How many segments of the first strand have been told of.
     told: usize,
     segments: Vec<Segment>,
@@ -121,52 +200,31 @@ pub(super) struct Course<'a, 'c> {
     total: u64,
     /// Why it cannot go on.
     failure: Option<Error>,
-    control: &'a mut Control<'c>,
+    control: Control<'c>,
 }
 
-impl<'a, 'c> Course<'a, 'c> {
-    pub(super) fn new(
-        options: &'a Options,
-        asked: Asked,
-        audible: &'a Audible<'a>,
-        spectrogram: Spectrogram<'a>,
-        tokenizer: &'a Tokenizer,
-        control: &'a mut Control<'c>,
-    ) -> Self {
-        let strand = |(index, clips): (usize, &Clips)| {
-            Strand::new(clips.clone(), asked.story.clone(), index == 0, &asked.language)
-        };
-        let strands: VecDeque<Strand> = audible.strands.iter().enumerate().map(strand).collect();
-        let total = audible.strands.iter().map(Clips::frames).sum();
-        Course {
-            options,
-            languages: Vec::new(),
-            spectrogram,
-            strands,
-            contexts: Contexts::default(),
-            audible,
-            tokenizer,
-            told: 0,
-            segments: Vec::new(),
-            text: String::new(),
-            done: 0,
-            total,
-            failure: None,
-            control,
-            asked,
-        }
-    }
-
-    /// What segments are made with.
-    pub(super) fn surroundings(&self) -> Surroundings<'a> {
-        Surroundings {
-            options: self.options,
-            tokenizer: self.tokenizer,
+impl<'c> Course<'c> {
+    /// A strand takes what its window came to.
+    pub(super) fn heed(&mut self, strand: usize, heeded: Heeded<'_>) {
+        let around = Surroundings {
+            options: &self.options,
+            tokenizer: &self.tokenizer,
             map: &self.audible.map,
             speech: self.audible.speech.as_deref(),
-            duration: self.audible.recording.duration(),
+            duration: self.recording.duration(),
             content: self.spectrogram.content_frames(),
-        }
+        };
+        self.strands[strand].heed(heeded, around);
+    }
+
+    /// Who may stop it.
+    pub(super) fn cancel(&self) -> &Cancel<'c> {
+        &self.control.cancel
+    }
+
+    /// Whether it was given up.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 
     /// Whether the language of its next window is to be found out.
@@ -192,7 +250,7 @@ impl<'a, 'c> Course<'a, 'c> {
         // A silence is dropped anyway; without the prompt it may come out as words.
         !self.options.thresholds.is_silence(decoded)
             && self.options.guard
-            && evidence::is_leak(&decoded.text, &self.asked.prompt_text, decoded, self.options)
+            && evidence::is_leak(&decoded.text, &self.asked.prompt_text, decoded, &self.options)
     }
 
     /// The strands that have a window to be heard, in order, with the window: at most `count`, and until the language
@@ -237,47 +295,50 @@ impl<'a, 'c> Course<'a, 'c> {
             self.strands.pop_front();
         }
         let done: u64 = self.done + self.strands.iter().map(|strand| strand.seek.heard()).sum::<u64>();
-        let all = self.audible.recording.duration();
+        let all = self.recording.duration();
         let share = if self.total == 0 { 1.0 } else { done.min(self.total) as f64 / self.total as f64 };
         self.control.tell(Event::Progress { processed: share * all, total: all });
     }
 
     /// Whether every window was heard, or nothing more will come of it.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.strands.is_empty()
     }
 
     /// Gives up if it alone was cancelled.
     pub(super) fn heed_cancelling(&mut self) {
-        if self.control.cancel.load(Ordering::Relaxed) && !self.strands.is_empty() {
+        if self.control.cancel.is_set() && !self.strands.is_empty() {
             self.fail(Error::Cancelled);
         }
     }
 
-    /// Gives up: its sound cannot be read any more, or nobody wants it.
-    pub(super) fn fail(&mut self, error: Error) {
+    /// Gives up: its sound cannot be read any more, its device failed, or nobody wants it.
+    pub fn fail(&mut self, error: Error) {
         self.failure = Some(error);
         self.strands.clear();
     }
 
-    /// What it came to.
-    pub(super) fn finish(self, receipt: &Receipt) -> Result<Outcome, Error> {
+    /// What it came to. One that is not over was cancelled.
+    pub fn finish(self) -> Result<Outcome, Error> {
         if let Some(error) = self.failure {
             return Err(error);
+        }
+        if !self.strands.is_empty() {
+            return Err(Error::Cancelled);
         }
         let transcript = Transcript {
             text: self.text,
             segments: self.segments,
             language: self.asked.language,
-            duration: self.audible.recording.duration(),
+            duration: self.recording.duration(),
             provenance: None,
         };
         let (languages, mut warnings) = (self.languages, self.asked.warnings);
-        let seconds = self.audible.recording.duration();
+        let seconds = self.recording.duration();
         if !self.options.clips.is_empty() && self.total == 0 && seconds > 0.0 {
             warnings
                 .push(format!("nothing of what was asked for lies within the {seconds:.2} seconds of the recording"));
         }
-        Ok(Outcome { transcript, languages, contexts: self.contexts, receipt: receipt.clone(), warnings })
+        Ok(Outcome { transcript, languages, contexts: self.contexts, receipt: self.receipt, warnings })
     }
 }

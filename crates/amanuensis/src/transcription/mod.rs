@@ -16,24 +16,22 @@ mod rounds;
 mod strand;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 pub use channels::merge_channels;
 pub use context::ShortContext;
 pub use control::{Control, Event};
+pub use course::{Course, Prepared};
 pub use error::Error;
 pub use options::{Detection, Options, Task};
 
 use crate::audio::Recording;
-use crate::backend::{Model, Receipt, Stage, Work};
+use crate::backend::{Model, Receipt, Work};
 use crate::decoding::Languages;
-use crate::mel::Spectrogram;
 use crate::model::Generation;
 use crate::segments::{Contexts, Transcript};
 use crate::tokens::Tokenizer;
-use course::{Audible, Course};
-use request::Asked;
 use rounds::Rounds;
 
 /// One recording to be transcribed.
@@ -65,88 +63,65 @@ pub struct Outcome {
 #[derive(Clone, Copy)]
 pub(crate) struct Means<'a> {
     pub(crate) model: &'a dyn Model,
-    pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) tokenizer: &'a Arc<Tokenizer>,
     pub(crate) generation: &'a Generation,
 }
 
 /// Transcribes recordings, `together` windows at a time. What is wrong with one job does not touch the others, nor does
-/// its own cancelling, which is looked at between rounds; `cancel`, like a failure of the device, ends all that are not
-/// complete.
+/// its own cancelling; `cancel`, like a failure of the device, ends all that are not complete.
 pub(crate) fn transcribe(
     means: Means<'_>,
     jobs: &mut [Job<'_>],
     together: NonZeroUsize,
     cancel: &AtomicBool,
 ) -> Vec<Result<Outcome, Error>> {
-    let mut work = Work::new(cancel);
-    let prepared: Vec<_> = jobs.iter().map(|job| prepare(means, job.recording, job.options, &mut work)).collect();
-    let mut courses: Vec<Option<Result<Course<'_, '_>, Error>>> =
-        jobs.iter_mut().zip(&prepared).map(|(job, prepared)| begin(means, job, prepared, &mut work)).collect();
-    let mut open: Vec<&mut Course<'_, '_>> =
-        courses.iter_mut().flatten().filter_map(|course| course.as_mut().ok()).collect();
-    let mut stopped = Rounds { means, together: together.get() }.run(&mut open, &mut work).err();
-    let why = stopped.as_ref().map(Error::of_others);
-    let receipt = work.receipt;
-    let finished: Vec<_> = courses
-        .into_iter()
-        .map(|course| match course? {
-            // What is complete stays; of the rest, the first has the failure itself.
-            Ok(course) => Some(match &why {
-                Some(why) if !course.is_over() => Err(stopped.take().unwrap_or_else(|| why.of_others())),
-                _ => course.finish(&receipt),
-            }),
-            Err(error) => Some(Err(error)),
+    let begin = |job: &mut Job<'_>| Prepared::new(means, job.recording, job.options, cancel);
+    let prepared: Vec<Result<Prepared, Error>> = jobs.iter_mut().map(begin).collect();
+    let set_out = |(prepared, job): (Result<Prepared, Error>, _)| {
+        prepared.map(|prepared| {
+            let job: &mut Job<'_> = job;
+            prepared.set_out(job.control.reborrow())
         })
-        .collect();
-    let outcome = |(finished, prepared): (Option<_>, Result<_, Error>)| match prepared {
-        Err(error) => Err(error),
-        Ok(_) => finished.unwrap_or(Err(Error::Cancelled)),
     };
-    finished.into_iter().zip(prepared).map(outcome).collect()
-}
-
-/// Makes options ready for the model, and finds out what of the recording is to be heard.
-fn prepare<'a>(
-    means: Means<'_>,
-    recording: &'a Recording,
-    options: &Options,
-    work: &mut Work<'_>,
-) -> Result<(Asked, Audible<'a>), Error> {
-    let mut since = Instant::now();
-    let asked = Asked::new(options, means.tokenizer, means.generation, means.model.dims())?;
-    let audible = Audible::new(recording, options, &mut || work.proceed().map_err(Error::from))?;
-    work.receipt.lap(Stage::Speech, &mut since);
-    Ok((asked, audible))
-}
-
-/// Sets a job out on its course, if it could be prepared.
-fn begin<'a, 'c>(
-    means: Means<'a>,
-    job: &'a mut Job<'c>,
-    prepared: &'a Result<(Asked, Audible<'a>), Error>,
-    work: &mut Work<'_>,
-) -> Option<Result<Course<'a, 'c>, Error>> {
-    let (asked, audible) = prepared.as_ref().ok()?;
-    Some(match spectrogram(means, audible, job.options, work) {
-        Ok(spectrogram) => {
-            Ok(Course::new(job.options, asked.clone(), audible, spectrogram, means.tokenizer, &mut job.control))
+    let mut courses: Vec<Result<Course<'_>, Error>> = prepared.into_iter().zip(jobs.iter_mut()).map(set_out).collect();
+    let mut receipt = Receipt::default();
+    courses.iter().flatten().for_each(|course| receipt.merge(&course.receipt));
+    let mut stopped = None;
+    {
+        let mut open: Vec<&mut Course<'_>> = courses.iter_mut().flatten().collect();
+        while stopped.is_none() && open.iter().any(|course| !course.is_over()) {
+            match round(means, &mut open, together, cancel) {
+                Ok(ran) => receipt.merge(&ran),
+                Err(error) => stopped = Some(error),
+            }
         }
-        Err(error) => Err(error),
-    })
+    }
+    let why = stopped.as_ref().map(Error::of_others);
+    let finish = |course: Result<Course<'_>, Error>| {
+        let course = course?;
+        match &why {
+            // What is complete stays; of the rest, the first has the failure itself.
+            Some(why) if !course.is_over() => Err(stopped.take().unwrap_or_else(|| why.of_others())),
+            // What ran is told of all together: nobody knows a recording's share of a batch.
+            _ => course.finish().map(|outcome| Outcome { receipt: receipt.clone(), ..outcome }),
+        }
+    };
+    courses.into_iter().map(finish).collect()
 }
 
-fn spectrogram<'a>(
+/// Hears the next windows of some courses, `together` at most, those of the first courses first. What ran, and where.
+///
+/// A course that is cancelled fails alone. After an error none has moved: the round may be tried again, or the courses
+/// given up.
+pub(crate) fn round(
     means: Means<'_>,
-    audible: &'a Audible<'a>,
-    options: &Options,
-    work: &mut Work<'_>,
-) -> Result<Spectrogram<'a>, Error> {
-    let mut since = Instant::now();
-    let bins = means.model.dims().mel_bins;
-    let mut proceed = || work.proceed().map_err(Error::from);
-    let spectrogram = Spectrogram::new(audible.sound(), bins, options.mel, &mut proceed)?;
-    work.receipt.lap(Stage::Mel, &mut since);
-    Ok(spectrogram)
+    courses: &mut [&mut Course<'_>],
+    together: NonZeroUsize,
+    cancel: &AtomicBool,
+) -> Result<Receipt, Error> {
+    let mut work = Work::new(cancel);
+    Rounds { means, together: together.get() }.next(courses, &mut work)?;
+    Ok(work.receipt)
 }
 
 /// The languages that `recording` may be in.
@@ -156,13 +131,9 @@ pub(crate) fn detect_language(
     options: &Options,
     cancel: &AtomicBool,
 ) -> Result<Languages, Error> {
-    let mut work = Work::new(cancel);
     // A language that is given is not what is asked here.
-    let options = &Options { language: None, batch: None, ..options.clone() };
-    let (asked, audible) = prepare(means, recording, options, &mut work)?;
-    let spectrogram = spectrogram(means, &audible, options, &mut work)?;
-    let mut control = Control::new();
-    let mut course = Course::new(options, asked, &audible, spectrogram, means.tokenizer, &mut control);
-    Rounds { means, together: 1 }.listen(&mut course, &mut work)?;
+    let options = Options { language: None, batch: None, ..options.clone() };
+    let mut course = Prepared::new(means, recording, &options, cancel)?.set_out(Control::new());
+    Rounds { means, together: 1 }.listen(&mut course, &mut Work::new(cancel))?;
     Ok(course.languages)
 }

@@ -1,5 +1,6 @@
 //! Round after round: the next windows of several strands go through the model together.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::course::Course;
@@ -17,7 +18,7 @@ use crate::tokens::Token;
 const TAKES_OVER: f32 = 2.0;
 
 /// All courses of the rounds.
-type Courses<'s, 'r, 'a, 'c> = &'s mut [&'r mut Course<'a, 'c>];
+type Courses<'s, 'r, 'c> = &'s mut [&'r mut Course<'c>];
 
 /// A window of this round, and whose it is.
 #[derive(Clone, Copy)]
@@ -53,39 +54,56 @@ pub(super) struct Rounds<'m> {
 }
 
 impl Rounds<'_> {
-    /// Goes round until every window of every course was heard.
-    pub(super) fn run(self, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
-        // Where nothing is to be heard, that is all there is to tell.
-        for course in courses.iter_mut() {
-            if course.turns(1).is_empty() {
-                course.tell();
-            }
+    /// Goes round once: every course whose turn it is hears its next windows.
+    pub(super) fn next<'w, 'c: 'w>(self, courses: Courses<'_, '_, 'c>, work: &mut Work<'w>) -> Result<(), Error> {
+        courses.iter_mut().for_each(|course| course.heed_cancelling());
+        let mut turns = self.turns(courses);
+        let mels = mels(&mut turns, courses, work);
+        if mels.is_empty() {
+            return Ok(());
         }
-        loop {
-            courses.iter_mut().for_each(|course| course.heed_cancelling());
-            let mut turns = self.turns(courses);
-            if turns.is_empty() {
-                return Ok(());
+        work.wanted_by = turns.iter().map(|turn| courses[turn.course].cancel().clone()).collect();
+        match self.hear(mels, &turns, courses, work) {
+            // Nobody was left who wanted it.
+            Err(Error::Cancelled) if !work.cancel.load(Ordering::Relaxed) => {
+                courses.iter_mut().for_each(|course| course.heed_cancelling());
+                Ok(())
             }
-            let mels = mels(&mut turns, courses, work);
-            if mels.is_empty() {
-                continue;
-            }
-            let encoded = self.means.model.encode(&mels, work)?;
-            drop(mels);
-            let mut decoding = self.means.model.begin(&encoded, work)?;
-            // Megabytes for each window, of which the decoder has taken what it needs.
-            drop(encoded);
-            self.languages(&turns, courses, &mut *decoding, work)?;
-            let mut said = self.decode(&turns, courses, &mut *decoding, work)?;
-            put_off(&turns, courses, &mut said);
-            self.heed(&turns, courses, &said, &mut *decoding, work)?;
-            courses.iter_mut().for_each(|course| course.tell());
+            other => other,
         }
     }
 
+    /// Hears the windows of all turns.
+    fn hear(
+        self,
+        mels: Vec<Mel>,
+        turns: &[Turn],
+        courses: Courses<'_, '_, '_>,
+        work: &mut Work<'_>,
+    ) -> Result<(), Error> {
+        let encoded = self.means.model.encode(&mels, work)?;
+        drop(mels);
+        let mut decoding = self.means.model.begin(&encoded, work)?;
+        // Megabytes for each window, of which the decoder has taken what it needs.
+        drop(encoded);
+        self.languages(turns, courses, &mut *decoding, work)?;
+        let mut said = self.decode(turns, courses, &mut *decoding, work)?;
+        // What was decoded of a course that was cancelled meanwhile is not whole.
+        courses.iter_mut().for_each(|course| course.heed_cancelling());
+        turns.iter().for_each(|turn| courses[turn.course].count(turn.frames));
+        put_off(turns, courses, &mut said);
+        self.heed(turns, courses, &said, &mut *decoding, work)?;
+        courses.iter_mut().for_each(|course| course.tell());
+        for (index, course) in courses.iter_mut().enumerate() {
+            if turns.iter().any(|turn| turn.course == index) {
+                course.receipt.merge(&work.receipt);
+            }
+        }
+        Ok(())
+    }
+
     /// Finds out the language of a course by its first window, and nothing else.
-    pub(super) fn listen(self, course: &mut Course<'_, '_>, work: &mut Work<'_>) -> Result<(), Error> {
+    pub(super) fn listen(self, course: &mut Course<'_>, work: &mut Work<'_>) -> Result<(), Error> {
         let Some(&(strand, window)) = course.turns(1).first() else { return Ok(()) };
         let turn = Turn { course: 0, strand, window, frames: WINDOW_FRAMES };
         let mel = course.spectrogram.window(window.start, window.frames as usize, turn.frames)?;
@@ -95,7 +113,7 @@ impl Rounds<'_> {
     }
 
     /// Whose turn it is: the first strands of the first courses, so that what is begun is finished first.
-    fn turns(self, courses: Courses<'_, '_, '_, '_>) -> Vec<Turn> {
+    fn turns(self, courses: Courses<'_, '_, '_>) -> Vec<Turn> {
         let mut turns = Vec::new();
         for (course, open) in courses.iter_mut().enumerate() {
             for (strand, window) in open.turns(self.together - turns.len()) {
@@ -111,7 +129,7 @@ impl Rounds<'_> {
     fn languages(
         self,
         turns: &[Turn],
-        courses: Courses<'_, '_, '_, '_>,
+        courses: Courses<'_, '_, '_>,
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
     ) -> Result<(), Error> {
@@ -145,7 +163,7 @@ impl Rounds<'_> {
     /// Hears further windows of the strand as long as no language is probable enough; the mean of them all.
     fn listen_longer(
         self,
-        course: &mut Course<'_, '_>,
+        course: &mut Course<'_>,
         turn: Turn,
         first: Languages,
         work: &mut Work<'_>,
@@ -175,7 +193,7 @@ impl Rounds<'_> {
     fn decode(
         self,
         turns: &[Turn],
-        courses: Courses<'_, '_, '_, '_>,
+        courses: Courses<'_, '_, '_>,
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
     ) -> Result<Vec<Option<Said>>, Error> {
@@ -193,7 +211,7 @@ impl Rounds<'_> {
         let mut said: Vec<Option<Said>> = turns.iter().map(|_| None).collect();
         for (&index, decoded) in all.iter().zip(decode(&told, &all)?) {
             let (turn, special) = (&turns[index], self.means.tokenizer.special());
-            let options = courses[turn.course].options;
+            let options = &courses[turn.course].options;
             let doubtful = turn.is_short() && !context::is_certain(turn.window, &decoded, options, special);
             said[index] = Some(Said { decoded, leaked: false, doubtful });
         }
@@ -216,7 +234,7 @@ impl Rounds<'_> {
     }
 
     /// What the decoder is told before a window: with what was said before, or without.
-    fn prompt(self, course: &Course<'_, '_>, turn: &Turn, told: bool) -> Prompt {
+    fn prompt(self, course: &Course<'_>, turn: &Turn, told: bool) -> Prompt {
         let special = self.means.tokenizer.special();
         let context = self.means.model.dims().text_context;
         let strand = &course.strands[turn.strand];
@@ -230,7 +248,7 @@ impl Rounds<'_> {
     fn heed(
         self,
         turns: &[Turn],
-        courses: Courses<'_, '_, '_, '_>,
+        courses: Courses<'_, '_, '_>,
         said: &[Option<Said>],
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
@@ -238,11 +256,11 @@ impl Rounds<'_> {
         let special = self.means.tokenizer.special();
         let mut cuts: Vec<Option<Cut>> = Vec::with_capacity(turns.len());
         for (turn, said) in turns.iter().zip(said) {
-            let Some(Said { decoded, .. }) = said else {
+            let course = &mut *courses[turn.course];
+            let Some(Said { decoded, .. }) = said.as_ref().filter(|_| !course.has_failed()) else {
                 cuts.push(None);
                 continue;
             };
-            let course = &mut *courses[turn.course];
             let strand = &mut course.strands[turn.strand];
             let silent = course.options.thresholds.is_silence(decoded);
             if silent {
@@ -258,10 +276,8 @@ impl Rounds<'_> {
         let mut since = Instant::now();
         for (index, ((turn, said), cut)) in turns.iter().zip(said).zip(cuts).enumerate() {
             let (Some(Said { decoded, leaked, .. }), Some(cut)) = (said, cut) else { continue };
-            let course = &mut *courses[turn.course];
             let heeded = Heeded { window: turn.window, decoded, leaked: *leaked, cut, words: words[index].take() };
-            let around = course.surroundings();
-            course.strands[turn.strand].heed(heeded, around);
+            courses[turn.course].heed(turn.strand, heeded);
         }
         work.receipt.lap(Stage::Search, &mut since);
         Ok(())
@@ -271,7 +287,7 @@ impl Rounds<'_> {
     fn words(
         self,
         turns: &[Turn],
-        courses: Courses<'_, '_, '_, '_>,
+        courses: Courses<'_, '_, '_>,
         cuts: &[Option<Cut>],
         decoding: &mut dyn Decoding,
         work: &mut Work<'_>,
@@ -309,10 +325,10 @@ impl Rounds<'_> {
 
 /// Puts off the windows of which it is not certain in a short context what was said: they are heard again in the whole
 /// one, in a later round.
-fn put_off(turns: &[Turn], courses: Courses<'_, '_, '_, '_>, said: &mut [Option<Said>]) {
+fn put_off(turns: &[Turn], courses: Courses<'_, '_, '_>, said: &mut [Option<Said>]) {
     for (turn, said) in turns.iter().zip(said) {
         let course = &mut *courses[turn.course];
-        let strand = &mut course.strands[turn.strand];
+        let Some(strand) = course.strands.get_mut(turn.strand) else { continue };
         match said {
             Some(Said { decoded, doubtful: false, .. }) => decoded.tries += strand.in_vain.take().unwrap_or(0),
             _ => {
@@ -330,7 +346,7 @@ fn cut_text(cut: Option<&Cut>) -> Vec<Token> {
 }
 
 /// The windows' spectrograms. A recording that cannot be read any more fails alone, and loses its turns.
-fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_, '_>, work: &mut Work<'_>) -> Vec<Mel> {
+fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_>, work: &mut Work<'_>) -> Vec<Mel> {
     let mut since = Instant::now();
     let mut mels: Vec<(Turn, Mel)> = Vec::with_capacity(turns.len());
     for turn in turns.iter() {
@@ -339,10 +355,7 @@ fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_, '_>, work: &mut Work
             continue;
         }
         match course.spectrogram.window(turn.window.start, turn.window.frames as usize, turn.frames) {
-            Ok(mel) => {
-                course.count(turn.frames);
-                mels.push((*turn, mel));
-            }
+            Ok(mel) => mels.push((*turn, mel)),
             Err(error) => {
                 course.fail(error.into());
                 mels.retain(|(other, _)| other.course != turn.course);
@@ -355,7 +368,7 @@ fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_, '_>, work: &mut Work
     mels
 }
 
-fn item<'a>(window: usize, turn: &Turn, course: &'a Course<'_, '_>, prompt: &'a Prompt) -> Item<'a> {
+fn item<'a>(window: usize, turn: &Turn, course: &'a Course<'_>, prompt: &'a Prompt) -> Item<'a> {
     Item {
         window,
         prompt,
@@ -364,6 +377,7 @@ fn item<'a>(window: usize, turn: &Turn, course: &'a Course<'_, '_>, prompt: &'a 
         thresholds: &course.options.thresholds,
         resort: course.options.resort,
         place: turn.window.start,
+        cancel: course.cancel(),
     }
 }
 

@@ -17,9 +17,11 @@ pub(crate) struct Bare {
     pub(crate) model: Box<dyn Model>,
 }
 
+/// What is never set.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
 /// Work that nobody stops.
 pub(crate) fn work() -> Work<'static> {
-    static NEVER: AtomicBool = AtomicBool::new(false);
     Work::new(&NEVER)
 }
 
@@ -56,7 +58,8 @@ impl Bare {
         let search = Search { temperatures: vec![0.0], stop_loops: false, ..Search::default() };
         let thresholds = Thresholds::default();
         let (prompt, rules, search, thresholds) = (&prompt, &rules, &search, &thresholds);
-        let item = Item { window: 0, prompt, rules, search, thresholds, resort: Resort::Last, place: 0 };
+        let item =
+            Item { window: 0, prompt, rules, search, thresholds, resort: Resort::Last, place: 0, cancel: &NEVER };
         decoding::decode(decoding, &[item], tokenizer, &mut work()).expect("tokens").remove(0)
     }
 }

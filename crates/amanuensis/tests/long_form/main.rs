@@ -10,6 +10,7 @@ mod guards;
 mod hallucinations;
 mod languages;
 mod many;
+mod rounds;
 mod seeking;
 mod short;
 mod told;

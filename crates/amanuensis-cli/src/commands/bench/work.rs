@@ -136,6 +136,7 @@ impl Loaded {
             thresholds: &thresholds,
             resort: Resort::Last,
             place: 0,
+            cancel: &NEVER,
         };
         let items: Vec<Item<'_>> = (0..encoded.positions.len()).map(item).collect();
         let mut decoding = self.model.begin(encoded, work)?;

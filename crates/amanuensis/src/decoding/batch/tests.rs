@@ -1,6 +1,6 @@
 use super::*;
 use crate::decoding::Request;
-use crate::decoding::scripted::{Scripted, TOKENIZER, only, work};
+use crate::decoding::scripted::{NEVER, Scripted, TOKENIZER, only, work};
 
 fn special() -> &'static Special {
     TOKENIZER.special()
@@ -39,7 +39,7 @@ impl Default for Asked {
 impl Asked {
     fn item(&self, window: usize) -> Item<'_> {
         let Asked { prompt, rules, search, thresholds, resort } = self;
-        Item { window, prompt, rules, search, thresholds, resort: *resort, place: window as u64 }
+        Item { window, prompt, rules, search, thresholds, resort: *resort, place: window as u64, cancel: &NEVER }
     }
 }
 
