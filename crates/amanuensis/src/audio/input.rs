@@ -28,6 +28,13 @@ pub enum Input {
     Stdin,
     /// The bytes of a file, shared and never copied.
     Bytes(Arc<[u8]>),
+    /// A file that is open, which needs no name in any folder, and what to call it.
+    File {
+        /// What messages call it.
+        name: String,
+        /// The file; its cursor is not moved.
+        file: Arc<File>,
+    },
 }
 
 impl From<Vec<u8>> for Input {
@@ -43,6 +50,7 @@ impl Input {
             Input::Path(path) => path.display().to_string(),
             Input::Stdin => "standard input".into(),
             Input::Bytes(_) => "bytes in memory".into(),
+            Input::File { name, .. } => name.clone(),
         }
     }
 
@@ -69,6 +77,10 @@ impl Input {
             }
             Input::Stdin => spool(io::stdin().lock(), &name, limits, watch)?,
             Input::Bytes(bytes) => Media::new(Bytes::Memory(Arc::clone(bytes)), None),
+            Input::File { file, .. } => {
+                let io = |source| AudioError::Io { name: name.clone(), action: "reading", reason: source };
+                Media::new(Bytes::File(Arc::clone(file), file.metadata().map_err(io)?.len()), None)
+            }
         };
         if media.len() == 0 { Err(AudioError::Empty { name }) } else { Ok(media) }
     }

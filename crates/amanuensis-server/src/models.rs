@@ -1,0 +1,168 @@
+//! The models: which there are, and which are loaded.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use amanuensis::Engine;
+use serde::Serialize;
+use tokio::sync::OnceCell;
+
+use crate::error::ApiError;
+
+/// Where models come from. The server learns neither files nor devices: whoever starts it knows them.
+pub trait Library: Send + Sync {
+    /// The names of the models that may be asked for; the first is the one that `whisper-1` stands for.
+    fn names(&self) -> Vec<String>;
+
+    /// Loads a model of that name, which is one of `names`.
+    ///
+    /// # Errors
+    /// What to tell the operator; a client learns only that the model could not be loaded.
+    fn load(&self, name: &str) -> Result<Engine, String>;
+}
+
+/// A model that is loaded.
+pub(crate) struct Loaded {
+    engine: Engine,
+    is_broken: AtomicBool,
+}
+
+impl Loaded {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Nobody is to use it any more.
+    pub(crate) fn mark_broken(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A model's place: empty, being filled by one while others wait, or filled.
+struct Slot {
+    cell: OnceCell<Arc<Loaded>>,
+    /// Milliseconds since the start at which it was last asked for.
+    used: AtomicU64,
+}
+
+/// A model as it is told of.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelStatus {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
+    /// Recordings that are using it.
+    pub(crate) users: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) warnings: Option<Vec<String>>,
+}
+
+/// All models.
+pub(crate) struct Models {
+    library: Arc<dyn Library>,
+    names: Vec<String>,
+    slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+    begun: Instant,
+    /// When the names were learned, in seconds since 1970.
+    created: u64,
+}
+
+impl Models {
+    pub(crate) fn new(library: Arc<dyn Library>) -> Self {
+        let names = library.names();
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Models { library, names, slots: Mutex::default(), begun: Instant::now(), created }
+    }
+
+    /// The names that may be asked for.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(crate) fn created(&self) -> u64 {
+        self.created
+    }
+
+    /// The name that is meant by `asked`.
+    pub(crate) fn resolve(&self, asked: &str) -> Result<&str, ApiError> {
+        let asked = asked.trim();
+        let known = self.names.iter().find(|name| name.as_str() == asked);
+        let meant = if asked == "whisper-1" { known.or(self.names.first()) } else { known };
+        meant.map(String::as_str).ok_or_else(|| {
+            let names = self.names.join(", ");
+            let message = format!("the model {asked:?} does not exist here; there is {names}, and whisper-1 for the first");
+            ApiError { param: Some("model".to_owned()), ..ApiError::not_found("model_not_found", message) }
+        })
+    }
+
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The model of that name, which is one of the names; loads it if it is not loaded. Who comes meanwhile waits for the same.
+    pub(crate) async fn get(&self, name: &str) -> Result<Arc<Loaded>, ApiError> {
+        let slot = {
+            let mut slots = self.slots();
+            let broken = |slot: &Arc<Slot>| slot.cell.get().is_some_and(|model| model.is_broken.load(Ordering::Relaxed));
+            if slots.get(name).is_some_and(broken) {
+                slots.remove(name);
+            }
+            let empty = || Arc::new(Slot { cell: OnceCell::new(), used: AtomicU64::new(0) });
+            let slot = Arc::clone(slots.entry(name.to_owned()).or_insert_with(empty));
+            slot.used.store(self.begun.elapsed().as_millis() as u64, Ordering::Relaxed);
+            slot
+        };
+        let model = slot.cell.get_or_try_init(|| self.load(name)).await?;
+        Ok(Arc::clone(model))
+    }
+
+    async fn load(&self, name: &str) -> Result<Arc<Loaded>, ApiError> {
+        let (library, asked) = (Arc::clone(&self.library), name.to_owned());
+        let began = Instant::now();
+        let loaded = tokio::task::spawn_blocking(move || library.load(&asked)).await;
+        let failed = |reason: String| {
+            tracing::error!(model = name, reason, "a model cannot be loaded");
+            let message = format!("the model {name:?} cannot be loaded; the server's log says why");
+            ApiError::unavailable("model_unavailable", 60, message)
+        };
+        let engine = loaded.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+        tracing::info!(model = name, seconds = began.elapsed().as_secs_f64(), "model loaded");
+        Ok(Arc::new(Loaded { engine, is_broken: AtomicBool::new(false) }))
+    }
+
+    /// Unloads what nobody has asked for so long, and nobody uses.
+    pub(crate) fn unload_idle(&self, after: Duration) {
+        let now = self.begun.elapsed();
+        self.slots().retain(|name, slot| {
+            let Some(model) = slot.cell.get() else { return true };
+            let idle = now.saturating_sub(Duration::from_millis(slot.used.load(Ordering::Relaxed)));
+            let is_used = Arc::strong_count(model) > 1 || Arc::strong_count(slot) > 1;
+            let stays = is_used || idle < after;
+            if !stays {
+                tracing::info!(model = name, "model unloaded: nobody has used it");
+            }
+            stays
+        });
+    }
+
+    /// Every model, as it is told of.
+    pub(crate) fn status(&self) -> Vec<ModelStatus> {
+        let slots = self.slots();
+        let status = |name: &String| {
+            let slot = slots.get(name);
+            let model = slot.and_then(|slot| slot.cell.get());
+            ModelStatus {
+                id: name.clone(),
+                state: match (slot, model) {
+                    (_, Some(_)) => "loaded",
+                    (Some(slot), None) if Arc::strong_count(slot) > 1 => "loading",
+                    _ => "unloaded",
+                },
+                users: model.map_or(0, |model| Arc::strong_count(model) - 1),
+                warnings: model.map(|model| model.engine.warnings().to_vec()),
+            }
+        };
+        self.names.iter().map(status).collect()
+    }
+}
