@@ -24,7 +24,8 @@ parity   transcripts beside those of openai-whisper, faster-whisper and transfor
   --write FILE      writes the tables to a file too, docs/parity.md for one
 formats  models in every format, made by the formats' own tools, read here, and what is written here read by others
   --shared DIR      as above
-  --python PROGRAM  as above; several times: what one has not is taken from the next
+  --python PROGRAM  a Python that has benches/requirements-formats.txt; several times: what one has not is taken from
+                    the next
   --work DIR        where the models are made, and kept [default: target/formats]
   --program FILE    this program, already built [default: builds it]
   --only NAMES      formats with one of these in their names, with commas between

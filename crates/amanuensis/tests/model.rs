@@ -296,7 +296,10 @@ fn models_that_differ_are_told_apart() {
         ("languages", true),
     ];
     assert_eq!(settings, expected);
-    assert!(found.differences[1].one.contains("(1, 0)") && found.differences[1].other.contains("(0, 1)"));
+    let said = |place: usize| [&found.differences[place].one, &found.differences[place].other].map(String::as_str);
+    assert_eq!(said(1), ["1 of them, alone head 0 of layer 1", "1 of them, alone head 1 of layer 0"]);
+    assert_eq!(said(2), ["50", "not said"]);
+    assert_eq!(said(3), ["2 of them, alone zh 261", "2 of them, alone de 261"]);
     let Verdict::Different { tensors, settings: 3 } = found.verdict else { panic!("{:?}", found.verdict) };
     // Numbers are made by the order of names, in which the new one is the last.
     assert_eq!(tensors, 0);
@@ -320,6 +323,30 @@ fn models_that_differ_are_told_apart() {
 }
 
 #[test]
+fn languages_that_a_file_does_not_name_make_no_other_model() {
+    // whisper.cpp's files name none, so the second of two is taken for Chinese.
+    let mut files = ModelFiles::new(SMALL);
+    files.set_dims(Dims { audio_feed_forward: 32, text_feed_forward: 32, ..files.dims });
+    files.generation = None;
+    let unnamed = again(&opened(&files), &Order::new(Container::named("ggml").unwrap(), Type::F16));
+    assert!(unnamed.tokenizer.assumes_languages());
+    files.added["<|de|>"] = files.added["<|zh|>"].clone();
+    files.added.as_object_mut().unwrap().remove("<|zh|>");
+    let named = opened(&files);
+    assert!(!named.tokenizer.assumes_languages());
+    let found = compared(&named, &unnamed);
+    let told: Vec<(&str, &str, &str, bool)> =
+        found.differences.iter().map(|told| (&*told.setting, &*told.one, &*told.other, told.counts)).collect();
+    assert_eq!(told, [("languages", "2 of them, alone de 261", "2 of them, alone zh 261", false)]);
+    assert!(found.verdict.is_same(), "{:?}", found.verdict);
+    // A language more is another model.
+    let mut files = ModelFiles::new(Layout { languages: 3, ..SMALL });
+    files.set_dims(Dims { audio_feed_forward: 32, text_feed_forward: 32, ..files.dims });
+    let found = compared(&opened(&files), &unnamed);
+    assert!(found.differences.iter().any(|told| told.setting == "languages" && told.counts));
+}
+
+#[test]
 fn differences_within_the_tolerance_are_told_as_such() {
     let mut files = ModelFiles::new(SMALL);
     files.dtype = Dtype::F32;
@@ -337,17 +364,29 @@ fn differences_within_the_tolerance_are_told_as_such() {
 
 #[test]
 fn writing_stops_where_it_is_told_to_and_leaves_nothing() {
-    let model = opened(&ModelFiles::new(SMALL));
+    let mut files = ModelFiles::new(SMALL);
+    // ggml's files want parts of these sizes.
+    files.set_dims(Dims { audio_feed_forward: 32, text_feed_forward: 32, ..files.dims });
+    let model = opened(&files);
     let folder = tempfile::tempdir().unwrap();
-    let order = Order::new(Container::safetensors(), Type::F16);
-    let mut left = 7;
-    let mut some = |_: &str, _, _| {
-        left -= 1;
-        if left == 0 { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
-    };
-    let stopped = write::draft(&model, &order, &folder.path().join("m"), false, &mut some).unwrap_err();
-    assert!(matches!(stopped, WriteError::Stopped(_)), "{stopped}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    for container in &write::CONTAINERS {
+        let order = Order::new(container, Type::F16);
+        let mut left = 7;
+        let mut some = |_: &str, _, _| {
+            left -= 1;
+            if left == 0 { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+        };
+        let stopped = write::draft(&model, &order, &folder.path().join("m"), false, &mut some).unwrap_err();
+        assert!(matches!(stopped, WriteError::Stopped(_)), "{}: {stopped}", container.name);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut heard = (0, 0);
+        let mut all = |_: &str, done, all| {
+            heard = (done, all);
+            std::ops::ControlFlow::Continue(())
+        };
+        write::draft(&model, &order, &folder.path().join("m"), false, &mut all).unwrap();
+        assert!(heard.0 == heard.1 && heard.1 > 0, "{}: {heard:?}", container.name);
+    }
 }
 
 #[test]

@@ -166,6 +166,12 @@ impl Tokenizer {
         self.vocabulary.prefix_space
     }
 
+    /// Whether the model's files name no languages: they are taken for Whisper's, as many as there is room for, in
+    /// Whisper's order.
+    pub fn assumes_languages(&self) -> bool {
+        self.vocabulary.languages_assumed
+    }
+
     /// Tokens that write what is not speech, such as brackets and notes of music, in order of id.
     pub fn non_speech_tokens(&self) -> Vec<Token> {
         non_speech_tokens(self)

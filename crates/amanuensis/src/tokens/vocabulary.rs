@@ -40,6 +40,8 @@ pub(super) struct Vocabulary {
     pub(super) added_words: Vec<(String, Token)>,
     /// Whether a space is put before a text that does not begin with one.
     pub(super) prefix_space: bool,
+    /// Whether the languages have Whisper's names because the file names none.
+    pub(super) languages_assumed: bool,
 }
 
 impl Vocabulary {
@@ -73,6 +75,7 @@ pub(super) struct Draft {
     pub(super) merges: Learnt,
     pub(super) added: Vec<Added>,
     pub(super) prefix_space: bool,
+    pub(super) languages_assumed: bool,
 }
 
 /// Which pairs are joined.
@@ -148,7 +151,7 @@ impl Draft {
     /// Checks the parts against each other. `file` is named in errors.
     pub(super) fn finish(self, file: &str) -> Result<Vocabulary, TokenizerError> {
         let inconsistent = |reason: String| TokenizerError::Inconsistent { file: file.to_owned(), reason };
-        let Self { texts: Texts { mut strings, ids }, merges, mut added, prefix_space } = self;
+        let Self { texts: Texts { mut strings, ids }, merges, mut added, prefix_space, languages_assumed } = self;
         let largest = ids.iter().copied().chain(added.iter().map(|added| added.id)).max();
         let size = largest.map_or(0, |id| id as usize + 1);
         if size > LARGEST_VOCABULARY {
@@ -189,7 +192,7 @@ impl Draft {
                 added_words.push((text, id));
             }
         }
-        Ok(Vocabulary { entries, strings, single_bytes, merges, added_words, prefix_space })
+        Ok(Vocabulary { entries, strings, single_bytes, merges, added_words, prefix_space, languages_assumed })
     }
 }
 

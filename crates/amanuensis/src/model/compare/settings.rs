@@ -1,7 +1,6 @@
 //! Sizes, settings of decoding, and tokens of two models beside each other.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 
 use serde::Serialize;
 
@@ -54,8 +53,51 @@ pub(super) fn compare(one: &ModelFile, other: &ModelFile) -> Vec<Difference> {
     found.compare("max_initial_timestamp_index", &first.0, &first.1, first.0.is_some() && first.1.is_some());
     found.compare("median_filter_width", &a.median_filter_width, &b.median_filter_width, true);
     special(&mut found, one.tokenizer.special(), other.tokenizer.special());
+    languages(&mut found, &one.tokenizer, &other.tokenizer);
     texts(&mut found, &one.tokenizer, &other.tokenizer);
     found.0
+}
+
+/// A value in the words of whoever reads the comparison.
+trait Said {
+    fn said(&self) -> String;
+}
+
+impl Said for usize {
+    fn said(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Said for u32 {
+    fn said(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Said for bool {
+    fn said(&self) -> String {
+        if *self { "yes" } else { "no" }.to_owned()
+    }
+}
+
+impl<T: Said> Said for Option<T> {
+    fn said(&self) -> String {
+        self.as_ref().map_or_else(|| "not said".to_owned(), Said::said)
+    }
+}
+
+/// A head of the decoder.
+impl Said for (usize, usize) {
+    fn said(&self) -> String {
+        format!("head {} of layer {}", self.1, self.0)
+    }
+}
+
+impl Said for Language<'_> {
+    fn said(&self) -> String {
+        format!("{} {}", self.code, self.token)
+    }
 }
 
 #[derive(Default)]
@@ -66,22 +108,22 @@ impl Found {
         self.0.push(Difference { setting: setting.to_owned(), one, other, counts });
     }
 
-    fn compare<T: Debug + PartialEq>(&mut self, setting: &str, one: &T, other: &T, counts: bool) {
+    fn compare<T: Said + PartialEq>(&mut self, setting: &str, one: &T, other: &T, counts: bool) {
         if one != other {
-            self.push(setting, format!("{one:?}"), format!("{other:?}"), counts);
+            self.push(setting, one.said(), other.said(), counts);
         }
     }
 
     /// Lists whose order does not matter; what only one of them has is named.
-    fn sets<T: Debug + Ord + Copy>(&mut self, setting: &str, one: &[T], other: &[T], counts: bool) {
+    fn sets<T: Said + Ord + Copy>(&mut self, setting: &str, one: &[T], other: &[T], counts: bool) {
         let sets = [one, other].map(|list| list.iter().copied().collect::<BTreeSet<T>>());
         if sets[0] != sets[1] {
             let only = |this: &BTreeSet<T>, that: &BTreeSet<T>| {
-                let only: Vec<T> = this.difference(that).copied().collect();
+                let only: Vec<String> = this.difference(that).map(Said::said).collect();
                 if only.is_empty() {
                     format!("{} of them", this.len())
                 } else {
-                    format!("{} of them, alone {only:?}", this.len())
+                    format!("{} of them, alone {}", this.len(), only.join(", "))
                 }
             };
             self.push(setting, only(&sets[0], &sets[1]), only(&sets[1], &sets[0]), counts);
@@ -109,18 +151,26 @@ fn special(found: &mut Found, one: &Special, other: &Special) {
         found.compare(setting, &one, &other, one.is_some() && other.is_some());
     }
     found.compare("multilingual", &one.multilingual, &other.multilingual, true);
-    let languages = |special: &Special| -> Vec<(Token, String)> {
-        special.languages.iter().map(|(code, token)| (*token, code.clone())).collect()
-    };
-    if one.multilingual || other.multilingual {
-        let (one, other) = (languages(one), languages(other));
-        found.sets(
-            "languages",
-            &one.iter().map(|(token, code)| (*token, code.as_str())).collect::<Vec<_>>(),
-            &other.iter().map(|(token, code)| (*token, code.as_str())).collect::<Vec<_>>(),
-            true,
-        );
+}
+
+/// Names that a model's files do not give are no reason to call it another model; how many languages it has is one.
+fn languages(found: &mut Found, one: &Tokenizer, other: &Tokenizer) {
+    let sides = [one, other];
+    if !sides.iter().any(|tokenizer| tokenizer.special().is_multilingual()) {
+        return;
     }
+    let [of_one, of_other] = sides.map(|tokenizer| -> Vec<Language<'_>> {
+        tokenizer.special().languages.iter().map(|(code, token)| Language { token: *token, code }).collect()
+    });
+    let assumed = sides.iter().any(|tokenizer| tokenizer.assumes_languages());
+    found.sets("languages", &of_one, &of_other, !assumed || of_one.len() != of_other.len());
+}
+
+/// A language as a model knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Language<'a> {
+    token: Token,
+    code: &'a str,
 }
 
 /// The bytes of every token of text.

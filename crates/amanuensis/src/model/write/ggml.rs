@@ -7,11 +7,12 @@
 
 use std::io::{self, Write};
 
-use super::numbers::{self, refused};
+use super::numbers::{self, Unfinished, refused};
 use crate::model::files::ggml::{FREQUENCIES, VERSION_FACTOR, is_convolution_bias};
 use crate::model::files::{BLOCK_VERSION, openai};
 use crate::model::numbers::number_of;
-use crate::model::{Dims, Encoding, ModelFile};
+use crate::model::progress::Steps;
+use crate::model::{Dims, Encoding, ModelFile, Progress};
 use crate::tokens::{Token, Tokenizer, TokenizerFiles, TokenizerSettings};
 
 /// Writes a model. `matrices` says what its matrices are written as: `F32`, `F16`, `Q8_0`, `Q5_1`, `Q5_0`, `Q4_1`, `Q4_0`.
@@ -22,11 +23,12 @@ pub(in crate::model) fn write(
     matrices: &Encoding,
     filters: &[f32],
     out: &mut dyn Write,
-) -> io::Result<()> {
+    progress: &mut Progress<'_>,
+) -> Result<(), Unfinished> {
     let dims = &model.dims;
     write_sizes(dims, matrices, out)?;
     if filters.len() as u64 != dims.mel_bins as u64 * FREQUENCIES {
-        return Err(refused(format!("{} numbers are no mel filters of {} bands", filters.len(), dims.mel_bins)));
+        return Err(refused(format!("{} numbers are no mel filters of {} bands", filters.len(), dims.mel_bins)).into());
     }
     write_number(dims.mel_bins, out)?;
     write_number(filters.len() / dims.mel_bins, out)?;
@@ -38,8 +40,10 @@ pub(in crate::model) fn write(
         write_number(token.len(), out)?;
         out.write_all(&token)?;
     }
+    let mut steps = Steps::through(dims, progress);
     for (name, shape) in dims.tensors() {
         let tensor = model.weights.tensor(&name, &shape).map_err(|error| refused(error.to_string()))?;
+        steps.next(&name, tensor.count())?;
         let encoding = numbers::encoding_of(&tensor, matrices);
         numbers::size(&tensor, &encoding)?;
         let name = openai::theirs(&name);
@@ -54,6 +58,7 @@ pub(in crate::model) fn write(
         out.write_all(name.as_bytes())?;
         numbers::write(&tensor, &encoding, out)?;
     }
+    steps.end();
     Ok(())
 }
 

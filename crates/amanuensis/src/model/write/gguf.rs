@@ -2,16 +2,22 @@
 
 use std::io::{self, Write};
 
-use super::numbers::{self, refused};
+use super::numbers::{self, Unfinished, refused};
 use crate::model::files::BLOCK_VERSION;
 use crate::model::files::gguf::{DEFAULT_ALIGNMENT, VERSION, keys, kinds, token_kinds};
 use crate::model::files::openai;
 use crate::model::numbers::number_of;
-use crate::model::{AlignmentSource, Encoding, ModelFile};
+use crate::model::progress::Steps;
+use crate::model::{AlignmentSource, Encoding, ModelFile, Progress};
 use crate::tokens::Written;
 
 /// Writes a model. `matrices` says what its matrices are written as: `F32`, `F16`, `Q8_0`, `Q5_1`, `Q5_0`, `Q4_1`, `Q4_0`.
-pub(in crate::model) fn write(model: &ModelFile, matrices: &Encoding, out: &mut dyn Write) -> io::Result<()> {
+pub(in crate::model) fn write(
+    model: &ModelFile,
+    matrices: &Encoding,
+    out: &mut dyn Write,
+    progress: &mut Progress<'_>,
+) -> Result<(), Unfinished> {
     let settings = settings(model, matrices)?;
     let mut header = Vec::new();
     header.extend(b"GGUF");
@@ -37,10 +43,13 @@ pub(in crate::model) fn write(model: &ModelFile, matrices: &Encoding, out: &mut 
     }
     out.write_all(&header)?;
     pad(header.len() as u64, out)?;
+    let mut steps = Steps::through(&model.dims, progress);
     for (tensor, encoding, size) in tensors {
+        steps.next(tensor.name, tensor.count())?;
         numbers::write(&tensor, &encoding, out)?;
         pad(size, out)?;
     }
+    steps.end();
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use half::f16;
 
-use crate::model::{Block, Dtype, Encoding, Tensor};
+use crate::model::{Block, Dtype, Encoding, Stopped, Tensor};
 
 /// Numbers converted at a time: whole blocks of every kind.
 const PART: usize = 1 << 18;
@@ -19,6 +19,16 @@ const KINDS: [(Encoding, u32); 7] = [
     (Encoding::Blocks(Block::Q5_0), 8),
     (Encoding::Blocks(Block::Q5_1), 9),
 ];
+
+/// Why a file does not get its end.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::model) enum Unfinished {
+    /// The system refused it, or the format has no place for something in the model.
+    #[error(transparent)]
+    Refused(#[from] io::Error),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
 
 pub(super) fn refused(reason: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)

@@ -1,9 +1,10 @@
 //! Models that are a single file of ggml's kinds.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use super::numbers::Unfinished;
 use super::{Order, Type, WriteError, ggml, gguf};
 use crate::mel;
 use crate::model::{Block, Dtype, Encoding, ModelFile, Progress};
@@ -16,10 +17,10 @@ pub(super) fn write_ggml(
     model: &ModelFile,
     order: &Order,
     path: &Path,
-    _progress: &mut Progress<'_>,
+    progress: &mut Progress<'_>,
 ) -> Result<(), WriteError> {
     let filters = mel::filters(model.dims.mel_bins);
-    write(path, |out| ggml::write(model, &encoding_of(order.kind), &filters, out))
+    write(path, |out| ggml::write(model, &encoding_of(order.kind), &filters, out, progress))
 }
 
 /// A GGUF file.
@@ -27,16 +28,20 @@ pub(super) fn write_gguf(
     model: &ModelFile,
     order: &Order,
     path: &Path,
-    _progress: &mut Progress<'_>,
+    progress: &mut Progress<'_>,
 ) -> Result<(), WriteError> {
-    write(path, |out| gguf::write(model, &encoding_of(order.kind), out))
+    write(path, |out| gguf::write(model, &encoding_of(order.kind), out, progress))
 }
 
-fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), WriteError> {
+fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> Result<(), Unfinished>) -> Result<(), WriteError> {
     let refused = WriteError::of(path);
     // The name is taken by whoever lets the file appear; it is empty so far.
     let mut out = BufWriter::with_capacity(GATHERED, File::create(path).map_err(&refused)?);
-    contents(&mut out).and_then(|()| out.flush()).map_err(&refused)
+    match contents(&mut out) {
+        Ok(()) => out.flush().map_err(&refused),
+        Err(Unfinished::Refused(reason)) => Err(refused(reason)),
+        Err(Unfinished::Stopped(stopped)) => Err(stopped.into()),
+    }
 }
 
 /// What the matrices become. These formats have no other types: see their entries in the table.

@@ -1,5 +1,6 @@
 //! What is written is read again: the model of this repository, there and back.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::*;
@@ -16,6 +17,10 @@ const KINDS: [(Encoding, f32); 7] = [
     (Encoding::Blocks(Block::Q4_1), 0.08),
     (Encoding::Blocks(Block::Q4_0), 0.14),
 ];
+
+fn on(_: &str, _: u64, _: u64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
 fn demo() -> ModelFile {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo");
@@ -56,14 +61,14 @@ fn whisper_cpps_files_are_read_as_they_were_written() {
     let filters = vec![0.5; 201 * model.dims.mel_bins];
     for (encoding, relative) in KINDS {
         let mut bytes = Vec::new();
-        ggml::write(&model, &encoding, &filters, &mut bytes).unwrap();
+        ggml::write(&model, &encoding, &filters, &mut bytes, &mut on).unwrap();
         let again = reopened(&bytes, ggml_reader::open);
         assert_eq!(again.format, Format::Ggml);
         assert_eq!(again.weights.get("decoder.layers.1.fc2.weight").unwrap().encoding, &encoding);
         agree(&model, &again, relative);
         // A second time nothing is lost.
         let mut twice = Vec::new();
-        ggml::write(&again, &encoding, &filters, &mut twice).unwrap();
+        ggml::write(&again, &encoding, &filters, &mut twice, &mut on).unwrap();
         assert!(bytes == twice, "{encoding}");
     }
 }
@@ -73,13 +78,13 @@ fn gguf_files_are_read_as_they_were_written() {
     let model = demo();
     for (encoding, relative) in [&KINDS[1], &KINDS[2], &KINDS[3]] {
         let mut bytes = Vec::new();
-        gguf::write(&model, encoding, &mut bytes).unwrap();
+        gguf::write(&model, encoding, &mut bytes, &mut on).unwrap();
         let again = reopened(&bytes, gguf_reader::open);
         assert_eq!((again.format, &again.generation), (Format::Gguf, &model.generation));
         assert_eq!(again.tokenizer.merges(), model.tokenizer.merges());
         agree(&model, &again, *relative);
         let mut twice = Vec::new();
-        gguf::write(&again, encoding, &mut twice).unwrap();
+        gguf::write(&again, encoding, &mut twice, &mut on).unwrap();
         let name = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..400]).replace("demo", "m");
         assert_eq!(bytes.len().abs_diff(twice.len()) % 32, 0);
         assert_eq!(name(&bytes).matches("whisper").count(), name(&twice).matches("whisper").count());
@@ -91,7 +96,7 @@ fn what_a_format_cannot_hold_is_said() {
     let mut model = demo();
     let filters = vec![0.5; 201 * model.dims.mel_bins];
     let refusal = |model: &ModelFile, encoding: Encoding, filters: &[f32]| {
-        ggml::write(model, &encoding, filters, &mut Vec::new()).unwrap_err().to_string()
+        ggml::write(model, &encoding, filters, &mut Vec::new(), &mut on).unwrap_err().to_string()
     };
     let message = refusal(&model, Encoding::Blocks(Block::Q4K), &filters);
     assert!(message.contains("matrices cannot be written as Q4_K; there are F32, F16, Q4_0"), "{message}");

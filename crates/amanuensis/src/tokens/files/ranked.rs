@@ -120,7 +120,7 @@ pub(super) fn draft(
         let ids = (first as Token..).zip(names);
         ids.map(|(id, name)| Added { id, text: name, special: true }).collect()
     };
-    Ok(Draft { texts, merges: Learnt::ById, added, prefix_space: false })
+    Ok(Draft { texts, merges: Learnt::ById, added, prefix_space: false, languages_assumed: !named })
 }
 
 /// Where the special tokens of a model with so many rows begin, and their names.

@@ -85,5 +85,6 @@ pub(super) fn read(file: &NamedBytes<'_>) -> Result<Draft, TokenizerError> {
         merges: Learnt::Written(contents.model.merges),
         added: added.map(|added| Added { id: added.id, text: added.content, special: added.special }).collect(),
         prefix_space: contents.pre_tokenizer.is_some_and(|split| split.add_prefix_space),
+        languages_assumed: false,
     })
 }

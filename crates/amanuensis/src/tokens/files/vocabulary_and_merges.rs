@@ -34,6 +34,7 @@ pub(super) fn read(
         merges: Learnt::Written(read_merges(merges)?),
         added: added.map(read_added).transpose()?.unwrap_or_default(),
         prefix_space: false,
+        languages_assumed: false,
     })
 }
 
