@@ -81,12 +81,16 @@ impl Form {
             let mut bytes = Vec::new();
             while let Some(chunk) = pace.wait(field.chunk()).await? {
                 if bytes.len() + chunk.len() > MOST_FIELD_BYTES {
-                    return Err(ApiError::bad(&name, format!("a field has {} KiB at most", MOST_FIELD_BYTES >> 10)));
+                    return Err(ApiError::bad(
+                        &name,
+                        format!("{name}: a field has {} KiB at most", MOST_FIELD_BYTES >> 10),
+                    ));
                 }
                 pace.count(chunk.len())?;
                 bytes.extend_from_slice(&chunk);
             }
-            let value = String::from_utf8(bytes).map_err(|_| ApiError::bad(&name, "the field is not UTF-8 text"))?;
+            let value = String::from_utf8(bytes)
+                .map_err(|_| ApiError::bad(&name, format!("{name}: the field is not UTF-8 text")))?;
             form.fields.push((name, value));
         }
         Ok(form)

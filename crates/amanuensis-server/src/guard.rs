@@ -3,13 +3,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 
 use crate::error::ApiError;
 use crate::keys::{Client, Scope};
@@ -40,7 +41,10 @@ pub(crate) async fn surround(State(shared): State<Arc<Shared>>, request: Request
     let endpoint = matched.unwrap_or_else(|| "unmatched".to_owned());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let allowed = match foreign(&shared, &request) {
-        Err(error) => Err(error.into_response()),
+        Err(error) => {
+            drain(request).await;
+            Err(error.into_response())
+        }
         Ok(()) if method == Method::OPTIONS && origin.is_some() => Err(StatusCode::NO_CONTENT.into_response()),
         Ok(()) => Ok(request),
     };
@@ -85,18 +89,37 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let Some(scope) = scope else { return next.run(request).await };
-    let client = match client(&shared, &request, scope) {
-        Ok(client) => client,
-        Err(error) => return error.into_response(),
-    };
-    let pass = match shared.gate.pass(&client.name, Instant::now()) {
-        Ok(pass) => pass,
-        Err(error) => return error.into_response(),
+    let admitted = client(&shared, &request, scope)
+        .and_then(|client| shared.gate.pass(&client.name, Instant::now()).map(|pass| (client, pass)));
+    let (client, pass) = match admitted {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            drain(request).await;
+            return error.into_response();
+        }
     };
     request.extensions_mut().insert(client);
     let response = next.run(request).await;
     // A stream is running until its last byte, or until its client has gone.
     response.map(|body| Body::new(Kept { body, _kept: pass }))
+}
+
+/// Takes what a client is still sending, within bounds, before it is refused: one that is cut off while it writes reads no
+/// answer.
+pub(crate) async fn drain(request: Request) {
+    const MOST_BYTES: usize = 16 << 20;
+    const LONGEST: Duration = Duration::from_secs(5);
+    let mut body = request.into_body();
+    let mut bytes = 0;
+    let take = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, |data| data.len());
+            if bytes > MOST_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LONGEST, take).await;
 }
 
 /// A body that keeps something until it is over.

@@ -9,6 +9,7 @@ use amanuensis::audio::{self, FfmpegPolicy, Input, Limits, OpenOptions, RawForma
 use amanuensis::{Options, Outcome};
 
 use crate::error::ApiError;
+use crate::guard::drain;
 use crate::models::Loaded;
 use crate::scheduler::{Class, Happening, Hearing, Task};
 use crate::state::Shared;
@@ -45,8 +46,18 @@ impl Drop for Gone {
 }
 
 impl Shared {
-    /// Refuses early, before an upload is read, what will have no room.
-    pub(crate) fn check_room(&self) -> Result<(), ApiError> {
+    /// Refuses early, before an upload is kept, what will have no room.
+    pub(crate) async fn with_room(&self, request: axum::extract::Request) -> Result<axum::extract::Request, ApiError> {
+        match self.check_room() {
+            Ok(()) => Ok(request),
+            Err(error) => {
+                drain(request).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn check_room(&self) -> Result<(), ApiError> {
         if self.is_stopping() {
             return Err(ApiError::unavailable("shutting_down", 10, "the server is being stopped"));
         }

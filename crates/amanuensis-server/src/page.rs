@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
@@ -12,19 +12,21 @@ use crate::state::Shared;
 
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// The page itself.
-pub(crate) async fn index(state: State<Arc<Shared>>) -> Response {
-    file(state, Path("index.html".to_owned())).await
-}
-
-/// A file of the page.
-pub(crate) async fn file(State(shared): State<Arc<Shared>>, Path(path): Path<String>) -> Response {
+/// The page, one of its files, or the answer that there is nothing.
+pub(crate) async fn file(State(shared): State<Arc<Shared>>, method: Method, uri: Uri) -> Response {
     let missing = || ApiError::not_found("not_found", "there is nothing at this path").into_response();
+    let path = match uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    if method != Method::GET && method != Method::HEAD {
+        return missing();
+    }
     let is_plain = |component: std::path::Component<'_>| matches!(component, std::path::Component::Normal(_));
     let bytes = match &shared.settings.ui {
         // Whatever a path says, it leads nowhere but into the folder.
-        Some(folder) if std::path::Path::new(&path).components().all(is_plain) => {
-            match tokio::fs::read(folder.join(&path)).await {
+        Some(folder) if std::path::Path::new(path).components().all(is_plain) => {
+            match tokio::fs::read(folder.join(path)).await {
                 Ok(bytes) => Body::from(bytes),
                 Err(_) => return missing(),
             }
@@ -37,7 +39,7 @@ pub(crate) async fn file(State(shared): State<Arc<Shared>>, Path(path): Path<Str
     };
     let mut response = (StatusCode::OK, bytes).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(&path)));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(path)));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

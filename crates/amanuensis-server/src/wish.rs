@@ -224,7 +224,10 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Integer { least: 1 },
         endpoints: ALL,
         about: "How many hypotheses are followed; 1 takes the most probable token",
-        set: |wish, value| Ok(wish.options.search.beam_size = Some(integer(value)?).filter(|size| *size > 1)),
+        set: |wish, value| match integer(value)? {
+            0 => Err("there is at least 1 hypothesis".to_owned()),
+            size => Ok(wish.options.search.beam_size = Some(size).filter(|size| *size > 1)),
+        },
     },
     Field {
         name: "best_of",
@@ -334,8 +337,11 @@ pub(crate) const FIELDS: [Field; 33] = [
         about: "Seconds from where to where is heard: start,end,start,end; the last end may be missing",
         set: |wish, value| {
             let all: Result<Vec<f64>, String> = list(value)?.iter().map(|time| number(time, 0.0, 1e7)).collect();
-            wish.options.clips = all?.chunks(2).map(|clip| (clip[0], clip.get(1).copied())).collect();
-            Ok(())
+            let clips: Vec<(f64, Option<f64>)> = all?.chunks(2).map(|clip| (clip[0], clip.get(1).copied())).collect();
+            match clips.iter().find(|(start, end)| end.is_some_and(|end| end <= *start)) {
+                Some((start, _)) => Err(format!("the clip that begins at {start} ends before it begins")),
+                None => Ok(wish.options.clips = clips),
+            }
         },
     },
     Field {
@@ -375,10 +381,10 @@ impl Wish {
         if endpoint == Endpoint::Translations {
             wish.options.task = Task::Translate;
         }
-        for (name, value) in fields {
-            let bare = name.strip_suffix("[]").unwrap_or(name);
+        for (name, value) in &gathered(fields) {
             let is_it = |field: &&Field| {
-                field.name.strip_suffix("[]").unwrap_or(field.name) == bare && field.endpoints.contains(&endpoint)
+                let is_list = field.name.strip_suffix("[]").is_some_and(|bare| bare == name);
+                (field.name == name || is_list) && field.endpoints.contains(&endpoint)
             };
             let Some(field) = FIELDS.iter().find(is_it) else {
                 let message = format!("the field {name:?} is not known here; GET /openapi.json lists those that are");
@@ -388,6 +394,11 @@ impl Wish {
                 wish.warnings.push(message);
                 continue;
             };
+            let is_list = matches!(field.kind, Kind::ListOf(_));
+            let before = wish.given.iter().find(|(given, _)| given == field.name);
+            if before.is_some_and(|(_, before)| before != value) && !is_list {
+                return Err(ApiError::bad(name, format!("{name}: the field stands twice, with two values")));
+            }
             (field.set)(&mut wish, value).map_err(|message| ApiError::bad(name, format!("{name}: {message}")))?;
             wish.given.push((field.name.to_owned(), value.clone()));
         }
@@ -399,12 +410,37 @@ impl Wish {
         let words = self.granularities.is_some_and(|granularities| granularities.words);
         // The format of a job's result is chosen when it is fetched.
         if words && self.answer != Answer::Verbose && endpoint != Endpoint::Jobs {
-            let message = "times of words stand in verbose_json only; ask for response_format=verbose_json too";
+            let message = "timestamp_granularities: times of words stand in verbose_json only; ask for \
+                           response_format=verbose_json too";
             return Err(ApiError::bad("timestamp_granularities[]", message));
         }
         self.options.check()?;
         Ok(())
     }
+}
+
+/// Fields with members of an object made one: a client writes `strategy[type]` and `strategy[threshold]` for it.
+fn gathered(fields: &[(String, String)]) -> Vec<(String, String)> {
+    const OBJECT: &str = "chunking_strategy";
+    let member = |name: &str| {
+        let inside = name.strip_prefix(OBJECT)?.strip_prefix('[')?.strip_suffix(']')?;
+        (!inside.is_empty()).then(|| inside.to_owned())
+    };
+    let mut object = serde_json::Map::new();
+    let mut rest = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        match member(name) {
+            Some(member) => {
+                let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+                object.insert(member, value);
+            }
+            None => rest.push((name.clone(), value.clone())),
+        }
+    }
+    if !object.is_empty() {
+        rest.push((OBJECT.to_owned(), Value::Object(object).to_string()));
+    }
+    rest
 }
 
 fn text(value: &str) -> Option<String> {
@@ -514,11 +550,24 @@ mod tests {
             ("chunking_strategy", "{\"type\":\"other\"}"),
             ("hallucination_silence_threshold", "2"),
             ("colour", "blue"),
+            ("stream[]", "true"),
+            ("beam_size", "0"),
+            ("clip_timestamps", "3,1"),
             ("webhook_url", "http://x"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert_eq!((error.status.as_u16(), error.param.as_deref()), (400, Some(name)), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn a_field_has_one_value_and_an_object_may_come_in_pieces() {
+        let error = read(&[("language", "en"), ("language", "de")]).unwrap_err();
+        assert_eq!(error.param.as_deref(), Some("language"));
+        assert!(read(&[("language", "en"), ("language", "en")]).is_ok());
+        let wish =
+            read(&[("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "0.25")]).unwrap();
+        assert_eq!(wish.options.vad.unwrap().options.threshold, 0.25);
     }
 
     #[test]

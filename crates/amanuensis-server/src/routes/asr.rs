@@ -83,8 +83,7 @@ pub(super) async fn transcribe(
         return Err(ApiError::bad("diarize", "speakers are not told apart by this server; leave it out"));
     }
     let raw = raw(&asked)?;
-    shared.check_room()?;
-    let form = Form::read(request, &["audio_file", "file"], &shared.settings).await?;
+    let form = Form::read(shared.with_room(request).await?, &["audio_file", "file"], &shared.settings).await?;
     let upload = form.file("audio_file")?;
     shared.metrics.uploaded(upload.bytes);
     let asked = hear::Request { input: upload.input(), raw, model: None, options: &wish.options, client: &client.name };
@@ -110,8 +109,7 @@ pub(super) async fn detect(
 ) -> Result<Json<Value>, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad("query", error.body_text()))?;
     let raw = raw(&asked)?;
-    shared.check_room()?;
-    let form = Form::read(request, &["audio_file", "file"], &shared.settings).await?;
+    let form = Form::read(shared.with_room(request).await?, &["audio_file", "file"], &shared.settings).await?;
     let upload = form.file("audio_file")?;
     shared.metrics.uploaded(upload.bytes);
     let model = shared.models.get(shared.models.resolve("whisper-1")?).await?;

@@ -34,8 +34,7 @@ pub(super) async fn infer(
 }
 
 async fn answer(shared: &Arc<Shared>, client: &Client, request: Request) -> Result<Response, ApiError> {
-    shared.check_room()?;
-    let form = Form::read(request, &["file"], &shared.settings).await?;
+    let form = Form::read(shared.with_room(request).await?, &["file"], &shared.settings).await?;
     let upload = form.file("file")?;
     shared.metrics.uploaded(upload.bytes);
     let (wish, detail) = read(&form.fields)?;

@@ -123,9 +123,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         router = router.route(path, guarded);
     }
     router
-        .route("/", get(page::index))
-        .route("/{*path}", get(page::file))
-        .fallback(async || ApiError::not_found("not_found", "there is nothing at this path"))
+        .fallback(page::file)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         // Uploads are counted as they come, and refused by their own limit.
         .layer(DefaultBodyLimit::disable())

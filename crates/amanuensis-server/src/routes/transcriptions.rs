@@ -48,8 +48,7 @@ async fn answer(
     request: Request,
     endpoint: Endpoint,
 ) -> Result<Response, ApiError> {
-    shared.check_room()?;
-    let form = Form::read(request, &["file"], &shared.settings).await?;
+    let form = Form::read(shared.with_room(request).await?, &["file"], &shared.settings).await?;
     let wish = Wish::read(&form.fields, endpoint, shared.settings.lenient)?;
     let upload = form.file("file")?.clone();
     shared.metrics.uploaded(upload.bytes);
@@ -132,8 +131,7 @@ async fn step(mut stage: Stage) -> Option<(Value, Stage)> {
                     Some(Happening::Segment(segment)) => {
                         let delta = pieces.next(&segment.text);
                         if !delta.is_empty() {
-                            let event =
-                                json!({ "type": "transcript.text.delta", "delta": delta, "segment_id": segment.id });
+                            let event = json!({ "type": "transcript.text.delta", "delta": delta, "segment_id": segment.id.to_string() });
                             return Some((event, Stage::Hearing(hearing)));
                         }
                         Stage::Hearing(hearing)
