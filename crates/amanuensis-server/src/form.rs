@@ -70,7 +70,10 @@ impl Form {
             let name = field.name().unwrap_or_default().to_owned();
             if names.contains(&name.as_str()) {
                 if form.file.is_some() {
-                    return Err(ApiError::bad(&name, "there is more than one file; send each with a request of its own"));
+                    return Err(ApiError::bad(
+                        &name,
+                        "there is more than one file; send each with a request of its own",
+                    ));
                 }
                 form.file = Some(spool(field, most, &mut pace).await?);
                 continue;
@@ -94,7 +97,9 @@ impl Form {
         match &self.file {
             Some(upload) if upload.bytes > 0 => Ok(upload),
             Some(_) => Err(ApiError::bad(name, "the file is empty (0 bytes)")),
-            None => Err(ApiError::bad(name, format!("there is no file; send the sound as the field {name:?} of the form"))),
+            None => {
+                Err(ApiError::bad(name, format!("there is no file; send the sound as the field {name:?} of the form")))
+            }
         }
     }
 }

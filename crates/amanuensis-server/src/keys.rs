@@ -139,7 +139,10 @@ impl Keys {
         if key.scopes.contains(&scope) || key.scopes.contains(&Scope::Admin) {
             Ok(Client { name: key.name.clone() })
         } else {
-            Err(ApiError::forbidden(format!("the key of {:?} may not be used for this; it needs the scope {scope}", key.name)))
+            Err(ApiError::forbidden(format!(
+                "the key of {:?} may not be used for this; it needs the scope {scope}",
+                key.name
+            )))
         }
     }
 }
@@ -171,11 +174,9 @@ mod tests {
 
     #[test]
     fn a_key_opens_what_its_scopes_say() {
-        let keys = Keys::new(vec![
-            key("other", &"0".repeat(64), &[Scope::Admin]),
-            key("mine", SECRET, &[Scope::Transcribe]),
-        ])
-        .unwrap();
+        let keys =
+            Keys::new(vec![key("other", &"0".repeat(64), &[Scope::Admin]), key("mine", SECRET, &[Scope::Transcribe])])
+                .unwrap();
         assert_eq!(keys.admit(Some("secret"), Scope::Transcribe).unwrap().name, "mine");
         assert_eq!(keys.admit(Some("secret"), Scope::Jobs).unwrap_err().status, StatusCode::FORBIDDEN);
         assert_eq!(keys.admit(Some("Secret"), Scope::Transcribe).unwrap_err().status, StatusCode::UNAUTHORIZED);

@@ -14,16 +14,28 @@ use crate::scheduler::Failure;
 /// The figures there are: name, kind, what it is. `docs/server.md` shows this table, and a test compares.
 pub(crate) const FIGURES: [(&str, &str, &str); 21] = [
     ("amanuensis_requests_total", "counter", "Requests that were answered, by endpoint and status"),
-    ("amanuensis_request_seconds", "histogram", "From the first byte of a request to the last of its answer, by endpoint"),
+    (
+        "amanuensis_request_seconds",
+        "histogram",
+        "From the first byte of a request to the last of its answer, by endpoint",
+    ),
     ("amanuensis_upload_bytes_total", "counter", "Bytes of sound that were uploaded"),
     ("amanuensis_wait_seconds", "histogram", "From the time a recording is ready to its first round"),
     ("amanuensis_queued_seconds", "gauge", "Seconds of sound that are not heard yet"),
     ("amanuensis_open_recordings", "gauge", "Recordings that wait for rounds"),
     ("amanuensis_rounds_total", "counter", "Rounds: batches of windows that went through the model"),
-    ("amanuensis_rounds_given_up_total", "counter", "Rounds that were ended for somebody urgent, and made up for later"),
+    (
+        "amanuensis_rounds_given_up_total",
+        "counter",
+        "Rounds that were ended for somebody urgent, and made up for later",
+    ),
     ("amanuensis_round_windows", "histogram", "Windows in a round"),
     ("amanuensis_busy_seconds_total", "counter", "Seconds in which a round was running"),
-    ("amanuensis_sound_seconds_total", "counter", "Seconds of sound that were heard; over the busy seconds: times real time"),
+    (
+        "amanuensis_sound_seconds_total",
+        "counter",
+        "Seconds of sound that were heard; over the busy seconds: times real time",
+    ),
     ("amanuensis_windows_total", "counter", "Windows that the encoder ran over"),
     ("amanuensis_tokens_total", "counter", "Tokens that the decoder was given"),
     ("amanuensis_device_rounds_total", "counter", "Rounds in which a device was seen at work, by device"),
@@ -276,7 +288,9 @@ mod tests {
         }
         assert!(page.contains("amanuensis_requests_total{endpoint=\"/v1/models\",status=\"200\"} 1\n"));
         assert!(page.contains("amanuensis_request_seconds_bucket{endpoint=\"/v1/models\",le=\"0.005\"} 1\n"));
-        assert!(page.contains("amanuensis_round_windows_bucket{le=\"2\"} 0\namanuensis_round_windows_bucket{le=\"4\"} 1\n"));
+        assert!(
+            page.contains("amanuensis_round_windows_bucket{le=\"2\"} 0\namanuensis_round_windows_bucket{le=\"4\"} 1\n")
+        );
         assert!(page.contains("amanuensis_device_rounds_total{device=\"a \\\"device\\\"\"} 1\n"));
         assert!(page.contains("amanuensis_jobs{status=\"queued\"} 2\n"));
         assert!(page.contains("amanuensis_sound_seconds_total 90\n"));

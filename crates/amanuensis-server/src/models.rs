@@ -91,7 +91,8 @@ impl Models {
         let meant = if asked == "whisper-1" { known.or(self.names.first()) } else { known };
         meant.map(String::as_str).ok_or_else(|| {
             let names = self.names.join(", ");
-            let message = format!("the model {asked:?} does not exist here; there is {names}, and whisper-1 for the first");
+            let message =
+                format!("the model {asked:?} does not exist here; there is {names}, and whisper-1 for the first");
             ApiError { param: Some("model".to_owned()), ..ApiError::not_found("model_not_found", message) }
         })
     }
@@ -104,7 +105,8 @@ impl Models {
     pub(crate) async fn get(&self, name: &str) -> Result<Arc<Loaded>, ApiError> {
         let slot = {
             let mut slots = self.slots();
-            let broken = |slot: &Arc<Slot>| slot.cell.get().is_some_and(|model| model.is_broken.load(Ordering::Relaxed));
+            let broken =
+                |slot: &Arc<Slot>| slot.cell.get().is_some_and(|model| model.is_broken.load(Ordering::Relaxed));
             if slots.get(name).is_some_and(broken) {
                 slots.remove(name);
             }

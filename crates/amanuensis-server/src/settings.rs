@@ -137,7 +137,10 @@ impl Settings {
             }
         }
         if self.allow_origin.iter().any(|origin| origin == "*") {
-            return wrong("allow_origin", "every page of the world could use the keys of its readers; name the origins");
+            return wrong(
+                "allow_origin",
+                "every page of the world could use the keys of its readers; name the origins",
+            );
         }
         Ok(())
     }

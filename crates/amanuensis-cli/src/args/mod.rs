@@ -10,6 +10,7 @@ mod inspect;
 mod models;
 mod output;
 mod render;
+mod serve;
 mod speech;
 mod weights;
 
@@ -27,6 +28,7 @@ pub(crate) use models::{
 };
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
+pub(crate) use serve::{Config, ConfigPart, LogStyle, Serve, Settings};
 pub(crate) use speech::{Speech, VadMethod};
 pub(crate) use weights::{Convert, Diff, Place, Quantize};
 
@@ -62,6 +64,10 @@ pub(crate) enum Verb {
     Diff(Diff),
     /// List, fetch, remove and check the models that are kept here
     Models(Models),
+    /// Answer over HTTP: OpenAI's endpoints, jobs, a web page
+    Serve(Serve),
+    /// Show or check the server's settings
+    Config(Config),
     /// List what this machine can compute with
     Devices(Devices),
     /// Measure how long a model takes here for fixed pieces of work, and what the kernels reach

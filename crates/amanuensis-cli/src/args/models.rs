@@ -43,7 +43,7 @@ pub(crate) enum ModelsPart {
 }
 
 /// Where models come from and go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct Fetching {
     /// Fetch nothing: use what is here, and say what is missing (also HF_HUB_OFFLINE=1)

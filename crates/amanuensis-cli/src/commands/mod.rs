@@ -2,6 +2,7 @@
 
 mod bench;
 mod calibrate;
+mod config;
 mod convert;
 mod detect_language;
 mod devices;
@@ -12,6 +13,7 @@ mod load;
 mod models;
 mod quantize;
 mod render;
+mod serve;
 mod sound;
 mod transcribe;
 mod watcher;
@@ -82,6 +84,8 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Convert(asked) => convert::run(&asked),
         Verb::Diff(asked) => diff::run(&asked),
         Verb::Models(asked) => models::run(&asked),
+        Verb::Serve(asked) => serve::run(&asked),
+        Verb::Config(asked) => config::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
         Verb::Bench(asked) => bench::run(&asked),
         Verb::Eval(asked) => eval::run(&asked),

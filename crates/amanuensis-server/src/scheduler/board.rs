@@ -53,7 +53,8 @@ impl Board {
             if queued > 0 && queued.saturating_add(millis) > most {
                 return Err(Full { queued: queued as f64 / 1e3, retry_after: self.wait_for(queued) });
             }
-            let taken = self.queued.compare_exchange_weak(queued, queued + millis, Ordering::Relaxed, Ordering::Relaxed);
+            let taken =
+                self.queued.compare_exchange_weak(queued, queued + millis, Ordering::Relaxed, Ordering::Relaxed);
             match taken {
                 Ok(_) => return Ok(Place { board: Arc::clone(self), left: AtomicU64::new(millis), whole: millis }),
                 Err(now) => queued = now,

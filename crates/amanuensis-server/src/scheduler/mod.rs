@@ -17,7 +17,7 @@ use std::time::Instant;
 use amanuensis::{Outcome, Prepared, Segment};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub(crate) use board::{Board, Place};
+pub(crate) use board::{Board, Full, Place};
 pub(crate) use order::Class;
 
 use crate::error::ApiError;

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_round_is_of_one_model() {
-        let mut all = vec![candidate(Class::Long, "a", 0), candidate(Class::Long, "a", 1), candidate(Class::Long, "b", 2)];
+        let mut all =
+            vec![candidate(Class::Long, "a", 0), candidate(Class::Long, "a", 1), candidate(Class::Long, "b", 2)];
         all[1].model = 1;
         assert_eq!(Order::default().next(&all), [0, 2]);
     }

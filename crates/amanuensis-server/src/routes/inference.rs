@@ -1,0 +1,206 @@
+//! `/inference`, as whisper.cpp's server has it: its fields, its answers, its errors.
+
+use std::sync::Arc;
+
+use amanuensis::segments::Punctuation;
+use amanuensis::speech::Vad;
+use amanuensis::tokens::languages;
+use amanuensis::{Task, Transcript};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Written};
+use crate::error::ApiError;
+use crate::form::Form;
+use crate::guard::warn;
+use crate::hear;
+use crate::keys::Client;
+use crate::state::Shared;
+use crate::wish::{Wish, boolean};
+
+pub(super) async fn infer(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Response {
+    answer(&shared, &client, request).await.unwrap_or_else(|error| {
+        // Its clients look for a text under `error`.
+        let mut response = (error.status, Json(json!({ "error": error.message }))).into_response();
+        error.dress(&mut response);
+        response
+    })
+}
+
+async fn answer(shared: &Arc<Shared>, client: &Client, request: Request) -> Result<Response, ApiError> {
+    shared.check_room()?;
+    let form = Form::read(request, &["file"], &shared.settings).await?;
+    let upload = form.file("file")?;
+    shared.metrics.uploaded(upload.bytes);
+    let (wish, detail) = read(&form.fields)?;
+    let asked =
+        hear::Request { input: upload.input(), raw: None, model: None, options: &wish.options, client: &client.name };
+    let outcome = shared.hear(asked).await?.outcome().await?;
+    let transcript = &outcome.transcript;
+    let mut response = match wish.answer {
+        Answer::Json => Json(json!({ "text": transcript.text })).into_response(),
+        Answer::Verbose => Json(verbose(transcript, wish.options.task, detail, &outcome.languages)).into_response(),
+        other => {
+            let written = Written { transcript, task: wish.options.task, granularities: None, warnings: &[] };
+            written.respond(other)?
+        }
+    };
+    warn(&mut response, &wish.warnings);
+    Ok(response)
+}
+
+/// What stands in the answer beside the text.
+#[derive(Clone, Copy)]
+struct Detail {
+    words: bool,
+    language_probabilities: bool,
+}
+
+/// whisper.cpp's fields as a wish. Those that change nothing here are said so in the answer's header.
+fn read(fields: &[(String, String)]) -> Result<(Wish, Detail), ApiError> {
+    let mut wish = Wish::new();
+    let mut detail = Detail { words: true, language_probabilities: true };
+    let (mut first, mut step) = (0.0_f32, 0.2_f32);
+    let (mut from, mut length) = (0.0_f64, 0.0_f64);
+    let options = &mut wish.options;
+    // Its server asks for English unless told otherwise, which is wrong for everybody else: here it is detected.
+    for (name, value) in fields {
+        let wrong = |what: &str| ApiError::bad(name, format!("{name}: {value:?} is not {what}"));
+        let flag = || boolean(value).map_err(|message| ApiError::bad(name, format!("{name}: {message}")));
+        let number = || value.trim().parse::<f64>().ok().filter(|n| n.is_finite()).ok_or_else(|| wrong("a number"));
+        let whole = || value.trim().parse::<i64>().map_err(|_| wrong("a whole number"));
+        match name.as_str() {
+            "temperature" => first = number()? as f32,
+            "temperature_inc" => step = number()? as f32,
+            "response_format" => {
+                wish.answer = value.parse().map_err(|message| ApiError::bad(name, format!("{name}: {message}")))?;
+            }
+            "prompt" => options.initial_prompt = Some(value.clone()).filter(|text| !text.trim().is_empty()),
+            "carry_initial_prompt" => options.carry_initial_prompt = flag()?,
+            "translate" => options.task = if flag()? { Task::Translate } else { Task::Transcribe },
+            "language" => match value.trim() {
+                "" | "auto" => {}
+                asked => {
+                    let known = languages::find(asked).ok_or_else(|| wrong("a language"))?;
+                    options.language = Some(known.code.to_owned());
+                }
+            },
+            "beam_size" => options.search.beam_size = Some(whole()?).filter(|size| *size > 1).map(|size| size as usize),
+            "best_of" => options.search.best_of = whole()?.max(1) as usize,
+            "no_timestamps" => options.timestamps = !flag()?,
+            "token_timestamps" | "split_on_word" => {}
+            "offset_t" => from = number()?.max(0.0) / 1e3,
+            "duration" => length = number()?.max(0.0) / 1e3,
+            "entropy_thold" => options.thresholds.entropy = Some(number()? as f32),
+            "logprob_thold" => options.thresholds.logprob = Some(number()? as f32),
+            "no_speech_thold" => options.thresholds.no_speech = Some(number()? as f32),
+            "vad" => options.vad = flag()?.then(Vad::default),
+            "no_language_probabilities" => detail.language_probabilities = !flag()?,
+            "detect_language" if !flag()? => {}
+            "detect_language" => {
+                return Err(ApiError::bad(name, "for the language alone there is POST /detect-language"));
+            }
+            _ => wish.warnings.push(format!("{name} is not used by this server")),
+        }
+    }
+    if from > 0.0 || length > 0.0 {
+        options.clips = vec![(from, (length > 0.0).then_some(from + length))];
+    }
+    if wish.answer == Answer::Verbose {
+        options.words = Some(Punctuation::default());
+    } else {
+        detail.words = false;
+    }
+    if options.carry_initial_prompt && options.initial_prompt.is_none() {
+        options.carry_initial_prompt = false;
+    }
+    options.search.temperatures = match step {
+        step if step > 0.0 => {
+            (0..100).map(|number| first + number as f32 * step).take_while(|t| *t <= 1.0 + 1e-4).collect()
+        }
+        _ => vec![first],
+    };
+    if options.search.temperatures.is_empty() {
+        options.search.temperatures = vec![first];
+    }
+    options.check()?;
+    Ok((wish, detail))
+}
+
+/// whisper.cpp's own verbose form: words within segments, languages with their probabilities.
+fn verbose(transcript: &Transcript, task: Task, detail: Detail, heard: &[(String, f32)]) -> Value {
+    let name = |code: &str| languages::name_of(code).unwrap_or(code).to_owned();
+    let segments: Vec<Value> = transcript
+        .segments
+        .iter()
+        .map(|segment| {
+            let mut object = json!({
+                "id": segment.id,
+                "text": segment.text,
+                "start": segment.start,
+                "end": segment.end,
+                "tokens": segment.tokens,
+                "temperature": segment.temperature,
+                "avg_logprob": segment.avg_logprob,
+                "no_speech_prob": segment.no_speech_prob,
+            });
+            if let (true, Some(words)) = (detail.words, &segment.words) {
+                object["words"] = words
+                    .iter()
+                    .map(|word| {
+                        let amanuensis::Word { word, start, end, probability } = word;
+                        json!({ "word": word, "start": start, "end": end, "t_dtw": -1, "probability": probability })
+                    })
+                    .collect();
+            }
+            object
+        })
+        .collect();
+    let mut object = json!({
+        "task": if task == Task::Translate { "translate" } else { "transcribe" },
+        "language": name(&transcript.language),
+        "duration": transcript.duration,
+        "text": transcript.text,
+        "segments": segments,
+    });
+    if let Some((code, probability)) = heard.first().filter(|_| detail.language_probabilities) {
+        object["detected_language"] = json!(name(code));
+        object["detected_language_probability"] = json!(probability);
+        let probabilities: serde_json::Map<String, Value> =
+            heard.iter().filter(|(_, p)| *p > 0.001).map(|(code, p)| (code.clone(), json!(p))).collect();
+        object["language_probabilities"] = Value::Object(probabilities);
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(fields: &[(&str, &str)]) -> Result<Wish, ApiError> {
+        let fields: Vec<(String, String)> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        read(&fields).map(|(wish, _)| wish)
+    }
+
+    #[test]
+    fn its_fields_are_taken() {
+        let fields = [("temperature", "0.2"), ("temperature_inc", "0.4"), ("offset_t", "1500"), ("duration", "500")];
+        let wish = wish(&fields).unwrap();
+        assert_eq!(wish.options.search.temperatures, [0.2, 0.6, 1.0]);
+        assert_eq!(wish.options.clips, [(1.5, Some(2.0))]);
+    }
+
+    #[test]
+    fn what_changes_nothing_is_said() {
+        assert!(wish(&[("audio_ctx", "768")]).unwrap().warnings[0].contains("audio_ctx"));
+        assert_eq!(wish(&[("temperature", "warm")]).unwrap_err().param.as_deref(), Some("temperature"));
+        assert_eq!(wish(&[("temperature", "-1")]).unwrap_err().status, 400);
+    }
+}

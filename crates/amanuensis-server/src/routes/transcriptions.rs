@@ -1,0 +1,164 @@
+//! `/v1/audio/transcriptions` and `/v1/audio/translations`, as OpenAI has them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amanuensis::{Outcome, Task};
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Written, usage};
+use crate::error::ApiError;
+use crate::form::{Form, Upload};
+use crate::guard::warn;
+use crate::hear::{self, Heard, Pieces};
+use crate::keys::Client;
+use crate::scheduler::Happening;
+use crate::state::Shared;
+use crate::wish::{Endpoint, Wish};
+
+/// Silence on a stream after which its client is told that it is still there.
+const PING: Duration = Duration::from_secs(10);
+
+pub(super) async fn transcribe(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    answer(shared, client, request, Endpoint::Transcriptions).await
+}
+
+pub(super) async fn translate(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    answer(shared, client, request, Endpoint::Translations).await
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    client: Client,
+    request: Request,
+    endpoint: Endpoint,
+) -> Result<Response, ApiError> {
+    shared.check_room()?;
+    let form = Form::read(request, &["file"], &shared.settings).await?;
+    let wish = Wish::read(&form.fields, endpoint, shared.settings.lenient)?;
+    let upload = form.file("file")?.clone();
+    shared.metrics.uploaded(upload.bytes);
+    if wish.model.is_none() {
+        return Err(ApiError::bad("model", "there is no model; send its name, or whisper-1, as the field \"model\""));
+    }
+    if wish.stream {
+        if !matches!(wish.answer, Answer::Json | Answer::Text | Answer::Verbose) {
+            let message = "only json, text and verbose_json can be streamed";
+            return Err(ApiError::bad("response_format", message));
+        }
+        shared.models.resolve(wish.model.as_deref().unwrap_or_default())?;
+        return Ok(streamed(shared, client, upload, wish));
+    }
+    let mut heard = shared.hear(asked(&upload, &wish, &client)).await?;
+    let outcome = heard.outcome().await?;
+    written(&outcome, &wish)
+}
+
+fn asked<'a>(upload: &Upload, wish: &'a Wish, client: &'a Client) -> hear::Request<'a> {
+    hear::Request {
+        input: upload.input(),
+        raw: None,
+        model: wish.model.as_deref(),
+        options: &wish.options,
+        client: &client.name,
+    }
+}
+
+/// The answer in one piece.
+fn written(outcome: &Outcome, wish: &Wish) -> Result<Response, ApiError> {
+    let warnings: Vec<String> = wish.warnings.iter().chain(&outcome.warnings).cloned().collect();
+    let task = wish.options.task;
+    let transcript = &outcome.transcript;
+    let written = Written { transcript, task, granularities: wish.granularities, warnings: &warnings };
+    let mut response = written.respond(wish.answer)?;
+    warn(&mut response, &warnings);
+    Ok(response)
+}
+
+/// How far a stream has come.
+enum Stage {
+    /// The sound is not decoded yet.
+    Begin(Box<(Arc<Shared>, Client, Upload, Wish)>),
+    /// Its segments come.
+    Hearing(Box<(Heard, Pieces, Task)>),
+    Over,
+}
+
+/// The answer piece by piece. Its head is sent at once, so that a client knows that it was heard.
+fn streamed(shared: Arc<Shared>, client: Client, upload: Upload, wish: Wish) -> Response {
+    let begin = Stage::Begin(Box::new((shared, client, upload, wish)));
+    let events = stream::unfold(begin, |stage| async move {
+        let (event, stage) = step(stage).await?;
+        Some((Ok::<_, Infallible>(Event::default().data(event.to_string())), stage))
+    });
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(PING).text("ping")).into_response();
+    let headers = response.headers_mut();
+    // A proxy that collects the answer first would make a stream of none.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// The next event of a stream.
+async fn step(mut stage: Stage) -> Option<(Value, Stage)> {
+    loop {
+        stage = match stage {
+            Stage::Over => return None,
+            Stage::Begin(begin) => {
+                let (shared, client, upload, wish) = *begin;
+                match shared.hear(asked(&upload, &wish, &client)).await {
+                    Ok(heard) => Stage::Hearing(Box::new((heard, Pieces::default(), wish.options.task))),
+                    Err(error) => return Some((error.object(), Stage::Over)),
+                }
+            }
+            Stage::Hearing(mut hearing) => {
+                let (heard, pieces, task) = &mut *hearing;
+                match heard.hearing.happenings.recv().await {
+                    Some(Happening::Segment(segment)) => {
+                        let delta = pieces.next(&segment.text);
+                        if !delta.is_empty() {
+                            let event =
+                                json!({ "type": "transcript.text.delta", "delta": delta, "segment_id": segment.id });
+                            return Some((event, Stage::Hearing(hearing)));
+                        }
+                        Stage::Hearing(hearing)
+                    }
+                    Some(Happening::Done(result)) => {
+                        let event = match heard.finish(result.map(|outcome| *outcome)) {
+                            Ok(outcome) => done(&outcome, pieces, *task),
+                            Err(error) => error.object(),
+                        };
+                        return Some((event, Stage::Over));
+                    }
+                    Some(Happening::Language(_) | Happening::Progress { .. }) => Stage::Hearing(hearing),
+                    None => return Some((ApiError::fault("the engine's thread has ended").object(), Stage::Over)),
+                }
+            }
+        };
+    }
+}
+
+fn done(outcome: &Outcome, pieces: &Pieces, task: Task) -> Value {
+    let transcript = &outcome.transcript;
+    json!({
+        "type": "transcript.text.done",
+        "text": pieces.text(),
+        "language": if task == Task::Translate { "en" } else { &transcript.language },
+        "usage": usage(transcript.duration),
+    })
+}

@@ -1,0 +1,170 @@
+//! The server as a whole: it listens, answers, and comes to an end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, watch};
+use tower::Service;
+
+use crate::guard::Peer;
+use crate::keys::Keys;
+use crate::models::Library;
+use crate::routes;
+use crate::settings::{Settings, SettingsError};
+use crate::state::Shared;
+
+/// Bytes of a request's head: its line and headers.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// Why a server does not start, or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The settings contradict themselves.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        reason: std::io::Error,
+    },
+    /// The system refused threads or sockets.
+    #[error("the server cannot run: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A server that has its address and does not answer yet.
+pub struct Server {
+    runtime: Runtime,
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Takes the address of the settings.
+    pub fn bind(settings: Settings, keys: Keys, library: Arc<dyn Library>) -> Result<Self, ServerError> {
+        settings.check(keys.len())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let wanted = settings.listen;
+        let listen = |reason| ServerError::Listen { address: wanted, reason };
+        let listener = runtime.block_on(TcpListener::bind(wanted)).map_err(listen)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(settings, keys, library)?);
+        Ok(Server { runtime, listener, address, shared })
+    }
+
+    /// Where it listens: the port is the system's choice if the settings say 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` comes; then finishes what is running, for as long as the settings say.
+    pub fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let Server { runtime, listener, shared, .. } = self;
+        runtime.block_on(async {
+            let warming = tokio::spawn(warm(Arc::clone(&shared)));
+            let tending = tokio::spawn(tend(Arc::clone(&shared)));
+            accept(listener, Arc::clone(&shared), stop).await;
+            warming.abort();
+            tending.abort();
+        });
+        // What still decodes a sound is not waited for.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        Ok(())
+    }
+}
+
+/// Loads the first model before anybody asks for it.
+async fn warm(shared: Arc<Shared>) {
+    if let Some(name) = shared.models.names().first() {
+        while let Err(error) = shared.models.get(name).await {
+            tracing::error!(message = error.message, "the first model is not loaded; trying again in a minute");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        tracing::info!("ready");
+    }
+    shared.set_warm();
+}
+
+/// Does what has to be done now and then.
+async fn tend(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        if let Some(after) = shared.settings.unload_after {
+            shared.models.unload_idle(Duration::from_secs(after));
+        }
+    }
+}
+
+/// Takes connections until `stop` comes.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: impl Future<Output = ()>) {
+    let router = routes::router(Arc::clone(&shared));
+    let room = Arc::new(Semaphore::new(shared.settings.max_connections));
+    let (close, closing) = watch::channel(());
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(shared.settings.head_timeout))
+        .max_buf_size(HEAD_BYTES)
+        .half_close(false);
+    tokio::pin!(stop);
+    loop {
+        let permit = tokio::select! {
+            permit = Arc::clone(&room).acquire_owned() => permit,
+            () = &mut stop => break,
+        };
+        let Ok(permit) = permit else { break };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No more descriptors, most likely: those that are open will be closed.
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let router = router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().call(request.map(Body::new))
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut closing = closing.clone();
+        tokio::spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            // A client that breaks off is no event of ours.
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                _ = closing.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    shared.stop();
+    tracing::info!(open = shared.scheduler.board().open(), "stopping: what is running is finished first");
+    let drain = Duration::from_secs(shared.settings.drain);
+    let _ = close.send(());
+    let all = u32::try_from(shared.settings.max_connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(drain, room.acquire_many(all)).await.is_err() {
+        tracing::warn!(open = shared.scheduler.board().open(), "stopped in the middle: the time for finishing is over");
+    }
+}

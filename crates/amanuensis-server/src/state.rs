@@ -1,0 +1,87 @@
+//! What all requests share.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::error::ApiError;
+use crate::gate::Gate;
+use crate::keys::Keys;
+use crate::metrics::{Gauges, Metrics};
+use crate::models::{Library, Models};
+use crate::scheduler::Scheduler;
+use crate::settings::Settings;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) keys: Keys,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) models: Models,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) metrics: Arc<Metrics>,
+    /// One for each sound that may be decoded at a time.
+    pub(crate) decoders: Arc<Semaphore>,
+    is_stopping: AtomicBool,
+    /// Set once the first model has said something: the server takes work.
+    is_warm: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, keys: Keys, library: Arc<dyn Library>) -> std::io::Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let together = NonZeroUsize::new(settings.together).unwrap_or(NonZeroUsize::MIN);
+        let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+        Ok(Shared {
+            gate: Arc::new(Gate::new(settings.max_requests_per_minute, settings.max_concurrent)),
+            scheduler: Scheduler::start(together, Arc::clone(&metrics))?,
+            models: Models::new(library),
+            metrics,
+            decoders: Arc::new(Semaphore::new(processors)),
+            is_stopping: AtomicBool::new(false),
+            is_warm: AtomicBool::new(false),
+            settings,
+            keys,
+        })
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more work.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_warm(&self) {
+        self.is_warm.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether work is taken, and if not, why.
+    pub(crate) fn readiness(&self) -> Result<(), ApiError> {
+        if self.is_stopping() {
+            Err(ApiError::unavailable("shutting_down", 10, "the server is being stopped"))
+        } else if !self.is_warm.load(Ordering::Relaxed) {
+            Err(ApiError::unavailable("model_loading", 2, "the model is being loaded"))
+        } else if self.scheduler.board().is_stalled() {
+            Err(ApiError::unavailable("stalled", 60, "the engine has not come to the end of a round for minutes"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What is known only at the moment of asking.
+    pub(crate) fn gauges(&self) -> Gauges {
+        let board = self.scheduler.board();
+        Gauges {
+            queued_seconds: board.queued_seconds(),
+            open: board.open(),
+            models_loaded: self.models.status().iter().filter(|model| model.state == "loaded").count(),
+            jobs: BTreeMap::new(),
+        }
+    }
+}

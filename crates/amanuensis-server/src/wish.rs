@@ -1,0 +1,544 @@
+//! What a request asks for: the fields of its form, made into options of the engine.
+//!
+//! [`FIELDS`] is the one list of them: forms are read by it, and the OpenAPI document is made of it.
+
+use amanuensis::decoding::LengthPenalty;
+use amanuensis::segments::Punctuation;
+use amanuensis::speech::Vad;
+use amanuensis::tokens::languages;
+use amanuensis::{Options, Task};
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::error::ApiError;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    /// The model, as the client named it.
+    pub(crate) model: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) answer: Answer,
+    /// Whether segments and words are wanted beside the text; none of both if not said.
+    pub(crate) granularities: Option<Granularities>,
+    pub(crate) stream: bool,
+    /// Where a webhook goes, for jobs.
+    pub(crate) webhook: Option<String>,
+    /// Fields as they were given, for whoever asks later what was asked.
+    pub(crate) given: Vec<(String, String)>,
+    /// What was not taken as it was asked.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What stands beside the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Granularities {
+    pub(crate) segments: bool,
+    pub(crate) words: bool,
+}
+
+/// Which requests a field is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Transcriptions,
+    Translations,
+    Jobs,
+}
+
+/// What a field's value is, as OpenAPI names it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    Text,
+    Boolean,
+    Integer { least: i64 },
+    Number { least: f64, most: f64 },
+    OneOf(&'static [&'static str]),
+    ListOf(&'static [&'static str]),
+}
+
+/// A field of a form.
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// The endpoints that take it.
+    pub(crate) endpoints: &'static [Endpoint],
+    pub(crate) about: &'static str,
+    set: fn(&mut Wish, &str) -> Result<(), String>,
+}
+
+const ALL: &[Endpoint] = &[Endpoint::Transcriptions, Endpoint::Translations, Endpoint::Jobs];
+/// Translations are into English, without a choice.
+const SPOKEN: &[Endpoint] = &[Endpoint::Transcriptions, Endpoint::Jobs];
+/// The result of a job is fetched in any format later.
+const AT_ONCE: &[Endpoint] = &[Endpoint::Transcriptions, Endpoint::Translations];
+
+/// Every field but the file.
+pub(crate) const FIELDS: [Field; 33] = [
+    Field {
+        name: "model",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "A name from /v1/models, or whisper-1 for the first of them",
+        set: |wish, value| Ok(wish.model = Some(value.to_owned())),
+    },
+    Field {
+        name: "language",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "The language spoken, as a code or an English name; detected if not given",
+        set: |wish, value| match value.trim() {
+            "" | "auto" => Ok(()),
+            asked => match languages::find(asked) {
+                Some(language) => Ok(wish.options.language = Some(language.code.to_owned())),
+                None => {
+                    Err(format!("{asked:?} is not a language that Whisper knows; give a code such as en, or a name"))
+                }
+            },
+        },
+    },
+    Field {
+        name: "prompt",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "A text as if it had been said before",
+        set: |wish, value| Ok(wish.options.initial_prompt = text(value)),
+    },
+    Field {
+        name: "response_format",
+        kind: Kind::OneOf(&Answer::NAMES),
+        endpoints: AT_ONCE,
+        about: "How the answer is written",
+        set: |wish, value| Ok(wish.answer = value.parse()?),
+    },
+    Field {
+        name: "temperature",
+        kind: Kind::Number { least: 0.0, most: 1.0 },
+        endpoints: ALL,
+        about: "0 tries higher temperatures where the text is not good enough; any other is the only one",
+        set: |wish, value| {
+            let first: f32 = number(value, 0.0, 1.0)?;
+            if first > 0.0 {
+                wish.options.search.temperatures = vec![first];
+            }
+            Ok(())
+        },
+    },
+    Field {
+        name: "timestamp_granularities[]",
+        kind: Kind::ListOf(&["segment", "word"]),
+        endpoints: SPOKEN,
+        about: "What stands beside the text of verbose_json",
+        set: |wish, value| {
+            let granularities = wish.granularities.get_or_insert_default();
+            for name in list(value)? {
+                match name.as_str() {
+                    "segment" => granularities.segments = true,
+                    "word" => granularities.words = true,
+                    other => return Err(format!("{other:?} is not one of segment and word")),
+                }
+            }
+            if granularities.words {
+                wish.options.words.get_or_insert_with(Punctuation::default);
+            }
+            Ok(())
+        },
+    },
+    Field {
+        name: "stream",
+        kind: Kind::Boolean,
+        endpoints: AT_ONCE,
+        about: "Server-sent events as the text comes",
+        set: |wish, value| Ok(wish.stream = boolean(value)?),
+    },
+    Field {
+        name: "chunking_strategy",
+        kind: Kind::Text,
+        endpoints: SPOKEN,
+        about: "auto, or an object of type server_vad: silences are left out",
+        set: |wish, value| {
+            wish.options.vad = Some(chunking(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "include[]",
+        kind: Kind::ListOf(&["logprobs"]),
+        endpoints: SPOKEN,
+        about: "logprobs is refused: the engine does not keep them",
+        set: |_, value| match list(value)?.as_slice() {
+            [] => Ok(()),
+            _ => Err("logprobs of tokens are not kept by this engine; leave the field out".to_owned()),
+        },
+    },
+    Field {
+        name: "task",
+        kind: Kind::OneOf(&["transcribe", "translate"]),
+        endpoints: SPOKEN,
+        about: "Whether the text is in the language spoken or in English",
+        set: |wish, value| {
+            wish.options.task = match value {
+                "transcribe" => Task::Transcribe,
+                "translate" => Task::Translate,
+                other => return Err(format!("{other:?} is not one of transcribe and translate")),
+            };
+            Ok(())
+        },
+    },
+    Field {
+        name: "hotwords",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "Words that are to be expected",
+        set: |wish, value| Ok(wish.options.hotwords = text(value)),
+    },
+    Field {
+        name: "prefix",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "A text that the transcript begins with",
+        set: |wish, value| Ok(wish.options.prefix = text(value)),
+    },
+    Field {
+        name: "vad_filter",
+        kind: Kind::Boolean,
+        endpoints: ALL,
+        about: "Whether silences are left out",
+        set: |wish, value| Ok(wish.options.vad = boolean(value)?.then(Vad::default)),
+    },
+    Field {
+        name: "without_timestamps",
+        kind: Kind::Boolean,
+        endpoints: ALL,
+        about: "Whether the model writes no times: a window is one segment",
+        set: |wish, value| Ok(wish.options.timestamps = !boolean(value)?),
+    },
+    Field {
+        name: "word_timestamps",
+        kind: Kind::Boolean,
+        endpoints: ALL,
+        about: "Whether words get times",
+        set: |wish, value| Ok(wish.options.words = boolean(value)?.then(Punctuation::default)),
+    },
+    Field {
+        name: "beam_size",
+        kind: Kind::Integer { least: 1 },
+        endpoints: ALL,
+        about: "How many hypotheses are followed; 1 takes the most probable token",
+        set: |wish, value| Ok(wish.options.search.beam_size = Some(integer(value)?).filter(|size| *size > 1)),
+    },
+    Field {
+        name: "best_of",
+        kind: Kind::Integer { least: 1 },
+        endpoints: ALL,
+        about: "How many hypotheses are sampled at temperatures above 0",
+        set: |wish, value| Ok(wish.options.search.best_of = integer(value)?),
+    },
+    Field {
+        name: "patience",
+        kind: Kind::Number { least: 0.0, most: 100.0 },
+        endpoints: ALL,
+        about: "The beam search ends when so many times its size of hypotheses are complete",
+        set: |wish, value| Ok(wish.options.search.patience = number(value, 0.0, 100.0)?),
+    },
+    Field {
+        name: "length_penalty",
+        kind: Kind::Number { least: 0.0, most: 10.0 },
+        endpoints: ALL,
+        about: "The power of a hypothesis's length by which its score is divided",
+        set: |wish, value| Ok(wish.options.search.length_penalty = LengthPenalty::Power(number(value, 0.0, 10.0)?)),
+    },
+    Field {
+        name: "repetition_penalty",
+        kind: Kind::Number { least: 0.1, most: 10.0 },
+        endpoints: ALL,
+        about: "What a token loses that was said earlier in its window; 1 is nothing",
+        set: |wish, value| Ok(wish.options.repetition_penalty = number(value, 0.1, 10.0)?),
+    },
+    Field {
+        name: "no_repeat_ngram_size",
+        kind: Kind::Integer { least: 0 },
+        endpoints: ALL,
+        about: "So many tokens in a row are not said twice in a window; 0 allows it",
+        set: |wish, value| Ok(wish.options.no_repeat_ngram_size = integer(value)?),
+    },
+    Field {
+        name: "condition_on_previous_text",
+        kind: Kind::Boolean,
+        endpoints: ALL,
+        about: "Whether each window is told what was said before it",
+        set: |wish, value| Ok(wish.options.condition_on_previous_text = boolean(value)?),
+    },
+    Field {
+        name: "compression_ratio_threshold",
+        kind: Kind::Number { least: 0.0, most: 1000.0 },
+        endpoints: ALL,
+        about: "A text that compresses more than this is decoded again",
+        set: |wish, value| Ok(wish.options.thresholds.compression_ratio = Some(number(value, 0.0, 1000.0)?)),
+    },
+    Field {
+        name: "log_prob_threshold",
+        kind: Kind::Number { least: -1000.0, most: 0.0 },
+        endpoints: ALL,
+        about: "A text less probable than this is decoded again",
+        set: |wish, value| Ok(wish.options.thresholds.logprob = Some(number(value, -1000.0, 0.0)?)),
+    },
+    Field {
+        name: "no_speech_threshold",
+        kind: Kind::Number { least: 0.0, most: 1.0 },
+        endpoints: ALL,
+        about: "A window that is silent with more than this probability is silent if its text is improbable",
+        set: |wish, value| Ok(wish.options.thresholds.no_speech = Some(number(value, 0.0, 1.0)?)),
+    },
+    Field {
+        name: "hallucination_silence_threshold",
+        kind: Kind::Number { least: 0.0, most: 3600.0 },
+        endpoints: ALL,
+        about: "Longer silences around text that looks invented are skipped; needs word times",
+        set: |wish, value| Ok(wish.options.hallucination_silence_threshold = Some(number(value, 0.0, 3600.0)?)),
+    },
+    Field {
+        name: "suppress_tokens",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "Numbers of tokens that are never said, with commas; -1 stands for the symbols that are not spoken",
+        set: |wish, value| {
+            let tokens: Result<Vec<i64>, String> = list(value)?.iter().map(|token| integer(token)).collect();
+            Ok(wish.options.suppress_tokens = Some(tokens?))
+        },
+    },
+    Field {
+        name: "suppress_blank",
+        kind: Kind::Boolean,
+        endpoints: ALL,
+        about: "Whether a window may not begin with a lone space or end at once",
+        set: |wish, value| Ok(wish.options.suppress_blank = boolean(value)?),
+    },
+    Field {
+        name: "max_new_tokens",
+        kind: Kind::Integer { least: 1 },
+        endpoints: ALL,
+        about: "Most tokens for one window",
+        set: |wish, value| Ok(wish.options.search.max_new_tokens = Some(integer(value)?)),
+    },
+    Field {
+        name: "seed",
+        kind: Kind::Integer { least: 0 },
+        endpoints: ALL,
+        about: "What sampling begins with",
+        set: |wish, value| Ok(wish.options.search.seed = integer(value)?),
+    },
+    Field {
+        name: "clip_timestamps",
+        kind: Kind::Text,
+        endpoints: ALL,
+        about: "Seconds from where to where is heard: start,end,start,end; the last end may be missing",
+        set: |wish, value| {
+            let all: Result<Vec<f64>, String> = list(value)?.iter().map(|time| number(time, 0.0, 1e7)).collect();
+            wish.options.clips = all?.chunks(2).map(|clip| (clip[0], clip.get(1).copied())).collect();
+            Ok(())
+        },
+    },
+    Field {
+        name: "batch_size",
+        kind: Kind::Integer { least: 1 },
+        endpoints: ALL,
+        about: "The recording is cut in its pauses, and so many pieces at most are decoded together, each on its own",
+        set: |wish, value| Ok(wish.options.batch = Some(integer(value)?)),
+    },
+    Field {
+        name: "webhook_url",
+        kind: Kind::Text,
+        endpoints: &[Endpoint::Jobs],
+        about: "Is told when the job is over",
+        set: |wish, value| Ok(wish.webhook = text(value)),
+    },
+];
+
+impl Wish {
+    /// A request that says nothing: the engine's own options, the answer `json`.
+    pub(crate) fn new() -> Self {
+        Wish {
+            model: None,
+            options: Options::default(),
+            answer: Answer::Json,
+            granularities: None,
+            stream: false,
+            webhook: None,
+            given: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What the fields of a form ask for. A field that the endpoint does not take is refused, unless it is to be lenient.
+    pub(crate) fn read(fields: &[(String, String)], endpoint: Endpoint, lenient: bool) -> Result<Self, ApiError> {
+        let mut wish = Wish::new();
+        if endpoint == Endpoint::Translations {
+            wish.options.task = Task::Translate;
+        }
+        for (name, value) in fields {
+            let bare = name.strip_suffix("[]").unwrap_or(name);
+            let is_it = |field: &&Field| {
+                field.name.strip_suffix("[]").unwrap_or(field.name) == bare && field.endpoints.contains(&endpoint)
+            };
+            let Some(field) = FIELDS.iter().find(is_it) else {
+                let message = format!("the field {name:?} is not known here; GET /openapi.json lists those that are");
+                if !lenient {
+                    return Err(ApiError::bad(name, message));
+                }
+                wish.warnings.push(message);
+                continue;
+            };
+            (field.set)(&mut wish, value).map_err(|message| ApiError::bad(name, format!("{name}: {message}")))?;
+            wish.given.push((field.name.to_owned(), value.clone()));
+        }
+        wish.check(endpoint)?;
+        Ok(wish)
+    }
+
+    fn check(&self, endpoint: Endpoint) -> Result<(), ApiError> {
+        let words = self.granularities.is_some_and(|granularities| granularities.words);
+        // The format of a job's result is chosen when it is fetched.
+        if words && self.answer != Answer::Verbose && endpoint != Endpoint::Jobs {
+            let message = "times of words stand in verbose_json only; ask for response_format=verbose_json too";
+            return Err(ApiError::bad("timestamp_granularities[]", message));
+        }
+        self.options.check()?;
+        Ok(())
+    }
+}
+
+fn text(value: &str) -> Option<String> {
+    (!value.trim().is_empty()).then(|| value.to_owned())
+}
+
+/// True and false as the languages of the clients write them.
+pub(crate) fn boolean(value: &str) -> Result<bool, String> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        other => Err(format!("{other:?} is neither true nor false")),
+    }
+}
+
+fn number<T: std::str::FromStr + Into<f64> + Copy>(value: &str, least: f64, most: f64) -> Result<T, String> {
+    let wrong = || format!("{value:?} is not a number from {least} to {most}");
+    let number: T = value.trim().parse().map_err(|_| wrong())?;
+    if (least..=most).contains(&number.into()) { Ok(number) } else { Err(wrong()) }
+}
+
+fn integer<T: std::str::FromStr>(value: &str) -> Result<T, String> {
+    value.trim().parse().map_err(|_| format!("{value:?} is not a whole number that is taken here"))
+}
+
+/// A list as JSON or with commas.
+fn list(value: &str) -> Result<Vec<String>, String> {
+    let value = value.trim();
+    if value.starts_with('[') {
+        let values: Vec<Value> = serde_json::from_str(value).map_err(|error| format!("not a JSON list: {error}"))?;
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        return Ok(values.into_iter().map(text).collect());
+    }
+    Ok(value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+}
+
+/// How silences are left out.
+fn chunking(value: &str) -> Result<Vad, String> {
+    let mut vad = Vad::default();
+    let value = value.trim();
+    if value.trim_matches('"') == "auto" {
+        return Ok(vad);
+    }
+    let object: serde_json::Map<String, Value> =
+        serde_json::from_str(value).map_err(|_| "it is auto or a JSON object of type server_vad".to_owned())?;
+    if object.get("type").and_then(Value::as_str) != Some("server_vad") {
+        return Err("the type of the object is server_vad".to_owned());
+    }
+    for (key, value) in &object {
+        let number = |most: f64| {
+            let number = value.as_f64().filter(|number| (0.0..=most).contains(number));
+            number.ok_or_else(|| format!("{key} is a number from 0 to {most}"))
+        };
+        match key.as_str() {
+            "type" => {}
+            "threshold" => vad.options.threshold = number(1.0)? as f32,
+            "prefix_padding_ms" => vad.options.speech_pad_ms = number(60_000.0)? as u32,
+            "silence_duration_ms" => vad.options.min_silence_duration_ms = number(60_000.0)? as u32,
+            other => return Err(format!("{other:?} is not a key of server_vad")),
+        }
+    }
+    Ok(vad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &[(&str, &str)]) -> Result<Wish, ApiError> {
+        let fields: Vec<(String, String)> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Wish::read(&fields, Endpoint::Transcriptions, false)
+    }
+
+    #[test]
+    fn granularities_are_written_in_many_ways() {
+        for fields in [
+            vec![("timestamp_granularities[]", "word"), ("timestamp_granularities[]", "segment")],
+            vec![("timestamp_granularities", "word,segment")],
+            vec![("timestamp_granularities[]", "[\"word\", \"segment\"]")],
+        ] {
+            let fields: Vec<_> = fields.into_iter().chain([("response_format", "verbose_json")]).collect();
+            let wish = read(&fields).unwrap();
+            assert_eq!(wish.granularities, Some(Granularities { segments: true, words: true }));
+            assert!(wish.options.words.is_some());
+        }
+        assert_eq!(read(&[("timestamp_granularities[]", "word")]).unwrap_err().status, 400, "without verbose_json");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, value) in [
+            ("temperature", "7"),
+            ("temperature", "NaN"),
+            ("language", "klingon"),
+            ("response_format", "docx"),
+            ("response_format", "diarized_json"),
+            ("stream", "perhaps"),
+            ("include[]", "logprobs"),
+            ("beam_size", "-1"),
+            ("beam_size", "1000"),
+            ("batch_size", "0"),
+            ("chunking_strategy", "{\"type\":\"server_vad\",\"threshold\":2}"),
+            ("chunking_strategy", "{\"type\":\"other\"}"),
+            ("hallucination_silence_threshold", "2"),
+            ("colour", "blue"),
+            ("webhook_url", "http://x"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert_eq!((error.status.as_u16(), error.param.as_deref()), (400, Some(name)), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_lenient_server_warns() {
+        let fields = [("colour".to_owned(), "blue".to_owned())];
+        let wish = Wish::read(&fields, Endpoint::Transcriptions, true).unwrap();
+        assert!(wish.warnings[0].contains("colour"));
+    }
+
+    #[test]
+    fn a_temperature_of_nought_is_a_ladder() {
+        assert_eq!(read(&[("temperature", "0")]).unwrap().options.search.temperatures.len(), 6);
+        assert_eq!(read(&[("temperature", "0.4")]).unwrap().options.search.temperatures, [0.4]);
+    }
+
+    #[test]
+    fn every_field_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FIELDS.len());
+    }
+}
