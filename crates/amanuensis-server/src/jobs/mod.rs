@@ -2,12 +2,15 @@
 
 mod address;
 mod codes;
+mod runner;
 mod store;
 mod webhook;
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use store::{Added, Filter, Found, Keeping, NewJob, Step, Store, StoreError, Taken};
+pub(crate) use runner::{Jobs, deliver, look, tidy, work};
+pub(crate) use store::{Added, Filter, Keeping, NewJob, Store, StoreError};
+pub(crate) use webhook::Sender;
 
 /// How far a job has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -14,7 +14,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use amanuensis::{Outcome, Prepared, Segment};
+use amanuensis::{Outcome, Prepared, Saved, Segment};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub(crate) use board::{Board, Full, Place};
@@ -33,6 +33,8 @@ pub(crate) enum Happening {
     Segment(Box<Segment>),
     /// So many seconds are done, of so many.
     Progress { processed: f64, total: f64 },
+    /// What it has come to, after each round of a job; without the segments that came with those before.
+    Saved(Box<Saved>),
     /// Nothing more will come.
     Done(Result<Box<Outcome>, Failure>),
 }
@@ -74,6 +76,8 @@ pub(crate) struct Task {
     pub(crate) deadline: Option<Instant>,
     /// Its place in the queue, kept until it is over.
     pub(crate) place: Place,
+    /// What was done of it before.
+    pub(crate) saved: Option<Saved>,
 }
 
 /// Somebody listens to how a recording is heard. Dropping it stops the work.

@@ -194,15 +194,13 @@ impl Store {
         Ok(Found { jobs, has_more })
     }
 
-    /// Ends a job that is not over. One that was cancelled before stays so.
+    /// Ends a job that is not over.
     pub(crate) fn cancel(&self, client: Option<&str>, id: &str) -> Result<Job, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
         let job = self.one(&transaction, client, id)?;
-        match job.status {
-            Status::Cancelled => return Ok(job),
-            status if status.is_over() => return Err(StoreError::Over(status)),
-            _ => {}
+        if job.status.is_over() {
+            return Err(StoreError::Over(job.status));
         }
         self.end(&transaction, job.number, Status::Cancelled)?;
         let job = self.one(&transaction, client, id)?;

@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode};
 
-pub(crate) use entries::{Added, Filter, Found, NewJob};
+pub(crate) use entries::{Added, Filter, NewJob};
 pub(crate) use mail::Delivery;
 pub(crate) use work::{Step, Taken};
 

@@ -135,7 +135,7 @@ impl Store {
         if !self.end(&transaction, number, Status::Succeeded)? {
             return Ok(None);
         }
-        let language = result["language"].as_str();
+        let language = result["transcript"]["language"].as_str();
         let sql = "UPDATE jobs SET processed = duration, language = coalesce(?2, language) WHERE number = ?1";
         transaction.execute(sql, params![number, language])?;
         let sql = "INSERT INTO results (job, result) VALUES (?1, ?2)";
@@ -179,9 +179,9 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// The segments of a job that are finished, as JSON.
-    pub(crate) fn segments(&self, number: i64) -> Result<Vec<Segment>, StoreError> {
-        segments(&self.connection(), number)
+    /// The segments of a job that are finished, from `from` on.
+    pub(crate) fn segments(&self, number: i64, from: usize) -> Result<Vec<Segment>, StoreError> {
+        segments(&self.connection(), number, from)
     }
 
     /// The result of a job.
@@ -199,9 +199,12 @@ fn forget_progress(connection: &Connection, number: i64) -> Result<(), StoreErro
     Ok(())
 }
 
-fn segments(connection: &Connection, number: i64) -> Result<Vec<Segment>, StoreError> {
-    let texts = texts(connection, "SELECT segment FROM segments WHERE job = ?1 ORDER BY number", number)?;
-    texts.iter().map(|text| Ok(serde_json::from_str(text)?)).collect()
+fn segments(connection: &Connection, number: i64, from: usize) -> Result<Vec<Segment>, StoreError> {
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let sql = "SELECT segment FROM segments WHERE job = ?1 AND number >= ?2 ORDER BY number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([number, from], |row| row.get::<_, String>(0))?;
+    rows.map(|text| Ok(serde_json::from_str(&text?)?)).collect()
 }
 
 fn saved(connection: &Connection, number: i64) -> Result<Option<Saved>, StoreError> {
@@ -209,7 +212,7 @@ fn saved(connection: &Connection, number: i64) -> Result<Option<Saved>, StoreErr
     let saved: Option<String> = connection.query_row(sql, [number], |row| row.get(0)).optional()?;
     let Some(saved) = saved else { return Ok(None) };
     let mut saved: Saved = serde_json::from_str(&saved)?;
-    saved.segments = segments(connection, number)?;
+    saved.segments = segments(connection, number, 0)?;
     Ok(Some(saved))
 }
 
