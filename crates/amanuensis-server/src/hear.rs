@@ -30,7 +30,6 @@ pub(crate) struct Request<'a> {
 /// A recording that is being heard.
 pub(crate) struct Heard {
     pub(crate) hearing: Hearing,
-    pub(crate) model: Arc<Loaded>,
     /// What a person should know about the sound.
     pub(crate) warnings: Vec<String>,
 }
@@ -71,8 +70,8 @@ impl Shared {
         let warnings = recording.warnings().to_vec();
         let prepared = self.prepare(&model, recording, request.options).await?;
         let client = request.client.to_owned();
-        let task = Task { model: Arc::clone(&model), prepared, class, client, deadline: Some(deadline), place, saved: None };
-        Ok(Heard { hearing: self.scheduler.hear(task)?, model, warnings })
+        let task = Task { model, prepared, class, client, deadline: Some(deadline), place, saved: None };
+        Ok(Heard { hearing: self.scheduler.hear(task)?, warnings })
     }
 
     /// Makes a recording ready for its rounds, on a thread where that does not hold up others.

@@ -33,7 +33,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, keys: Keys, library: Arc<dyn Library>, jobs: Option<Jobs>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        keys: Keys,
+        library: Arc<dyn Library>,
+        jobs: Option<Jobs>,
+    ) -> std::io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let together = NonZeroUsize::new(settings.together).unwrap_or(NonZeroUsize::MIN);
         let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);

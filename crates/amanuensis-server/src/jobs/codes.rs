@@ -14,7 +14,8 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 pub(super) fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let bits = three.iter().enumerate().fold(0_u32, |bits, (index, byte)| bits | u32::from(*byte) << (16 - 8 * index));
+        let bits =
+            three.iter().enumerate().fold(0_u32, |bits, (index, byte)| bits | u32::from(*byte) << (16 - 8 * index));
         for index in 0..4 {
             let digit = ALPHABET[(bits >> (18 - 6 * index)) as usize & 63];
             text.push(if index <= three.len() { char::from(digit) } else { '=' });
@@ -49,7 +50,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_standard_are_right() {
-        let pairs = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+        let pairs =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
         for (bytes, text) in pairs {
             assert_eq!(base64(bytes.as_bytes()), text);
             assert_eq!(from_base64(text).unwrap(), bytes.as_bytes());

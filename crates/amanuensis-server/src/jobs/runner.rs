@@ -196,12 +196,7 @@ async fn hear(shared: &Arc<Shared>, jobs: &Jobs, job: &Job, saved: Option<Saved>
     }
 }
 
-async fn try_hear(
-    shared: &Arc<Shared>,
-    jobs: &Jobs,
-    job: &Job,
-    saved: Option<Saved>,
-) -> Result<Ended, ApiError> {
+async fn try_hear(shared: &Arc<Shared>, jobs: &Jobs, job: &Job, saved: Option<Saved>) -> Result<Ended, ApiError> {
     // It was read strictly when it came; what another version does not know any more is no reason to lose it.
     let wish = Wish::read(&job.fields, Endpoint::Jobs, true)?;
     let model = shared.models.get(shared.models.resolve(&job.model)?).await?;
@@ -241,7 +236,7 @@ async fn try_hear(
             // They come again, with what goes on behind them.
             Some(Happening::Segment(_)) => {}
             Some(Happening::Language(code)) => progress.language = Some(code),
-            Some(Happening::Progress { processed, .. }) => progress.processed = processed,
+            Some(Happening::Progress { processed }) => progress.processed = processed,
             Some(Happening::Saved(saved)) => {
                 if !progress.keep(jobs, *saved).await {
                     return Ok(Ended::Unwanted);
@@ -258,8 +253,10 @@ async fn try_hear(
                 let result = shared.blocking(move || result(model.engine(), outcome, &options)).await?;
                 return Ok(Ended::Done(Box::new(result)));
             }
-            Some(Happening::Done(Err(Failure::Engine(Error::CannotResume { reason })))) => return Ok(Ended::Misfit(reason)),
-            Some(Happening::Done(Err(Failure::Engine(Error::Cancelled) | Failure::ShuttingDown))) => {
+            Some(Happening::Done(Err(Failure::Engine(Error::CannotResume { reason })))) => {
+                return Ok(Ended::Misfit(reason));
+            }
+            Some(Happening::Done(Err(Failure::Engine(Error::Cancelled)))) => {
                 return Ok(Ended::Later(Duration::ZERO));
             }
             Some(Happening::Done(Err(failure))) => return Err(failure.into()),

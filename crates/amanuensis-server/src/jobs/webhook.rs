@@ -70,7 +70,8 @@ impl Sender {
 
     /// Refuses an address to which nothing would ever be sent.
     pub(crate) fn check(&self, url: &str) -> Result<(), ApiError> {
-        let wrong = |reason: &str| Err(ApiError::bad("webhook_url", format!("{url:?} is no address for a webhook: {reason}")));
+        let wrong =
+            |reason: &str| Err(ApiError::bad("webhook_url", format!("{url:?} is no address for a webhook: {reason}")));
         if url.len() > MOST_URL {
             return Err(ApiError::bad("webhook_url", format!("it is longer than {MOST_URL} bytes")));
         }
@@ -204,7 +205,8 @@ mod tests {
     fn the_example_of_the_standard_has_its_signature() {
         // https://github.com/standard-webhooks/standard-webhooks: its libraries' tests.
         let sender = Sender::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &[]);
-        let signed = signature(&sender.secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        let signed =
+            signature(&sender.secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert_eq!(Sender::new("plain words", &[]).secret, b"plain words");
     }
@@ -212,11 +214,24 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_meant_are_refused_at_once() {
         let sender = Sender::new("x", &["Inside.example".to_owned(), "10.0.0.7".to_owned()]);
-        for good in ["https://example.org/hook?x=1", "http://example.org:8080", "http://10.0.0.7/", "https://[2606:4700::1]/"] {
+        for good in
+            ["https://example.org/hook?x=1", "http://example.org:8080", "http://10.0.0.7/", "https://[2606:4700::1]/"]
+        {
             assert!(sender.check(good).is_ok(), "{good}");
         }
-        let wrong = ["ftp://example.org/", "file:///etc/passwd", "/hook", "example.org", "http://", "http://127.0.0.1/",
-            "http://[::1]:80/", "http://[::ffff:169.254.169.254]/", "https://10.0.0.8/", "http://me:secret@example.org/", "javascript:1"];
+        let wrong = [
+            "ftp://example.org/",
+            "file:///etc/passwd",
+            "/hook",
+            "example.org",
+            "http://",
+            "http://127.0.0.1/",
+            "http://[::1]:80/",
+            "http://[::ffff:169.254.169.254]/",
+            "https://10.0.0.8/",
+            "http://me:secret@example.org/",
+            "javascript:1",
+        ];
         for wrong in wrong {
             let error = sender.check(wrong).expect_err(wrong);
             assert_eq!(error.param.as_deref(), Some("webhook_url"));
@@ -232,7 +247,8 @@ mod tests {
         let asked = asked.join().unwrap();
         assert!(asked.starts_with("POST /hook?a=b HTTP/1.1\r\n"), "{asked}");
         let signed = signature(b"key", "msg_1", 1000, "{}");
-        let lines = ["webhook-id: msg_1", "webhook-timestamp: 1000", "content-type: application/json"].map(str::to_owned);
+        let lines =
+            ["webhook-id: msg_1", "webhook-timestamp: 1000", "content-type: application/json"].map(str::to_owned);
         for line in lines.into_iter().chain([format!("webhook-signature: {signed}")]) {
             assert!(asked.contains(&(line.clone() + "\r\n")), "{line} in {asked}");
         }
@@ -244,7 +260,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let sender = Sender::new("key", &["other".to_owned()]);
-        for host in ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"] {
+        for host in
+            ["localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"]
+        {
             let result = sender.send(&delivery(format!("http://{host}:{port}/")), 1000);
             assert!(matches!(result, Err(Refusal::Way(_))), "{host}: {result:?}");
         }
@@ -273,7 +291,8 @@ mod tests {
     #[test]
     fn a_long_answer_is_not_read_to_its_end() {
         let body = "x".repeat(10 << 20);
-        let (port, thread) = listen(format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+        let (port, thread) =
+            listen(format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
         let sender = Sender::new("key", &["localhost".to_owned()]);
         sender.send(&delivery(format!("http://localhost:{port}/")), 1000).unwrap();
         thread.join().unwrap();

@@ -69,12 +69,17 @@ pub(super) async fn add(
     let upload = form.file("file")?.clone();
     shared.metrics.uploaded(upload.bytes);
     let asked = wish.model.as_deref();
-    let asked = asked.ok_or_else(|| ApiError::bad("model", "there is no model; send its name, or whisper-1, as the field \"model\""))?;
+    let asked = asked.ok_or_else(|| {
+        ApiError::bad("model", "there is no model; send its name, or whisper-1, as the field \"model\"")
+    })?;
     let model = shared.models.resolve(asked)?.to_owned();
     match (&wish.webhook, &jobs.sender) {
         (Some(url), Some(sender)) => sender.check(url)?,
         (Some(_), None) => {
-            return Err(ApiError::bad("webhook_url", "this server sends no webhooks: it has no secret to sign them with"));
+            return Err(ApiError::bad(
+                "webhook_url",
+                "this server sends no webhooks: it has no secret to sign them with",
+            ));
         }
         (None, _) => {}
     }
@@ -82,7 +87,8 @@ pub(super) async fn add(
     let duration = shared.decode(upload.input(), None).await?.duration();
     let Wish { webhook, given, warnings, .. } = wish;
     // An address may have a secret in it.
-    let fields: Vec<_> = given.into_iter().filter(|(name, _)| !matches!(name.as_str(), "model" | "webhook_url")).collect();
+    let fields: Vec<_> =
+        given.into_iter().filter(|(name, _)| !matches!(name.as_str(), "model" | "webhook_url")).collect();
     let owner = client.name;
     let added = jobs
         .ask(move |store| {
@@ -132,16 +138,25 @@ pub(super) async fn list(
                 status = Some(Status::named(&value).ok_or_else(|| wrong(&format!("one of {names}")))?);
             }
             "after" => after = Some(value),
-            _ => return Err(ApiError::bad(&name, format!("{name:?} is not known here; there are limit, after and status"))),
+            _ => {
+                return Err(ApiError::bad(
+                    &name,
+                    format!("{name:?} is not known here; there are limit, after and status"),
+                ));
+            }
         }
     }
     let whose = whose(&client);
     let found = jobs(&shared)?
-        .ask(move |store| {
-            store.list(&Filter { client: whose.as_deref(), status, after: after.as_deref(), limit })
-        })
+        .ask(move |store| store.list(&Filter { client: whose.as_deref(), status, after: after.as_deref(), limit }))
         .await
-        .map_err(|error| if error.status == StatusCode::NOT_FOUND { ApiError { param: Some("after".to_owned()), ..error } } else { error })?;
+        .map_err(|error| {
+            if error.status == StatusCode::NOT_FOUND {
+                ApiError { param: Some("after".to_owned()), ..error }
+            } else {
+                error
+            }
+        })?;
     let data: Vec<Value> = found.jobs.iter().map(Job::object).collect();
     Ok(Json(json!({ "object": "list", "data": data, "has_more": found.has_more })))
 }
@@ -193,16 +208,23 @@ pub(super) async fn result(
     let (jobs, job) = find(&shared, &client, &id).await?;
     for (name, value) in asked {
         match name.as_str() {
-            "format" => answer = value.parse().map_err(|message| ApiError::bad("format", format!("format: {message}")))?,
+            "format" => {
+                answer = value.parse().map_err(|message| ApiError::bad("format", format!("format: {message}")))?
+            }
             _ => return Err(ApiError::bad(&name, format!("{name:?} is not known here; there is format"))),
         }
     }
     match job.status {
         Status::Succeeded => {}
         Status::Queued | Status::Running => {
-            return Err(ApiError::conflict("not_finished", format!("the job is {}; there is no result yet", job.status.name())));
+            return Err(ApiError::conflict(
+                "not_finished",
+                format!("the job is {}; there is no result yet", job.status.name()),
+            ));
         }
-        status => return Err(ApiError::conflict("no_result", format!("the job has {}; it has no result", status.name()))),
+        status => {
+            return Err(ApiError::conflict("no_result", format!("the job has {}; it has no result", status.name())));
+        }
     }
     let wish = Wish::read(&job.fields, Endpoint::Jobs, true)?;
     let number = job.number;

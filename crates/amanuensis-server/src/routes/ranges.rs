@@ -24,8 +24,11 @@ enum Part {
 
 /// Reads `Range`. What is none, or asks for several parts, is passed over, as the standard has it.
 fn part(range: Option<&str>, length: u64) -> Part {
-    let Some((first, last)) = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else { return Part::All };
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let Some((first, last)) = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+        return Part::All;
+    };
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
     let (start, end) = match (first, last) {
         ("", last) => match number(last) {
             Some(count) => (length.saturating_sub(count), length),
@@ -107,10 +110,20 @@ mod tests {
     #[test]
     fn ranges_are_read_as_the_standard_has_them() {
         let parts = [
-            ("bytes=0-99", Part::Of(0, 100)), ("bytes=10-10", Part::Of(10, 11)), ("bytes=900-", Part::Of(900, 1000)),
-            ("bytes=-100", Part::Of(900, 1000)), ("bytes=-5000", Part::Of(0, 1000)), ("bytes=900-99999", Part::Of(900, 1000)),
-            ("bytes=1000-", Part::Outside), ("bytes=-0", Part::Outside), ("bytes=5-2", Part::All), ("lines=1-2", Part::All),
-            ("bytes=a-b", Part::All), ("bytes=", Part::All), ("bytes=0-1,5-6", Part::All), ("bytes=+1-2", Part::All),
+            ("bytes=0-99", Part::Of(0, 100)),
+            ("bytes=10-10", Part::Of(10, 11)),
+            ("bytes=900-", Part::Of(900, 1000)),
+            ("bytes=-100", Part::Of(900, 1000)),
+            ("bytes=-5000", Part::Of(0, 1000)),
+            ("bytes=900-99999", Part::Of(900, 1000)),
+            ("bytes=1000-", Part::Outside),
+            ("bytes=-0", Part::Outside),
+            ("bytes=5-2", Part::All),
+            ("lines=1-2", Part::All),
+            ("bytes=a-b", Part::All),
+            ("bytes=", Part::All),
+            ("bytes=0-1,5-6", Part::All),
+            ("bytes=+1-2", Part::All),
         ];
         for (text, expected) in parts {
             assert_eq!(part(Some(text), 1000), expected, "{text}");

@@ -56,7 +56,14 @@ impl Board {
             let taken =
                 self.queued.compare_exchange_weak(queued, queued + millis, Ordering::Relaxed, Ordering::Relaxed);
             match taken {
-                Ok(_) => return Ok(Place { board: Arc::clone(self), left: AtomicU64::new(millis), whole: millis, counts: true }),
+                Ok(_) => {
+                    return Ok(Place {
+                        board: Arc::clone(self),
+                        left: AtomicU64::new(millis),
+                        whole: millis,
+                        counts: true,
+                    });
+                }
                 Err(now) => queued = now,
             }
         }
@@ -151,7 +158,7 @@ pub(crate) struct Place {
 impl Place {
     /// So much of its sound has been heard, from 0 to 1. Returns the seconds that this is more than before.
     pub(super) fn heard(&self, share: f64) -> f64 {
-        let left = (self.whole as f64 * (1.0 - share.clamp(0.0, 1.0))) as u64;
+        let left = (self.whole as f64 * (1.0 - share.clamp(0.0, 1.0))).round() as u64;
         let before = self.left.fetch_min(left, Ordering::Relaxed);
         let heard = before.saturating_sub(left);
         if self.counts {

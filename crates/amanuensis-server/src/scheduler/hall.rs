@@ -266,7 +266,7 @@ fn listener(
             Event::Progress { processed, total } => {
                 let share = if total > 0.0 { processed / total } else { 1.0 };
                 *heard.lock().unwrap_or_else(PoisonError::into_inner) += place.heard(share);
-                Happening::Progress { processed, total }
+                Happening::Progress { processed }
             }
         };
         if tell.send(happening).is_err() {

@@ -31,8 +31,8 @@ pub(crate) enum Happening {
     Language(String),
     /// A segment is finished.
     Segment(Box<Segment>),
-    /// So many seconds are done, of so many.
-    Progress { processed: f64, total: f64 },
+    /// So many seconds are done.
+    Progress { processed: f64 },
     /// What it has come to, after each round of a job; without the segments that came with those before.
     Saved(Box<Saved>),
     /// Nothing more will come.
@@ -48,8 +48,6 @@ pub(crate) enum Failure {
     Deadline,
     /// The engine broke.
     Broken(String),
-    /// The server is being stopped.
-    ShuttingDown,
 }
 
 impl From<Failure> for ApiError {
@@ -61,7 +59,6 @@ impl From<Failure> for ApiError {
                 tracing::error!(reason, "the engine broke");
                 ApiError::fault("the engine broke while it heard this recording; it is loaded anew for the next one")
             }
-            Failure::ShuttingDown => ApiError::unavailable("shutting_down", 10, "the server is being stopped"),
         }
     }
 }

@@ -97,7 +97,11 @@ impl Store {
                 Ok(())
             })
             .map_err(at(&self.folder))?;
-            return if digest_of(digest, new)? == before { Ok(Added::Known(job)) } else { Err(StoreError::OtherRequest) };
+            return if digest_of(digest, new)? == before {
+                Ok(Added::Known(job))
+            } else {
+                Err(StoreError::OtherRequest)
+            };
         }
         let random = |row: &Row<'_>| row.get::<_, String>(0);
         let id = self.connection().query_row("SELECT lower(hex(randomblob(12)))", [], random)?;
@@ -187,7 +191,8 @@ impl Store {
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
         let mut statement = connection.prepare_cached(&sql)?;
         let status = filter.status.map(Status::name);
-        let rows = statement.query_map(params![before, filter.client, status, limit + 1], |row| job(row, &self.keeping))?;
+        let rows =
+            statement.query_map(params![before, filter.client, status, limit + 1], |row| job(row, &self.keeping))?;
         let mut jobs = rows.collect::<rusqlite::Result<Vec<Job>>>()?;
         let has_more = jobs.len() > filter.limit;
         jobs.truncate(filter.limit);

@@ -115,7 +115,9 @@ impl From<StoreError> for ApiError {
             StoreError::Unknown { .. } => ApiError::not_found("not_found", message),
             StoreError::OtherRequest => ApiError::conflict("idempotency_conflict", message),
             // Nothing faster than real time is promised before anything was measured; who knows more says so.
-            StoreError::Full { queued, .. } => ApiError::too_many("queue_full", queued.clamp(1.0, 86_400.0) as u64, message),
+            StoreError::Full { queued, .. } => {
+                ApiError::too_many("queue_full", queued.clamp(1.0, 86_400.0) as u64, message)
+            }
             StoreError::Over(_) => ApiError::conflict("job_is_over", message),
             StoreError::NotOver(_) => ApiError::conflict("job_is_not_over", message),
             StoreError::File { .. } | StoreError::Database(_) | StoreError::Content(_) => {
@@ -260,12 +262,12 @@ fn open_database(folder: &Path) -> Result<Connection, Trouble> {
         connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
     }
     // A database of that version without these tables is not ours.
-    connection.prepare("SELECT deaths, turn FROM jobs JOIN progress JOIN segments JOIN results JOIN deliveries").map_err(
-        |error| match Trouble::from(error) {
+    connection
+        .prepare("SELECT deaths, turn FROM jobs JOIN progress JOIN segments JOIN results JOIN deliveries")
+        .map_err(|error| match Trouble::from(error) {
             Trouble::Other(StoreError::Database(error)) => Trouble::Damaged(error.to_string()),
             trouble => trouble,
-        },
-    )?;
+        })?;
     Ok(connection)
 }
 

@@ -64,10 +64,7 @@ pub(super) fn keep(data: &Path, id: &str, sound: &File, digest: &mut Sha256) -> 
 }
 
 /// Reads a file from its beginning.
-pub(super) fn read(
-    mut file: &File,
-    mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
-) -> std::io::Result<()> {
+pub(super) fn read(mut file: &File, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     let mut buffer = vec![0; 1 << 18];
     loop {

@@ -68,7 +68,8 @@ const ALL: Filter<'_> = Filter { client: None, status: None, after: None, limit:
 #[test]
 fn a_job_is_kept_with_its_sound_for_its_client_only() {
     let place = Place::new();
-    let fields = [("prompt".to_owned(), "é".to_owned()), ("a[]".to_owned(), "1".to_owned()), ("a[]".to_owned(), "2".to_owned())];
+    let fields =
+        [("prompt".to_owned(), "é".to_owned()), ("a[]".to_owned(), "1".to_owned()), ("a[]".to_owned(), "2".to_owned())];
     let id = {
         let store = place.open();
         let file = sound(b"these bytes");
@@ -80,7 +81,10 @@ fn a_job_is_kept_with_its_sound_for_its_client_only() {
     assert_eq!((job.status, job.fields.as_slice(), job.created_at), (Status::Queued, fields.as_slice(), 10_000));
     let object = job.object();
     assert_eq!(object["options"], json!({ "prompt": "é", "a[]": ["1", "2"] }));
-    assert_eq!((&object["status"], &object["expires_at"], &object["error"]), (&json!("queued"), &json!(null), &json!(null)));
+    assert_eq!(
+        (&object["status"], &object["expires_at"], &object["error"]),
+        (&json!("queued"), &json!(null), &json!(null))
+    );
     let mut bytes = String::new();
     std::io::Read::read_to_string(&mut store.sound(&job).unwrap().unwrap(), &mut bytes).unwrap();
     assert_eq!(bytes, "these bytes");
@@ -213,7 +217,8 @@ fn segment(id: usize) -> Segment {
 
 fn step(store: &Store, number: i64, count: usize) -> bool {
     let (saved, segments) = (saved(count), [segment(count)]);
-    let step = Step { saved: &saved, before: count, segments: &segments, processed: count as f64, language: Some("en") };
+    let step =
+        Step { saved: &saved, before: count, segments: &segments, processed: count as f64, language: Some("en") };
     store.step(number, &step).unwrap()
 }
 
@@ -273,7 +278,11 @@ fn a_job_that_kills_the_process_is_given_up_and_others_are_not() {
     };
     for death in 0..2 {
         let store = place.open();
-        assert_eq!([take(&store), take(&store)].map(|job| job.unwrap().id), [&bad, &good].map(String::clone), "{death}");
+        assert_eq!(
+            [take(&store), take(&store)].map(|job| job.unwrap().id),
+            [&bad, &good].map(String::clone),
+            "{death}"
+        );
     }
     {
         let store = place.open();
@@ -349,7 +358,10 @@ fn files_of_no_job_are_removed_at_the_start() {
 #[test]
 fn a_damaged_database_is_kept_and_another_begun() {
     let damages: [fn(&Path); 5] = [
-        |path| std::fs::write(path, b"this is no database, but it is long enough to be looked at by one ................").unwrap(),
+        |path| {
+            std::fs::write(path, b"this is no database, but it is long enough to be looked at by one ................")
+                .unwrap()
+        },
         |path| {
             let mut bytes = std::fs::read(path).unwrap();
             let middle = bytes.len() / 2;
@@ -416,7 +428,8 @@ fn the_end_of_a_job_is_to_be_told_until_it_is() {
     }
     let store = place.open();
     let due = store.due(&[], 10).unwrap();
-    let kinds: Vec<_> = due.iter().map(|due| serde_json::from_str::<serde_json::Value>(&due.body).unwrap()["type"].clone()).collect();
+    let kinds: Vec<_> =
+        due.iter().map(|due| serde_json::from_str::<serde_json::Value>(&due.body).unwrap()["type"].clone()).collect();
     assert_eq!(kinds, ["job.succeeded", "job.cancelled"]);
     assert_eq!(store.due(&[due[0].number], 10).unwrap(), due[1..]);
     store.delivered(due[0].number).unwrap();

@@ -13,7 +13,11 @@ impl Store {
         let connection = self.connection();
         let sql = "UPDATE jobs SET has_sound = 0 WHERE has_sound AND finished_at <= ?1 RETURNING id";
         let sounds = work::texts(&connection, sql, past(self.keeping.sound))?;
-        let forgotten = work::texts(&connection, "DELETE FROM jobs WHERE finished_at <= ?1 RETURNING id", past(self.keeping.result))?;
+        let forgotten = work::texts(
+            &connection,
+            "DELETE FROM jobs WHERE finished_at <= ?1 RETURNING id",
+            past(self.keeping.result),
+        )?;
         drop(connection);
         // The rows are gone first: a sound that stays behind is removed at the next start, a row without its sound never was.
         for id in sounds.iter().chain(&forgotten) {

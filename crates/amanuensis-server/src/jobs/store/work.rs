@@ -41,9 +41,11 @@ impl Store {
         let sql = "SELECT id FROM jobs WHERE status = 'running' AND deaths >= ?1";
         let ids = texts(&transaction, sql, MOST_DEATHS)?;
         for id in ids {
-            let message = format!("the process died {MOST_DEATHS} times while it heard this recording; it is not tried again");
+            let message =
+                format!("the process died {MOST_DEATHS} times while it heard this recording; it is not tried again");
             tracing::error!(job = id, "the process died {MOST_DEATHS} times while a job ran; it is not tried again");
-            let error = serde_json::json!({ "message": message, "type": "server_error", "param": null, "code": "crashed" });
+            let error =
+                serde_json::json!({ "message": message, "type": "server_error", "param": null, "code": "crashed" });
             self.end_with(&transaction, &id, &error)?;
         }
         let waiting = transaction.execute("UPDATE jobs SET status = 'queued' WHERE status = 'running'", [])?;
@@ -77,11 +79,12 @@ impl Store {
             return Ok(None);
         }
         // A clock that was set back does not let a job begin before it came.
-        transaction.prepare_cached(
-            "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, max(?2, created_at)),
+        transaction
+            .prepare_cached(
+                "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, max(?2, created_at)),
              turn = 1 + (SELECT max(turn) FROM jobs) WHERE number = ?1",
-        )?
-        .execute(params![number, self.now()])?;
+            )?
+            .execute(params![number, self.now()])?;
         let sql = format!("SELECT {} FROM jobs WHERE number = ?1", entries::COLUMNS);
         let job = transaction.prepare_cached(&sql)?.query_row([number], |row| entries::job(row, &self.keeping))?;
         let saved = saved(&transaction, number).unwrap_or_else(|error| {
@@ -102,7 +105,8 @@ impl Store {
         }
         let sql = "INSERT INTO progress (job, saved) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET saved = ?2";
         transaction.prepare_cached(sql)?.execute(params![number, serde_json::to_string(step.saved)?])?;
-        let mut insert = transaction.prepare_cached("INSERT INTO segments (job, number, segment) VALUES (?1, ?2, ?3)")?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO segments (job, number, segment) VALUES (?1, ?2, ?3)")?;
         for (segment, place) in step.segments.iter().zip(step.before as i64..) {
             insert.execute(params![number, place, serde_json::to_string(segment)?])?;
         }
