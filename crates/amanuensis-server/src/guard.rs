@@ -152,7 +152,8 @@ impl<K: Unpin + Send> axum::body::HttpBody for Kept<K> {
 fn client(shared: &Shared, request: &Request, scope: Scope) -> Result<Client, ApiError> {
     if shared.keys.is_empty() {
         let peer = request.extensions().get::<Peer>();
-        return Ok(Client { name: peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.ip().to_string()) });
+        let name = peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.ip().to_string());
+        return Ok(Client { name, is_admin: false });
     }
     shared.keys.admit(bearer(request.headers()), scope)
 }

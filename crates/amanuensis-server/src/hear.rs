@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use amanuensis::audio::{self, FfmpegPolicy, Input, Limits, OpenOptions, RawFormat, Recording};
-use amanuensis::{Options, Outcome};
+use amanuensis::{Options, Outcome, Prepared};
 
 use crate::error::ApiError;
 use crate::guard::drain;
@@ -31,7 +31,6 @@ pub(crate) struct Request<'a> {
 /// A recording that is being heard.
 pub(crate) struct Heard {
     pub(crate) hearing: Hearing,
-    pub(crate) model: Arc<Loaded>,
     /// What a person should know about the sound.
     pub(crate) warnings: Vec<String>,
 }
@@ -80,13 +79,23 @@ impl Shared {
         let place = place.map_err(|full| queue_full(&full))?;
         let class = if recording.duration() <= SHORT { Class::Short } else { Class::Long };
         let warnings = recording.warnings().to_vec();
-        let gone = Gone(Arc::default());
-        let (engine, flag, options) = (Arc::clone(&model), Arc::clone(&gone.0), request.options.clone());
-        let prepare = move || engine.engine().prepare(&recording, &options, &flag);
-        let prepared = self.blocking(prepare).await??;
+        let prepared = self.prepare(&model, recording, request.options).await?;
         let client = request.client.to_owned();
-        let task = Task { model: Arc::clone(&model), prepared, class, client, deadline: Some(deadline), place };
-        Ok(Heard { hearing: self.scheduler.hear(task)?, model, warnings })
+        let task = Task { model, prepared, class, client, deadline: Some(deadline), place, saved: None };
+        Ok(Heard { hearing: self.scheduler.hear(task)?, warnings })
+    }
+
+    /// Makes a recording ready for its rounds, on a thread where that does not hold up others.
+    pub(crate) async fn prepare(
+        &self,
+        model: &Arc<Loaded>,
+        recording: Recording,
+        options: &Options,
+    ) -> Result<Prepared, ApiError> {
+        let gone = Gone(Arc::default());
+        let (engine, flag, options) = (Arc::clone(model), Arc::clone(&gone.0), options.clone());
+        let prepare = move || engine.engine().prepare(&recording, &options, &flag);
+        Ok(self.blocking(prepare).await??)
     }
 
     /// Decodes a sound, on a thread where that does not hold up others. It stops when nobody waits for it.

@@ -79,6 +79,8 @@ pub enum KeyError {
 pub struct Client {
     /// The key's name, or the address where no keys are asked for.
     pub name: String,
+    /// Whether the key is for everything: it sees the jobs of all.
+    pub is_admin: bool,
 }
 
 /// All keys.
@@ -137,7 +139,7 @@ impl Keys {
         }
         let (key, _) = &self.0[index as usize];
         if key.scopes.contains(&scope) || key.scopes.contains(&Scope::Admin) {
-            Ok(Client { name: key.name.clone() })
+            Ok(Client { name: key.name.clone(), is_admin: key.scopes.contains(&Scope::Admin) })
         } else {
             Err(ApiError::forbidden(format!(
                 "the key of {:?} may not be used for this; it needs the scope {scope}",

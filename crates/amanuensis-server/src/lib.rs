@@ -25,6 +25,7 @@ mod form;
 mod gate;
 mod guard;
 mod hear;
+mod jobs;
 mod keys;
 mod metrics;
 mod models;

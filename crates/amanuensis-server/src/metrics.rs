@@ -174,7 +174,6 @@ impl Metrics {
             Ok(_) => "complete",
             Err(Failure::Engine(amanuensis::Error::Cancelled)) => "cancelled",
             Err(Failure::Deadline) => "too_late",
-            Err(Failure::ShuttingDown) => "shut_down",
             Err(Failure::Engine(_) | Failure::Broken(_)) => "failed",
         };
         *held(&self.results).entry(name).or_default() += 1;

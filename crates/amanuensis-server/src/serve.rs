@@ -13,9 +13,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use tower::Service;
 
 use crate::guard::Peer;
+use crate::jobs::{self, Jobs, Keeping, Sender, Store, StoreError};
 use crate::keys::Keys;
 use crate::models::Library;
 use crate::routes;
@@ -24,6 +26,8 @@ use crate::state::Shared;
 
 /// Bytes of a request's head: its line and headers.
 const HEAD_BYTES: usize = 64 << 10;
+/// How long the last step of a job is waited for.
+const LAST_STEP: Duration = Duration::from_secs(5);
 
 /// Why a server does not start, or ends.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,14 @@ pub enum ServerError {
         address: SocketAddr,
         /// Why not.
         reason: std::io::Error,
+    },
+    /// Jobs cannot be kept where they are to be.
+    #[error("jobs cannot be kept in {folder:?}: {reason}")]
+    Jobs {
+        /// Where.
+        folder: std::path::PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// The system refused threads or sockets.
     #[error("the server cannot run: {0}")]
@@ -61,7 +73,8 @@ impl Server {
         let listen = |reason| ServerError::Listen { address: wanted, reason };
         let listener = runtime.block_on(TcpListener::bind(wanted)).map_err(listen)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(settings, keys, library)?);
+        let jobs = open_jobs(&settings)?;
+        let shared = Arc::new(Shared::new(settings, keys, library, jobs)?);
         Ok(Server { runtime, listener, address, shared })
     }
 
@@ -76,14 +89,39 @@ impl Server {
         runtime.block_on(async {
             let warming = tokio::spawn(warm(Arc::clone(&shared)));
             let tending = tokio::spawn(tend(Arc::clone(&shared)));
+            let (working, others) = start_jobs(&shared);
             accept(listener, Arc::clone(&shared), stop).await;
             warming.abort();
             tending.abort();
+            others.iter().for_each(tokio::task::JoinHandle::abort);
+            // What is running is saved after every round; this waits for the last of them.
+            if let Some(working) = working {
+                let _ = tokio::time::timeout(LAST_STEP, working).await;
+            }
         });
         // What still decodes a sound is not waited for.
         runtime.shutdown_timeout(Duration::from_secs(1));
         Ok(())
     }
+}
+
+/// The jobs of the folder that the settings name.
+fn open_jobs(settings: &Settings) -> Result<Option<Jobs>, ServerError> {
+    let Some(folder) = &settings.data else { return Ok(None) };
+    let keeping =
+        Keeping { seconds: settings.max_job_seconds, sound: settings.keep_sound, result: settings.keep_result };
+    let refused = |error: StoreError| ServerError::Jobs { folder: folder.clone(), reason: error.to_string() };
+    let store = Store::open(folder, keeping).map_err(refused)?;
+    let secret = settings.webhook_secret.as_deref();
+    Ok(Some(Jobs::new(store, secret.map(|secret| Sender::new(secret, &settings.allow_webhook_host)))))
+}
+
+/// Begins to work on jobs: what is to be waited for at the end, and what is not.
+fn start_jobs(shared: &Arc<Shared>) -> (Option<JoinHandle<()>>, Vec<JoinHandle<()>>) {
+    let Some(kept) = &shared.jobs else { return (None, Vec::new()) };
+    let working = tokio::spawn(jobs::work(Arc::clone(shared), Arc::clone(kept)));
+    let others = vec![tokio::spawn(jobs::deliver(Arc::clone(kept))), tokio::spawn(jobs::tidy(Arc::clone(kept)))];
+    (Some(working), others)
 }
 
 /// Loads the first model before anybody asks for it.

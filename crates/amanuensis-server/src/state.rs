@@ -1,6 +1,5 @@
 //! What all requests share.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
 use crate::gate::Gate;
+use crate::jobs::Jobs;
 use crate::keys::Keys;
 use crate::metrics::{Gauges, Metrics};
 use crate::models::{Library, Models};
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) models: Models,
     pub(crate) scheduler: Scheduler,
     pub(crate) metrics: Arc<Metrics>,
+    /// None where no folder was named to keep them.
+    pub(crate) jobs: Option<Arc<Jobs>>,
     /// One for each sound that may be decoded at a time.
     pub(crate) decoders: Arc<Semaphore>,
     is_stopping: AtomicBool,
@@ -31,7 +33,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, keys: Keys, library: Arc<dyn Library>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        keys: Keys,
+        library: Arc<dyn Library>,
+        jobs: Option<Jobs>,
+    ) -> std::io::Result<Self> {
         let metrics = Arc::new(Metrics::new());
         let together = NonZeroUsize::new(settings.together).unwrap_or(NonZeroUsize::MIN);
         let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
@@ -40,6 +47,7 @@ impl Shared {
             scheduler: Scheduler::start(together, Arc::clone(&metrics))?,
             models: Models::new(library),
             metrics,
+            jobs: jobs.map(Arc::new),
             decoders: Arc::new(Semaphore::new(processors)),
             is_stopping: AtomicBool::new(false),
             is_warm: AtomicBool::new(false),
@@ -74,6 +82,14 @@ impl Shared {
         }
     }
 
+    /// A refusal for want of room says when there should be some, as fast as sound was heard so far.
+    pub(crate) fn with_honest_wait(&self, error: ApiError) -> ApiError {
+        let (heard, busy) = self.scheduler.board().work();
+        let rate = if busy > 1.0 && heard > 0.0 { heard / busy } else { 1.0 };
+        let wait = error.retry_after.map(|seconds| (seconds as f64 / rate).ceil().clamp(1.0, 86_400.0) as u64);
+        ApiError { retry_after: wait, ..error }
+    }
+
     /// What is known only at the moment of asking.
     pub(crate) fn gauges(&self) -> Gauges {
         let board = self.scheduler.board();
@@ -81,7 +97,7 @@ impl Shared {
             queued_seconds: board.queued_seconds(),
             open: board.open(),
             models_loaded: self.models.status().iter().filter(|model| model.state == "loaded").count(),
-            jobs: BTreeMap::new(),
+            jobs: self.jobs.as_ref().map(|jobs| jobs.counts()).unwrap_or_default(),
         }
     }
 }

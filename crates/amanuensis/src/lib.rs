@@ -31,7 +31,8 @@ use std::sync::{Arc, OnceLock};
 
 pub use segments::{Provenance, Segment, Transcript, Word};
 pub use transcription::{
-    Control, Course, Detection, Error, Event, Job, Options, Outcome, Prepared, ShortContext, Task, merge_channels,
+    Control, Course, Detection, Error, Event, Job, Options, Outcome, Prepared, Saved, ShortContext, Task,
+    merge_channels,
 };
 
 use audio::Recording;

@@ -24,7 +24,8 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Valu
 
 /// What Prometheus reads.
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let page = shared.metrics.page(&shared.gauges());
+    // How many jobs there are is asked of the disk.
+    let page = tokio::task::spawn_blocking(move || shared.metrics.page(&shared.gauges())).await.unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }
 

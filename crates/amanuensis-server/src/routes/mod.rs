@@ -3,8 +3,10 @@
 mod asr;
 mod health;
 mod inference;
+mod jobs;
 mod models;
 mod openapi;
+mod ranges;
 mod render;
 mod transcriptions;
 
@@ -15,7 +17,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use futures_util::FutureExt;
 
 use crate::error::ApiError;
@@ -54,6 +56,7 @@ fn table() -> Vec<Route> {
     let route = |method, path, scope, body, about, handler| Route { path, method, scope, body, about, handler };
     let open = |path, about, handler| route("get", path, None, Body::Nothing, about, handler);
     let transcribe = Some(Scope::Transcribe);
+    let kept = Some(Scope::Jobs);
     vec![
         route(
             "post",
@@ -105,6 +108,28 @@ fn table() -> Vec<Route> {
             "whisper-asr-webservice: the language of a recording",
             post(asr::detect),
         ),
+        route(
+            "post",
+            "/v1/jobs",
+            kept,
+            Body::Form(Endpoint::Jobs),
+            "A recording that is heard although nobody waits for it",
+            post(jobs::add),
+        ),
+        route("get", "/v1/jobs", kept, Body::Nothing, "The jobs, the newest first", get(jobs::list)),
+        route("get", "/v1/jobs/{id}", kept, Body::Nothing, "A job", get(jobs::one)),
+        route("delete", "/v1/jobs/{id}", kept, Body::Nothing, "Forgets a job that is over", delete(jobs::delete)),
+        route("post", "/v1/jobs/{id}/cancel", kept, Body::Nothing, "Ends a job", post(jobs::cancel)),
+        route(
+            "get",
+            "/v1/jobs/{id}/result",
+            kept,
+            Body::Nothing,
+            "The transcript of a job, in the format of the query's `format`",
+            get(jobs::result),
+        ),
+        route("get", "/v1/jobs/{id}/events", kept, Body::Nothing, "What happens to a job", get(jobs::events)),
+        route("get", "/v1/jobs/{id}/audio", kept, Body::Nothing, "The sound as it was uploaded", get(jobs::audio)),
         route("get", "/v1/status", Some(Scope::Status), Body::Nothing, "What the server is doing", get(health::status)),
         route("get", "/metrics", Some(Scope::Metrics), Body::Nothing, "Figures for Prometheus", get(health::metrics)),
         open("/livez", "Whether the process answers", get(health::alive)),
@@ -150,7 +175,7 @@ mod tests {
 
     #[test]
     fn no_path_stands_twice() {
-        let mut paths: Vec<&str> = table().iter().map(|route| route.path).collect();
+        let mut paths: Vec<(&str, &str)> = table().iter().map(|route| (route.path, route.method)).collect();
         let all = paths.len();
         paths.sort_unstable();
         paths.dedup();

@@ -44,10 +44,11 @@ fn operation(route: &Route) -> Value {
         "description": "What went wrong",
         "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
     });
+    let done = if matches!(route.body, Body::Form(Endpoint::Jobs)) { "202" } else { "200" };
     let mut operation = json!({
         "operationId": name,
         "summary": route.about,
-        "responses": { "200": { "description": "It was done" }, "default": failure },
+        "responses": { done: { "description": "It was done" }, "default": failure },
     });
     if let Some(scope) = route.scope {
         operation["security"] = json!([{ "key": [] }]);

@@ -143,7 +143,9 @@ async fn step(mut stage: Stage) -> Option<(Value, Stage)> {
                         };
                         return Some((event, Stage::Over));
                     }
-                    Some(Happening::Language(_) | Happening::Progress { .. }) => Stage::Hearing(hearing),
+                    Some(Happening::Language(_) | Happening::Progress { .. } | Happening::Saved(_)) => {
+                        Stage::Hearing(hearing)
+                    }
                     None => return Some((ApiError::fault("the engine's thread has ended").object(), Stage::Over)),
                 }
             }

@@ -56,10 +56,23 @@ impl Board {
             let taken =
                 self.queued.compare_exchange_weak(queued, queued + millis, Ordering::Relaxed, Ordering::Relaxed);
             match taken {
-                Ok(_) => return Ok(Place { board: Arc::clone(self), left: AtomicU64::new(millis), whole: millis }),
+                Ok(_) => {
+                    return Ok(Place {
+                        board: Arc::clone(self),
+                        left: AtomicU64::new(millis),
+                        whole: millis,
+                        counts: true,
+                    });
+                }
                 Err(now) => queued = now,
             }
         }
+    }
+
+    /// A place for a job: how much of them waits is limited where they are kept.
+    pub(crate) fn aside(self: &Arc<Self>, seconds: f64) -> Place {
+        let millis = millis(seconds);
+        Place { board: Arc::clone(self), left: AtomicU64::new(millis), whole: millis, counts: false }
     }
 
     /// Somebody urgent has come.
@@ -138,22 +151,28 @@ pub(crate) struct Place {
     board: Arc<Board>,
     left: AtomicU64,
     whole: u64,
+    /// Whether it counts among what waits.
+    counts: bool,
 }
 
 impl Place {
     /// So much of its sound has been heard, from 0 to 1. Returns the seconds that this is more than before.
     pub(super) fn heard(&self, share: f64) -> f64 {
-        let left = (self.whole as f64 * (1.0 - share.clamp(0.0, 1.0))) as u64;
+        let left = (self.whole as f64 * (1.0 - share.clamp(0.0, 1.0))).round() as u64;
         let before = self.left.fetch_min(left, Ordering::Relaxed);
         let heard = before.saturating_sub(left);
-        self.board.queued.fetch_sub(heard, Ordering::Relaxed);
+        if self.counts {
+            self.board.queued.fetch_sub(heard, Ordering::Relaxed);
+        }
         heard as f64 / 1e3
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.board.queued.fetch_sub(self.left.load(Ordering::Relaxed), Ordering::Relaxed);
+        if self.counts {
+            self.board.queued.fetch_sub(self.left.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 }
 

@@ -30,6 +30,8 @@ struct Open {
     tell: UnboundedSender<Happening>,
     /// Seconds of sound that were heard since it was last asked.
     heard: Arc<Mutex<f64>>,
+    /// How many of its segments whoever keeps them has.
+    kept: usize,
     /// Why it ends, where the engine does not know.
     why: Option<Failure>,
 }
@@ -91,7 +93,20 @@ impl Hall {
         let Entry { task, cancel, tell } = entry;
         let heard = Arc::new(Mutex::new(0.0));
         let listen = listener(Arc::clone(&cancel), tell.clone(), task.place, Arc::clone(&heard));
-        let course = task.prepared.set_out(Control::shared(Arc::clone(&cancel), listen));
+        let control = Control::shared(Arc::clone(&cancel), listen);
+        let kept = task.saved.as_ref().map_or(0, |saved| saved.segments.len());
+        let course = match task.saved {
+            None => task.prepared.set_out(control),
+            Some(saved) => match task.prepared.resume(saved, control) {
+                Ok(course) => course,
+                Err(error) => {
+                    let _ = tell.send(Happening::Done(Err(Failure::Engine(error))));
+                    return;
+                }
+            },
+        };
+        // What another process heard is not counted here.
+        *heard.lock().unwrap_or_else(PoisonError::into_inner) = 0.0;
         self.order.admit(&task.client);
         self.arrivals += 1;
         self.open.push(Open {
@@ -106,6 +121,7 @@ impl Hall {
             cancel,
             tell,
             heard,
+            kept,
             why: None,
         });
         self.board.open.store(self.open.len() as u64, Ordering::Relaxed);
@@ -164,6 +180,7 @@ impl Hall {
                 self.gave_up = false;
                 self.metrics.round(took, all, &receipt);
                 self.board.end_round(took, all, &receipt);
+                self.save(&turns);
             }
             Ok(Err(Error::Cancelled)) if given_up => {
                 self.gave_up = true;
@@ -175,6 +192,19 @@ impl Hall {
                 let reason = reason(&*panic);
                 model.mark_broken();
                 self.give_up(&turns, |reason| Some(Failure::Broken(reason.to_owned())), &reason);
+            }
+        }
+    }
+
+    /// Tells what those jobs have come to that had turns.
+    fn save(&mut self, turns: &[usize]) {
+        for &turn in turns {
+            let open = &mut self.open[turn];
+            if open.class == Class::Job
+                && let Some(saved) = open.course.save_behind(open.kept)
+            {
+                open.kept += saved.segments.len();
+                let _ = open.tell.send(Happening::Saved(Box::new(saved)));
             }
         }
     }
@@ -236,7 +266,7 @@ fn listener(
             Event::Progress { processed, total } => {
                 let share = if total > 0.0 { processed / total } else { 1.0 };
                 *heard.lock().unwrap_or_else(PoisonError::into_inner) += place.heard(share);
-                Happening::Progress { processed, total }
+                Happening::Progress { processed }
             }
         };
         if tell.send(happening).is_err() {

@@ -14,7 +14,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use amanuensis::{Outcome, Prepared, Segment};
+use amanuensis::{Outcome, Prepared, Saved, Segment};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub(crate) use board::{Board, Full, Place};
@@ -31,8 +31,10 @@ pub(crate) enum Happening {
     Language(String),
     /// A segment is finished.
     Segment(Box<Segment>),
-    /// So many seconds are done, of so many.
-    Progress { processed: f64, total: f64 },
+    /// So many seconds are done.
+    Progress { processed: f64 },
+    /// What it has come to, after each round of a job; without the segments that came with those before.
+    Saved(Box<Saved>),
     /// Nothing more will come.
     Done(Result<Box<Outcome>, Failure>),
 }
@@ -46,8 +48,6 @@ pub(crate) enum Failure {
     Deadline,
     /// The engine broke.
     Broken(String),
-    /// The server is being stopped.
-    ShuttingDown,
 }
 
 impl From<Failure> for ApiError {
@@ -59,7 +59,6 @@ impl From<Failure> for ApiError {
                 tracing::error!(reason, "the engine broke");
                 ApiError::fault("the engine broke while it heard this recording; it is loaded anew for the next one")
             }
-            Failure::ShuttingDown => ApiError::unavailable("shutting_down", 10, "the server is being stopped"),
         }
     }
 }
@@ -74,6 +73,8 @@ pub(crate) struct Task {
     pub(crate) deadline: Option<Instant>,
     /// Its place in the queue, kept until it is over.
     pub(crate) place: Place,
+    /// What was done of it before.
+    pub(crate) saved: Option<Saved>,
 }
 
 /// Somebody listens to how a recording is heard. Dropping it stops the work.

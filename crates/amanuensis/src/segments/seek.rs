@@ -75,6 +75,23 @@ impl Seek {
         Seek { frame: clips.0.first().map_or(0, |clip| clip.0), clip: 0, clips }
     }
 
+    /// Goes on at a place of `clips` where another was. None where no window of that clip ends.
+    pub fn at(clips: Clips, clip: usize, frame: u64) -> Option<Self> {
+        let lies_in = |&(start, end): &(u64, u64)| (start..=end + WINDOW_FRAMES as u64).contains(&frame);
+        let fits = clips.0.get(clip).map_or(clip == clips.0.len(), lies_in);
+        fits.then_some(Seek { clips, clip, frame })
+    }
+
+    /// Where it is: in which clip, at which frame.
+    pub fn place(&self) -> (usize, u64) {
+        (self.clip, self.frame)
+    }
+
+    /// The clips that it goes through.
+    pub fn clips(&self) -> &Clips {
+        &self.clips
+    }
+
     /// The window to be heard next, if any is left. It never crosses the end of a clip.
     pub fn window(&mut self) -> Option<Window> {
         loop {

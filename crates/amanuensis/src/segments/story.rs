@@ -64,6 +64,17 @@ impl Story {
         }
     }
 
+    /// How much of it windows are not told of any more.
+    pub fn forgotten(&self) -> usize {
+        self.forgotten
+    }
+
+    /// The same story of which windows are not told the first `forgotten` tokens. None where there are not so many.
+    pub fn forgetting(mut self, forgotten: usize) -> Option<Self> {
+        self.forgotten = forgotten;
+        (forgotten <= self.said.len()).then_some(self)
+    }
+
     /// Everything that was said, without the initial prompt.
     pub fn said(&self) -> &[Token] {
         &self.said[self.prompt..]

@@ -16,7 +16,7 @@ use crate::audio::{Recording, Sound};
 use crate::backend::{Cancel, Receipt, Stage, Work};
 use crate::decoding::{Decoded, Languages, Request};
 use crate::mel::{Spectrogram, WINDOW_FRAMES, WINDOW_SECONDS};
-use crate::segments::{Clips, Contexts, Segment, Transcript, Window};
+use crate::segments::{Clips, Contexts, Segment, Story, Transcript, Window};
 use crate::speech::{self, Span, Spliced, TimeMap};
 use crate::tokens::{Special, Tokenizer};
 
@@ -142,13 +142,23 @@ impl Prepared {
 
     /// Sets it out on its way through the rounds.
     pub fn set_out(self, control: Control<'_>) -> Course<'_> {
+        let mut course = self.course(control);
+        // Where nothing is to be heard, that is all there is to tell.
+        if course.turns(1).is_empty() {
+            course.tell();
+        }
+        course
+    }
+
+    /// The course before its first window.
+    pub(super) fn course(self, control: Control<'_>) -> Course<'_> {
         let Prepared { options, asked, recording, audible, spectrogram, tokenizer, receipt } = self;
         let strand = |(index, clips): (usize, &Clips)| {
             Strand::new(clips.clone(), asked.story.clone(), index == 0, &asked.language)
         };
         let strands: VecDeque<Strand> = audible.strands.iter().enumerate().map(strand).collect();
         let total = audible.strands.iter().map(Clips::frames).sum();
-        let mut course = Course {
+        Course {
             options,
             languages: Vec::new(),
             spectrogram,
@@ -159,6 +169,7 @@ impl Prepared {
             recording,
             tokenizer,
             told: 0,
+            over: Vec::new(),
             segments: Vec::new(),
             text: String::new(),
             done: 0,
@@ -166,12 +177,7 @@ impl Prepared {
             failure: None,
             control,
             asked,
-        };
-        // Where nothing is to be heard, that is all there is to tell.
-        if course.turns(1).is_empty() {
-            course.tell();
         }
-        course
     }
 }
 
@@ -188,16 +194,18 @@ pub struct Course<'c> {
     /// What ran where: while it was made ready, and in the rounds in which it had a turn.
     pub(super) receipt: Receipt,
     audible: Audible,
-    recording: Recording,
-    tokenizer: Arc<Tokenizer>,
+    pub(super) recording: Recording,
+    pub(super) tokenizer: Arc<Tokenizer>,
     /// How many segments of the first strand have been told of.
-    told: usize,
-    segments: Vec<Segment>,
+    pub(super) told: usize,
+    /// How many segments each of the strands has that are over.
+    pub(super) over: Vec<usize>,
+    pub(super) segments: Vec<Segment>,
     /// The texts of the strands that are over.
     text: String,
     /// Frames of the strands that are over, and of all.
     done: u64,
-    total: u64,
+    pub(super) total: u64,
     /// Why it cannot go on.
     failure: Option<Error>,
     control: Control<'c>,
@@ -288,16 +296,22 @@ impl<'c> Course<'c> {
             if strand.seek.window().is_some() {
                 break;
             }
-            self.done += strand.seek.frames();
-            self.text.push_str(&self.tokenizer.decode(strand.story.said()));
-            self.segments.append(&mut strand.segments);
+            let Some(Strand { seek, story, segments, .. }) = self.strands.pop_front() else { break };
+            self.close(seek.frames(), &story, segments);
             self.told = 0;
-            self.strands.pop_front();
         }
         let done: u64 = self.done + self.strands.iter().map(|strand| strand.seek.heard()).sum::<u64>();
         let all = self.recording.duration();
         let share = if self.total == 0 { 1.0 } else { done.min(self.total) as f64 / self.total as f64 };
         self.control.tell(Event::Progress { processed: share * all, total: all });
+    }
+
+    /// Takes what a strand of so many frames came to.
+    pub(super) fn close(&mut self, frames: u64, story: &Story, mut segments: Vec<Segment>) {
+        self.done += frames;
+        self.text.push_str(&self.tokenizer.decode(story.said()));
+        self.over.push(segments.len());
+        self.segments.append(&mut segments);
     }
 
     /// Whether every window was heard, or nothing more will come of it.

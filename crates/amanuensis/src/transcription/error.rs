@@ -50,6 +50,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// What was saved of a course does not fit what goes on with it.
+    #[error("what was saved cannot be gone on with: {reason}; begin anew")]
+    CannotResume {
+        /// What does not fit.
+        reason: String,
+    },
     /// An option has a value that means nothing, or needs another option.
     #[error("option {option}: {reason}")]
     BadOption {

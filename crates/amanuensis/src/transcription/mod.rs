@@ -13,6 +13,7 @@ mod evidence;
 mod options;
 mod request;
 mod rounds;
+mod saved;
 mod strand;
 
 use std::num::NonZeroUsize;
@@ -25,6 +26,7 @@ pub use control::{Control, Event};
 pub use course::{Course, Prepared};
 pub use error::Error;
 pub use options::{Detection, Options, Task};
+pub use saved::Saved;
 
 use crate::audio::Recording;
 use crate::backend::{Model, Receipt, Work};

@@ -11,6 +11,7 @@ mod hallucinations;
 mod languages;
 mod many;
 mod rounds;
+mod saved;
 mod seeking;
 mod short;
 mod told;
