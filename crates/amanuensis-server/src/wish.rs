@@ -79,7 +79,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Text,
         endpoints: ALL,
         about: "A name from /v1/models, or whisper-1 for the first of them",
-        set: |wish, value| Ok(wish.model = Some(value.to_owned())),
+        set: |wish, value| put(&mut wish.model, Some(value.to_owned())),
     },
     Field {
         name: "language",
@@ -89,7 +89,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         set: |wish, value| match value.trim() {
             "" | "auto" => Ok(()),
             asked => match languages::find(asked) {
-                Some(language) => Ok(wish.options.language = Some(language.code.to_owned())),
+                Some(language) => put(&mut wish.options.language, Some(language.code.to_owned())),
                 None => {
                     Err(format!("{asked:?} is not a language that Whisper knows; give a code such as en, or a name"))
                 }
@@ -101,14 +101,14 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Text,
         endpoints: ALL,
         about: "A text as if it had been said before",
-        set: |wish, value| Ok(wish.options.initial_prompt = text(value)),
+        set: |wish, value| put(&mut wish.options.initial_prompt, text(value)),
     },
     Field {
         name: "response_format",
         kind: Kind::OneOf(&Answer::NAMES),
         endpoints: AT_ONCE,
         about: "How the answer is written",
-        set: |wish, value| Ok(wish.answer = value.parse()?),
+        set: |wish, value| put(&mut wish.answer, value.parse()?),
     },
     Field {
         name: "temperature",
@@ -148,7 +148,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Boolean,
         endpoints: AT_ONCE,
         about: "Server-sent events as the text comes",
-        set: |wish, value| Ok(wish.stream = boolean(value)?),
+        set: |wish, value| put(&mut wish.stream, boolean(value)?),
     },
     Field {
         name: "chunking_strategy",
@@ -189,35 +189,35 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Text,
         endpoints: ALL,
         about: "Words that are to be expected",
-        set: |wish, value| Ok(wish.options.hotwords = text(value)),
+        set: |wish, value| put(&mut wish.options.hotwords, text(value)),
     },
     Field {
         name: "prefix",
         kind: Kind::Text,
         endpoints: ALL,
         about: "A text that the transcript begins with",
-        set: |wish, value| Ok(wish.options.prefix = text(value)),
+        set: |wish, value| put(&mut wish.options.prefix, text(value)),
     },
     Field {
         name: "vad_filter",
         kind: Kind::Boolean,
         endpoints: ALL,
         about: "Whether silences are left out",
-        set: |wish, value| Ok(wish.options.vad = boolean(value)?.then(Vad::default)),
+        set: |wish, value| put(&mut wish.options.vad, boolean(value)?.then(Vad::default)),
     },
     Field {
         name: "without_timestamps",
         kind: Kind::Boolean,
         endpoints: ALL,
         about: "Whether the model writes no times: a window is one segment",
-        set: |wish, value| Ok(wish.options.timestamps = !boolean(value)?),
+        set: |wish, value| put(&mut wish.options.timestamps, !boolean(value)?),
     },
     Field {
         name: "word_timestamps",
         kind: Kind::Boolean,
         endpoints: ALL,
         about: "Whether words get times",
-        set: |wish, value| Ok(wish.options.words = boolean(value)?.then(Punctuation::default)),
+        set: |wish, value| put(&mut wish.options.words, boolean(value)?.then(Punctuation::default)),
     },
     Field {
         name: "beam_size",
@@ -226,7 +226,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         about: "How many hypotheses are followed; 1 takes the most probable token",
         set: |wish, value| match integer(value)? {
             0 => Err("there is at least 1 hypothesis".to_owned()),
-            size => Ok(wish.options.search.beam_size = Some(size).filter(|size| *size > 1)),
+            size => put(&mut wish.options.search.beam_size, Some(size).filter(|size| *size > 1)),
         },
     },
     Field {
@@ -234,70 +234,72 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Integer { least: 1 },
         endpoints: ALL,
         about: "How many hypotheses are sampled at temperatures above 0",
-        set: |wish, value| Ok(wish.options.search.best_of = integer(value)?),
+        set: |wish, value| put(&mut wish.options.search.best_of, integer(value)?),
     },
     Field {
         name: "patience",
         kind: Kind::Number { least: 0.0, most: 100.0 },
         endpoints: ALL,
         about: "The beam search ends when so many times its size of hypotheses are complete",
-        set: |wish, value| Ok(wish.options.search.patience = number(value, 0.0, 100.0)?),
+        set: |wish, value| put(&mut wish.options.search.patience, number(value, 0.0, 100.0)?),
     },
     Field {
         name: "length_penalty",
         kind: Kind::Number { least: 0.0, most: 10.0 },
         endpoints: ALL,
         about: "The power of a hypothesis's length by which its score is divided",
-        set: |wish, value| Ok(wish.options.search.length_penalty = LengthPenalty::Power(number(value, 0.0, 10.0)?)),
+        set: |wish, value| {
+            put(&mut wish.options.search.length_penalty, LengthPenalty::Power(number(value, 0.0, 10.0)?))
+        },
     },
     Field {
         name: "repetition_penalty",
         kind: Kind::Number { least: 0.1, most: 10.0 },
         endpoints: ALL,
         about: "What a token loses that was said earlier in its window; 1 is nothing",
-        set: |wish, value| Ok(wish.options.repetition_penalty = number(value, 0.1, 10.0)?),
+        set: |wish, value| put(&mut wish.options.repetition_penalty, number(value, 0.1, 10.0)?),
     },
     Field {
         name: "no_repeat_ngram_size",
         kind: Kind::Integer { least: 0 },
         endpoints: ALL,
         about: "So many tokens in a row are not said twice in a window; 0 allows it",
-        set: |wish, value| Ok(wish.options.no_repeat_ngram_size = integer(value)?),
+        set: |wish, value| put(&mut wish.options.no_repeat_ngram_size, integer(value)?),
     },
     Field {
         name: "condition_on_previous_text",
         kind: Kind::Boolean,
         endpoints: ALL,
         about: "Whether each window is told what was said before it",
-        set: |wish, value| Ok(wish.options.condition_on_previous_text = boolean(value)?),
+        set: |wish, value| put(&mut wish.options.condition_on_previous_text, boolean(value)?),
     },
     Field {
         name: "compression_ratio_threshold",
         kind: Kind::Number { least: 0.0, most: 1000.0 },
         endpoints: ALL,
         about: "A text that compresses more than this is decoded again",
-        set: |wish, value| Ok(wish.options.thresholds.compression_ratio = Some(number(value, 0.0, 1000.0)?)),
+        set: |wish, value| put(&mut wish.options.thresholds.compression_ratio, Some(number(value, 0.0, 1000.0)?)),
     },
     Field {
         name: "log_prob_threshold",
         kind: Kind::Number { least: -1000.0, most: 0.0 },
         endpoints: ALL,
         about: "A text less probable than this is decoded again",
-        set: |wish, value| Ok(wish.options.thresholds.logprob = Some(number(value, -1000.0, 0.0)?)),
+        set: |wish, value| put(&mut wish.options.thresholds.logprob, Some(number(value, -1000.0, 0.0)?)),
     },
     Field {
         name: "no_speech_threshold",
         kind: Kind::Number { least: 0.0, most: 1.0 },
         endpoints: ALL,
         about: "A window that is silent with more than this probability is silent if its text is improbable",
-        set: |wish, value| Ok(wish.options.thresholds.no_speech = Some(number(value, 0.0, 1.0)?)),
+        set: |wish, value| put(&mut wish.options.thresholds.no_speech, Some(number(value, 0.0, 1.0)?)),
     },
     Field {
         name: "hallucination_silence_threshold",
         kind: Kind::Number { least: 0.0, most: 3600.0 },
         endpoints: ALL,
         about: "Longer silences around text that looks invented are skipped; needs word times",
-        set: |wish, value| Ok(wish.options.hallucination_silence_threshold = Some(number(value, 0.0, 3600.0)?)),
+        set: |wish, value| put(&mut wish.options.hallucination_silence_threshold, Some(number(value, 0.0, 3600.0)?)),
     },
     Field {
         name: "suppress_tokens",
@@ -306,7 +308,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         about: "Numbers of tokens that are never said, with commas; -1 stands for the symbols that are not spoken",
         set: |wish, value| {
             let tokens: Result<Vec<i64>, String> = list(value)?.iter().map(|token| integer(token)).collect();
-            Ok(wish.options.suppress_tokens = Some(tokens?))
+            put(&mut wish.options.suppress_tokens, Some(tokens?))
         },
     },
     Field {
@@ -314,21 +316,21 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Boolean,
         endpoints: ALL,
         about: "Whether a window may not begin with a lone space or end at once",
-        set: |wish, value| Ok(wish.options.suppress_blank = boolean(value)?),
+        set: |wish, value| put(&mut wish.options.suppress_blank, boolean(value)?),
     },
     Field {
         name: "max_new_tokens",
         kind: Kind::Integer { least: 1 },
         endpoints: ALL,
         about: "Most tokens for one window",
-        set: |wish, value| Ok(wish.options.search.max_new_tokens = Some(integer(value)?)),
+        set: |wish, value| put(&mut wish.options.search.max_new_tokens, Some(integer(value)?)),
     },
     Field {
         name: "seed",
         kind: Kind::Integer { least: 0 },
         endpoints: ALL,
         about: "What sampling begins with",
-        set: |wish, value| Ok(wish.options.search.seed = integer(value)?),
+        set: |wish, value| put(&mut wish.options.search.seed, integer(value)?),
     },
     Field {
         name: "clip_timestamps",
@@ -340,7 +342,7 @@ pub(crate) const FIELDS: [Field; 33] = [
             let clips: Vec<(f64, Option<f64>)> = all?.chunks(2).map(|clip| (clip[0], clip.get(1).copied())).collect();
             match clips.iter().find(|(start, end)| end.is_some_and(|end| end <= *start)) {
                 Some((start, _)) => Err(format!("the clip that begins at {start} ends before it begins")),
-                None => Ok(wish.options.clips = clips),
+                None => put(&mut wish.options.clips, clips),
             }
         },
     },
@@ -349,14 +351,14 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Integer { least: 1 },
         endpoints: ALL,
         about: "The recording is cut in its pauses, and so many pieces at most are decoded together, each on its own",
-        set: |wish, value| Ok(wish.options.batch = Some(integer(value)?)),
+        set: |wish, value| put(&mut wish.options.batch, Some(integer(value)?)),
     },
     Field {
         name: "webhook_url",
         kind: Kind::Text,
         endpoints: &[Endpoint::Jobs],
         about: "Is told when the job is over",
-        set: |wish, value| Ok(wish.webhook = text(value)),
+        set: |wish, value| put(&mut wish.webhook, text(value)),
     },
 ];
 
@@ -417,6 +419,11 @@ impl Wish {
         self.options.check()?;
         Ok(())
     }
+}
+
+fn put<T>(place: &mut T, value: T) -> Result<(), String> {
+    *place = value;
+    Ok(())
 }
 
 /// Fields with members of an object made one: a client writes `strategy[type]` and `strategy[threshold]` for it.

@@ -276,7 +276,7 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         other.set_nonblocking(true).unwrap();
         let location = format!("302 Found\r\nlocation: http://localhost:{}/", other.local_addr().unwrap().port());
-        let mut told = |head: &str| {
+        let told = |head: &str| {
             let (port, thread) = listen(answer(head));
             let result = sender.send(&delivery(format!("http://localhost:{port}/")), 1000);
             thread.join().unwrap();

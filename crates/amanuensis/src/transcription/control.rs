@@ -26,8 +26,11 @@ pub enum Event<'a> {
 pub struct Control<'a> {
     /// Set it, from any thread, to stop: within one step of the decoder, or one layer of the encoder.
     pub cancel: Cancel<'a>,
-    on_event: Option<Box<dyn FnMut(Event<'_>) + 'a>>,
+    on_event: Option<Box<Listener<'a>>>,
 }
+
+/// Whoever is told what happens.
+type Listener<'a> = dyn FnMut(Event<'_>) + 'a;
 
 /// What is never set: for work that nobody stops.
 static NEVER: AtomicBool = AtomicBool::new(false);
