@@ -140,7 +140,7 @@ def cue_seconds(text, mark):
     clock = re.fullmatch(rf"(?:(\d{{2,}}):)?([0-5]\d):([0-5]\d){re.escape(mark)}(\d{{3}})", text)
     assert clock, f"no time: {text!r}"
     hours, minutes, seconds, milliseconds = (int(part or 0) for part in clock.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    return ((hours * 60 + minutes) * 60_000 + seconds * 1000 + milliseconds) / 1000
 
 
 def cues(blocks, mark):
