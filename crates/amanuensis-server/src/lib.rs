@@ -1,6 +1,6 @@
 //! The engine behind HTTP: an OpenAI endpoint and what its users expect beside it, with a web page.
 //!
-//! A request goes one way: [`guard`](crate) decides who may ask, `form` takes its file to the disk, `wish` makes its fields
+//! A request goes one way: `guard` decides who may ask, `form` takes its file to the disk, `wish` makes its fields
 //! into options, `hear` decodes the sound and sends it through the one line that all share (`scheduler`), and `answer`
 //! writes what came of it. `routes` has a file for each family of endpoints.
 //!
