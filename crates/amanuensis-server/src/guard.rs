@@ -181,7 +181,7 @@ fn foreign(shared: &Shared, request: &Request) -> Result<(), ApiError> {
     if is_own || is_allowed(shared, origin) || request.method() == Method::GET {
         return Ok(());
     }
-    let message = "pages of other sites may not ask here; --allow-origin names those that may";
+    let message = "pages of other sites may not ask here; the setting allow_origin names those that may";
     Err(ApiError { code: Some("foreign_origin"), ..ApiError::forbidden(message) })
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     /// One for each sound that may be decoded at a time.
     pub(crate) decoders: Arc<Semaphore>,
     is_stopping: AtomicBool,
-    /// Set once the first model has said something: the server takes work.
+    /// Set once the first model is loaded: the server takes work.
     is_warm: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! One line for all: whatever is asked, by request, job or live session, its windows wait here for their turns.
+//! One line for all: whatever is asked, by request or job, its windows wait here for their turns.
 //!
 //! A thread of its own goes round and round: before every round it looks who has come, who has gone and whose turn it is
 //! ([`order`]), lets the engine hear their next windows in one batch, and tells them what came of it. Nothing of the
