@@ -84,9 +84,8 @@ impl Shared {
 
     /// A refusal for want of room says when there should be some, as fast as sound was heard so far.
     pub(crate) fn with_honest_wait(&self, error: ApiError) -> ApiError {
-        let (heard, busy) = self.scheduler.board().work();
-        let rate = if busy > 1.0 && heard > 0.0 { heard / busy } else { 1.0 };
-        let wait = error.retry_after.map(|seconds| (seconds as f64 / rate).ceil().clamp(1.0, 86_400.0) as u64);
+        let board = self.scheduler.board();
+        let wait = error.retry_after.map(|seconds| board.wait_for(seconds as f64));
         ApiError { retry_after: wait, ..error }
     }
 

@@ -1,20 +1,17 @@
 //! `/v1/jobs`: transcriptions that outlive their connection, and the process.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use amanuensis::Transcript;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::events::PING;
 use crate::answer::{self, Answer, Written};
 use crate::error::ApiError;
 use crate::form::Form;
@@ -24,8 +21,6 @@ use crate::keys::Client;
 use crate::state::Shared;
 use crate::wish::{Endpoint, Wish};
 
-/// Silence on a stream after which its client is told that it is still there.
-const PING: Duration = Duration::from_secs(10);
 /// Longest name of a request.
 const LONGEST_KEY: usize = 255;
 /// Jobs of a page.
@@ -316,15 +311,7 @@ pub(super) async fn events(
     let (whose, id, events) = (whose(&client), job.id, VecDeque::new());
     let follower =
         Follower { jobs, whose, id, changes, events, segments: 0, status: None, processed: 0.0, is_over: false };
-    let events = stream::unfold(follower, |follower| async {
-        let (event, follower) = follower.next().await?;
-        Some((Ok::<_, Infallible>(Event::default().data(event.to_string())), follower))
-    });
-    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(PING).text("ping")).into_response();
-    let headers = response.headers_mut();
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    Ok(super::events::answer(follower, Follower::next))
 }
 
 pub(super) async fn audio(

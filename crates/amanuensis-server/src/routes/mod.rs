@@ -1,6 +1,7 @@
 //! The endpoints: one list of them, by which they are reached, guarded and described.
 
 mod asr;
+mod events;
 mod health;
 mod inference;
 mod jobs;

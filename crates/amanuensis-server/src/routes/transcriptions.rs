@@ -1,18 +1,14 @@
 //! `/v1/audio/transcriptions` and `/v1/audio/translations`, as OpenAI has them.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use amanuensis::{Outcome, Task};
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::events;
 use crate::answer::{Answer, Written, usage};
 use crate::error::ApiError;
 use crate::form::{Form, Upload};
@@ -22,9 +18,6 @@ use crate::keys::Client;
 use crate::scheduler::Happening;
 use crate::state::Shared;
 use crate::wish::{Endpoint, Wish};
-
-/// Silence on a stream after which its client is told that it is still there.
-const PING: Duration = Duration::from_secs(10);
 
 pub(super) async fn transcribe(
     State(shared): State<Arc<Shared>>,
@@ -98,19 +91,9 @@ enum Stage {
     Over,
 }
 
-/// The answer piece by piece. Its head is sent at once, so that a client knows that it was heard.
+/// The answer piece by piece.
 fn streamed(shared: Arc<Shared>, client: Client, upload: Upload, wish: Wish) -> Response {
-    let begin = Stage::Begin(Box::new((shared, client, upload, wish)));
-    let events = stream::unfold(begin, |stage| async move {
-        let (event, stage) = step(stage).await?;
-        Some((Ok::<_, Infallible>(Event::default().data(event.to_string())), stage))
-    });
-    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(PING).text("ping")).into_response();
-    let headers = response.headers_mut();
-    // A proxy that collects the answer first would make a stream of none.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    events::answer(Stage::Begin(Box::new((shared, client, upload, wish))), step)
 }
 
 /// The next event of a stream.

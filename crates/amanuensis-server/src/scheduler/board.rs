@@ -51,7 +51,8 @@ impl Board {
         loop {
             // A recording that is too long for the queue is heard when it is alone.
             if queued > 0 && queued.saturating_add(millis) > most {
-                return Err(Full { queued: queued as f64 / 1e3, retry_after: self.wait_for(queued) });
+                let queued = queued as f64 / 1e3;
+                return Err(Full { queued, retry_after: self.wait_for(queued) });
             }
             let taken =
                 self.queued.compare_exchange_weak(queued, queued + millis, Ordering::Relaxed, Ordering::Relaxed);
@@ -124,12 +125,12 @@ impl Board {
         self.begun.elapsed()
     }
 
-    /// Seconds until what waits now is heard, as fast as sound was heard so far.
-    fn wait_for(&self, queued: u64) -> u64 {
+    /// Seconds until so many seconds of sound are heard, as fast as sound was heard so far.
+    pub(crate) fn wait_for(&self, queued: f64) -> u64 {
         let (heard, busy) = self.work();
         // Before anything was measured: real time, which every model of use reaches.
         let rate = if busy > 1.0 && heard > 0.0 { heard / busy } else { 1.0 };
-        (queued as f64 / 1e3 / rate).ceil().clamp(1.0, 86_400.0) as u64
+        (queued / rate).ceil().clamp(1.0, 86_400.0) as u64
     }
 }
 
