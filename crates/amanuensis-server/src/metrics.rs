@@ -92,10 +92,6 @@ pub(crate) struct Metrics {
     rounds: AtomicU64,
     given_up: AtomicU64,
     round_windows: Mutex<Histogram>,
-    busy: Mutex<f64>,
-    sound: Mutex<f64>,
-    windows: AtomicU64,
-    tokens: AtomicU64,
     devices: Mutex<BTreeMap<String, u64>>,
     results: Mutex<BTreeMap<&'static str, u64>>,
     segments: AtomicU64,
@@ -111,6 +107,10 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Gauges {
     pub(crate) queued_seconds: f64,
     pub(crate) open: u64,
+    /// Seconds of sound that were heard, and that it took.
+    pub(crate) work: (f64, f64),
+    /// What ran where since the start.
+    pub(crate) receipt: Receipt,
     pub(crate) models_loaded: usize,
     pub(crate) jobs: BTreeMap<&'static str, u64>,
 }
@@ -125,10 +125,6 @@ impl Metrics {
             rounds: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             round_windows: Mutex::new(Histogram::new(WINDOWS)),
-            busy: Mutex::new(0.0),
-            sound: Mutex::new(0.0),
-            windows: AtomicU64::new(0),
-            tokens: AtomicU64::new(0),
             devices: Mutex::default(),
             results: Mutex::default(),
             segments: AtomicU64::new(0),
@@ -152,21 +148,16 @@ impl Metrics {
         held(&self.wait).observe(time.as_secs_f64());
     }
 
-    pub(crate) fn round(&self, took: Duration, sound: f64, receipt: &Receipt) {
+    pub(crate) fn round(&self, receipt: &Receipt) {
         self.rounds.fetch_add(1, Ordering::Relaxed);
         held(&self.round_windows).observe(receipt.windows as f64);
-        *held(&self.busy) += took.as_secs_f64();
-        *held(&self.sound) += sound;
-        self.windows.fetch_add(receipt.windows, Ordering::Relaxed);
-        self.tokens.fetch_add(receipt.tokens, Ordering::Relaxed);
         for device in receipt.devices() {
             *held(&self.devices).entry(device.clone()).or_default() += 1;
         }
     }
 
-    pub(crate) fn gave_up(&self, took: Duration) {
+    pub(crate) fn gave_up(&self) {
         self.given_up.fetch_add(1, Ordering::Relaxed);
-        *held(&self.busy) += took.as_secs_f64();
     }
 
     pub(crate) fn finished(&self, result: &Result<Box<Outcome>, Failure>) {
@@ -183,7 +174,9 @@ impl Metrics {
         let fallbacks = segments.iter().filter(|segment| segment.tries > 1).count();
         self.fallbacks.fetch_add(fallbacks as u64, Ordering::Relaxed);
         for flag in segments.iter().flat_map(|segment| &segment.flags) {
-            *held(&self.flags).entry(format!("{flag:?}").to_lowercase()).or_default() += 1;
+            // The name that it has in transcripts.
+            let name = serde_json::to_value(flag).ok().and_then(|name| name.as_str().map(str::to_owned));
+            *held(&self.flags).entry(name.unwrap_or_default()).or_default() += 1;
         }
     }
 
@@ -220,10 +213,10 @@ impl Metrics {
             "amanuensis_rounds_total" => count(out, &self.rounds),
             "amanuensis_rounds_given_up_total" => count(out, &self.given_up),
             "amanuensis_round_windows" => held(&self.round_windows).write(name, "", out),
-            "amanuensis_busy_seconds_total" => plain(out, *held(&self.busy)),
-            "amanuensis_sound_seconds_total" => plain(out, *held(&self.sound)),
-            "amanuensis_windows_total" => count(out, &self.windows),
-            "amanuensis_tokens_total" => count(out, &self.tokens),
+            "amanuensis_busy_seconds_total" => plain(out, gauges.work.1),
+            "amanuensis_sound_seconds_total" => plain(out, gauges.work.0),
+            "amanuensis_windows_total" => plain(out, gauges.receipt.windows as f64),
+            "amanuensis_tokens_total" => plain(out, gauges.receipt.tokens as f64),
             "amanuensis_device_rounds_total" => labelled(name, "device", held(&self.devices).iter(), out),
             "amanuensis_transcriptions_total" => labelled(name, "result", held(&self.results).iter(), out),
             "amanuensis_segments_total" => count(out, &self.segments),
@@ -269,7 +262,16 @@ mod tests {
 
     fn gauges() -> Gauges {
         let jobs = BTreeMap::from([("queued", 2)]);
-        Gauges { queued_seconds: 1.5, open: 1, models_loaded: 1, jobs }
+        let work = (90.0, 1.0);
+        Gauges { queued_seconds: 1.5, open: 1, work, receipt: Receipt::default(), models_loaded: 1, jobs }
+    }
+
+    #[test]
+    fn the_manual_has_the_table() {
+        let manual = include_str!("../../../docs/server.md");
+        for (name, kind, about) in FIGURES {
+            assert!(manual.contains(&format!("| `{name}` | {kind} | {about} |\n")), "{name}");
+        }
     }
 
     #[test]
@@ -280,7 +282,7 @@ mod tests {
         let mut receipt = Receipt::default();
         receipt.ran_on("a \"device\"");
         receipt.windows = 3;
-        metrics.round(Duration::from_secs(1), 90.0, &receipt);
+        metrics.round(&receipt);
         let page = metrics.page(&gauges());
         for (name, kind, _) in FIGURES {
             assert!(page.contains(&format!("# TYPE {name} {kind}\n")), "{name}");

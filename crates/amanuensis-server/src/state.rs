@@ -95,6 +95,8 @@ impl Shared {
         Gauges {
             queued_seconds: board.queued_seconds(),
             open: board.open(),
+            work: board.work(),
+            receipt: board.receipt(),
             models_loaded: self.models.status().iter().filter(|model| model.state == "loaded").count(),
             jobs: self.jobs.as_ref().map(|jobs| jobs.counts()).unwrap_or_default(),
         }

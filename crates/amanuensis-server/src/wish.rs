@@ -86,15 +86,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::Text,
         endpoints: ALL,
         about: "The language spoken, as a code or an English name; detected if not given",
-        set: |wish, value| match value.trim() {
-            "" | "auto" => Ok(()),
-            asked => match languages::find(asked) {
-                Some(language) => put(&mut wish.options.language, Some(language.code.to_owned())),
-                None => {
-                    Err(format!("{asked:?} is not a language that Whisper knows; give a code such as en, or a name"))
-                }
-            },
-        },
+        set: |wish, value| put(&mut wish.options.language, language(value)?),
     },
     Field {
         name: "prompt",
@@ -175,14 +167,7 @@ pub(crate) const FIELDS: [Field; 33] = [
         kind: Kind::OneOf(&["transcribe", "translate"]),
         endpoints: SPOKEN,
         about: "Whether the text is in the language spoken or in English",
-        set: |wish, value| {
-            wish.options.task = match value {
-                "transcribe" => Task::Transcribe,
-                "translate" => Task::Translate,
-                other => return Err(format!("{other:?} is not one of transcribe and translate")),
-            };
-            Ok(())
-        },
+        set: |wish, value| put(&mut wish.options.task, task(value)?),
     },
     Field {
         name: "hotwords",
@@ -450,8 +435,28 @@ fn gathered(fields: &[(String, String)]) -> Vec<(String, String)> {
     rest
 }
 
-fn text(value: &str) -> Option<String> {
+pub(crate) fn text(value: &str) -> Option<String> {
     (!value.trim().is_empty()).then(|| value.to_owned())
+}
+
+/// The code of a language, by its code or name; none where it is to be detected.
+pub(crate) fn language(value: &str) -> Result<Option<String>, String> {
+    match value.trim() {
+        "" | "auto" => Ok(None),
+        asked => match languages::find(asked) {
+            Some(language) => Ok(Some(language.code.to_owned())),
+            None => Err(format!("{asked:?} is not a language that Whisper knows; give a code such as en, or a name")),
+        },
+    }
+}
+
+/// What the text is to be.
+pub(crate) fn task(value: &str) -> Result<Task, String> {
+    match value {
+        "transcribe" => Ok(Task::Transcribe),
+        "translate" => Ok(Task::Translate),
+        other => Err(format!("{other:?} is not one of transcribe and translate")),
+    }
 }
 
 /// True and false as the languages of the clients write them.

@@ -131,11 +131,7 @@ fn temperatures(first: f32, step: Option<f32>) -> Result<Vec<f32>, Stop> {
     if step <= 0.0 {
         return Err(Stop::Usage("--temperature-increment-on-fallback: give a number above 0, or None".to_owned()));
     }
-    // More steps than this find nothing new.
-    const MOST: usize = 100;
-    let all = (0..MOST).map(|number| first + number as f32 * step);
-    let ladder: Vec<f32> = all.take_while(|temperature| *temperature <= 1.0 + 1e-4).collect();
-    Ok(if ladder.is_empty() { vec![first] } else { ladder })
+    Ok(Search::ladder(first, step))
 }
 
 fn clips(asked: &args::Decoding) -> Vec<(f64, Option<f64>)> {

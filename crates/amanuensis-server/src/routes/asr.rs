@@ -1,20 +1,21 @@
 //! `/asr` and `/detect-language`, as whisper-asr-webservice has them: options in the query, the sound in `audio_file`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use amanuensis::Control;
 use amanuensis::audio::{Encoding, RawFormat};
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::Vad;
 use amanuensis::text::Format;
 use amanuensis::tokens::languages;
-use amanuensis::{Control, Task};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::ApiError;
 use crate::form::Form;
@@ -22,7 +23,7 @@ use crate::guard::warn;
 use crate::hear;
 use crate::keys::Client;
 use crate::state::Shared;
-use crate::wish::{Wish, boolean};
+use crate::wish::{Wish, boolean, language, task, text};
 
 /// The name that stands in an answer's header, where the original names its engine.
 const ENGINE: &str = "amanuensis";
@@ -37,6 +38,16 @@ pub(super) struct Asked {
     word_timestamps: Option<String>,
     output: Option<String>,
     diarize: Option<String>,
+    /// What this server does not know.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+impl Asked {
+    /// What of it changes nothing, in words.
+    fn warnings(&self) -> Vec<String> {
+        self.others.keys().map(|name| format!("{name} is not used by this server")).collect()
+    }
 }
 
 type Wanted = Result<Query<Asked>, QueryRejection>;
@@ -64,18 +75,10 @@ pub(super) async fn transcribe(
         ApiError::bad("output", error.to_string())
     })?;
     let mut wish = Wish::new();
-    wish.options.task = match asked.task.as_deref() {
-        None | Some("transcribe") => Task::Transcribe,
-        Some("translate") => Task::Translate,
-        Some(other) => return Err(ApiError::bad("task", format!("{other:?} is not one of transcribe and translate"))),
-    };
-    if let Some(language) = asked.language.as_deref().filter(|language| !language.trim().is_empty()) {
-        let known = languages::find(language);
-        let known =
-            known.ok_or_else(|| ApiError::bad("language", format!("{language:?} is not a language of Whisper's")))?;
-        wish.options.language = Some(known.code.to_owned());
-    }
-    wish.options.initial_prompt = asked.initial_prompt.clone().filter(|text| !text.trim().is_empty());
+    let named = |name: &'static str| move |message: String| ApiError::bad(name, format!("{name}: {message}"));
+    wish.options.task = task(asked.task.as_deref().unwrap_or("transcribe")).map_err(named("task"))?;
+    wish.options.language = language(asked.language.as_deref().unwrap_or_default()).map_err(named("language"))?;
+    wish.options.initial_prompt = asked.initial_prompt.as_deref().and_then(text);
     wish.options.vad = flag("vad_filter", asked.vad_filter.as_ref())?.unwrap_or(false).then(Vad::default);
     let words = flag("word_timestamps", asked.word_timestamps.as_ref())?.unwrap_or(false);
     wish.options.words = words.then(Punctuation::default);
@@ -83,6 +86,7 @@ pub(super) async fn transcribe(
         return Err(ApiError::bad("diarize", "speakers are not told apart by this server; leave it out"));
     }
     let raw = raw(&asked)?;
+    let unused = asked.warnings();
     let form = Form::read(shared.with_room(request).await?, &["audio_file", "file"], &shared.settings).await?;
     let upload = form.file("audio_file")?;
     shared.metrics.uploaded(upload.bytes);
@@ -98,6 +102,7 @@ pub(super) async fn transcribe(
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"transcript.{}\"", format.extension())) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
+    warn(&mut response, &unused);
     warn(&mut response, &outcome.warnings);
     Ok(response)
 }
@@ -106,7 +111,7 @@ pub(super) async fn detect(
     State(shared): State<Arc<Shared>>,
     asked: Wanted,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad("query", error.body_text()))?;
     let raw = raw(&asked)?;
     let form = Form::read(shared.with_room(request).await?, &["audio_file", "file"], &shared.settings).await?;
@@ -121,5 +126,8 @@ pub(super) async fn detect(
     let languages = shared.blocking(detect).await??;
     let (code, confidence) = languages.first().cloned().unwrap_or_default();
     let name = languages::name_of(&code).unwrap_or(&code);
-    Ok(Json(json!({ "detected_language": name, "language_code": code, "confidence": confidence })))
+    let object = json!({ "detected_language": name, "language_code": code, "confidence": confidence });
+    let mut response = Json(object).into_response();
+    warn(&mut response, &asked.warnings());
+    Ok(response)
 }

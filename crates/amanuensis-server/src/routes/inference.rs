@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amanuensis::decoding::Search;
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::Vad;
 use amanuensis::tokens::languages;
@@ -18,7 +19,7 @@ use crate::guard::warn;
 use crate::hear;
 use crate::keys::Client;
 use crate::state::Shared;
-use crate::wish::{Wish, boolean};
+use crate::wish::{Wish, boolean, language, text};
 
 pub(super) async fn infer(
     State(shared): State<Arc<Shared>>,
@@ -37,70 +38,60 @@ async fn answer(shared: &Arc<Shared>, client: &Client, request: Request) -> Resu
     let form = Form::read(shared.with_room(request).await?, &["file"], &shared.settings).await?;
     let upload = form.file("file")?;
     shared.metrics.uploaded(upload.bytes);
-    let (wish, detail) = read(&form.fields)?;
+    let (wish, probabilities) = read(&form.fields)?;
     let asked =
         hear::Request { input: upload.input(), raw: None, model: None, options: &wish.options, client: &client.name };
     let outcome = shared.hear(asked).await?.outcome().await?;
     let transcript = &outcome.transcript;
     let mut response = match wish.answer {
         Answer::Json => Json(json!({ "text": transcript.text })).into_response(),
-        Answer::Verbose => Json(verbose(transcript, wish.options.task, detail, &outcome.languages)).into_response(),
+        Answer::Verbose => {
+            Json(verbose(transcript, wish.options.task, if probabilities { &outcome.languages } else { &[] }))
+                .into_response()
+        }
         other => {
             let written = Written { transcript, task: wish.options.task, granularities: None, warnings: &[] };
             written.respond(other)?
         }
     };
     warn(&mut response, &wish.warnings);
+    warn(&mut response, &outcome.warnings);
     Ok(response)
 }
 
-/// What stands in the answer beside the text.
-#[derive(Clone, Copy)]
-struct Detail {
-    words: bool,
-    language_probabilities: bool,
-}
-
-/// whisper.cpp's fields as a wish. Those that change nothing here are said so in the answer's header.
-fn read(fields: &[(String, String)]) -> Result<(Wish, Detail), ApiError> {
+/// whisper.cpp's fields as a wish, and whether the probabilities of languages are wanted. Those that change nothing here are
+/// said so in the answer's header.
+fn read(fields: &[(String, String)]) -> Result<(Wish, bool), ApiError> {
     let mut wish = Wish::new();
-    let mut detail = Detail { words: true, language_probabilities: true };
+    let mut probabilities = true;
     let (mut first, mut step) = (0.0_f32, 0.2_f32);
     let (mut from, mut length) = (0.0_f64, 0.0_f64);
     let options = &mut wish.options;
     // Its server asks for English unless told otherwise, which is wrong for everybody else: here it is detected.
     for (name, value) in fields {
         let wrong = |what: &str| ApiError::bad(name, format!("{name}: {value:?} is not {what}"));
-        let flag = || boolean(value).map_err(|message| ApiError::bad(name, format!("{name}: {message}")));
+        let named = |message: String| ApiError::bad(name, format!("{name}: {message}"));
+        let flag = || boolean(value).map_err(named);
         let number = || value.trim().parse::<f64>().ok().filter(|n| n.is_finite()).ok_or_else(|| wrong("a number"));
         let whole = || value.trim().parse::<i64>().map_err(|_| wrong("a whole number"));
         match name.as_str() {
             "temperature" => first = number()? as f32,
             "temperature_inc" => step = number()? as f32,
-            "response_format" => {
-                wish.answer = value.parse().map_err(|message| ApiError::bad(name, format!("{name}: {message}")))?;
-            }
-            "prompt" => options.initial_prompt = Some(value.clone()).filter(|text| !text.trim().is_empty()),
+            "response_format" => wish.answer = value.parse().map_err(named)?,
+            "prompt" => options.initial_prompt = text(value),
             "carry_initial_prompt" => options.carry_initial_prompt = flag()?,
             "translate" => options.task = if flag()? { Task::Translate } else { Task::Transcribe },
-            "language" => match value.trim() {
-                "" | "auto" => {}
-                asked => {
-                    let known = languages::find(asked).ok_or_else(|| wrong("a language"))?;
-                    options.language = Some(known.code.to_owned());
-                }
-            },
+            "language" => options.language = language(value).map_err(named)?,
             "beam_size" => options.search.beam_size = Some(whole()?).filter(|size| *size > 1).map(|size| size as usize),
             "best_of" => options.search.best_of = whole()?.max(1) as usize,
             "no_timestamps" => options.timestamps = !flag()?,
-            "token_timestamps" | "split_on_word" => {}
             "offset_t" => from = number()?.max(0.0) / 1e3,
             "duration" => length = number()?.max(0.0) / 1e3,
             "entropy_thold" => options.thresholds.entropy = Some(number()? as f32),
             "logprob_thold" => options.thresholds.logprob = Some(number()? as f32),
             "no_speech_thold" => options.thresholds.no_speech = Some(number()? as f32),
             "vad" => options.vad = flag()?.then(Vad::default),
-            "no_language_probabilities" => detail.language_probabilities = !flag()?,
+            "no_language_probabilities" => probabilities = !flag()?,
             "detect_language" if !flag()? => {}
             "detect_language" => {
                 return Err(ApiError::bad(name, "for the language alone there is POST /detect-language"));
@@ -113,27 +104,18 @@ fn read(fields: &[(String, String)]) -> Result<(Wish, Detail), ApiError> {
     }
     if wish.answer == Answer::Verbose {
         options.words = Some(Punctuation::default());
-    } else {
-        detail.words = false;
     }
     if options.carry_initial_prompt && options.initial_prompt.is_none() {
         options.carry_initial_prompt = false;
+        wish.warnings.push("there is no prompt to carry".to_owned());
     }
-    options.search.temperatures = match step {
-        step if step > 0.0 => {
-            (0..100).map(|number| first + number as f32 * step).take_while(|t| *t <= 1.0 + 1e-4).collect()
-        }
-        _ => vec![first],
-    };
-    if options.search.temperatures.is_empty() {
-        options.search.temperatures = vec![first];
-    }
+    options.search.temperatures = Search::ladder(first, step);
     options.check()?;
-    Ok((wish, detail))
+    Ok((wish, probabilities))
 }
 
 /// whisper.cpp's own verbose form: words within segments, languages with their probabilities.
-fn verbose(transcript: &Transcript, task: Task, detail: Detail, heard: &[(String, f32)]) -> Value {
+fn verbose(transcript: &Transcript, task: Task, heard: &[(String, f32)]) -> Value {
     let name = |code: &str| languages::name_of(code).unwrap_or(code).to_owned();
     let segments: Vec<Value> = transcript
         .segments
@@ -149,7 +131,7 @@ fn verbose(transcript: &Transcript, task: Task, detail: Detail, heard: &[(String
                 "avg_logprob": segment.avg_logprob,
                 "no_speech_prob": segment.no_speech_prob,
             });
-            if let (true, Some(words)) = (detail.words, &segment.words) {
+            if let Some(words) = &segment.words {
                 object["words"] = words
                     .iter()
                     .map(|word| {
@@ -168,7 +150,7 @@ fn verbose(transcript: &Transcript, task: Task, detail: Detail, heard: &[(String
         "text": transcript.text,
         "segments": segments,
     });
-    if let Some((code, probability)) = heard.first().filter(|_| detail.language_probabilities) {
+    if let Some((code, probability)) = heard.first() {
         object["detected_language"] = json!(name(code));
         object["detected_language_probability"] = json!(probability);
         let probabilities: serde_json::Map<String, Value> =

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use amanuensis::Transcript;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::events::PING;
+use super::named::Named;
 use crate::answer::{self, Answer, Written};
 use crate::error::ApiError;
 use crate::form::Form;
@@ -166,7 +167,7 @@ async fn find(shared: &Shared, client: &Client, id: &str) -> Result<(Arc<Jobs>, 
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Value>, ApiError> {
     Ok(Json(find(&shared, &client, &id).await?.1.object()))
 }
@@ -174,7 +175,7 @@ pub(super) async fn one(
 pub(super) async fn cancel(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Value>, ApiError> {
     let (jobs, whose) = (jobs(&shared)?, whose(&client));
     let job = jobs.ask(move |store| store.cancel(whose.as_deref(), &id)).await?;
@@ -185,7 +186,7 @@ pub(super) async fn cancel(
 pub(super) async fn delete(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<Value>, ApiError> {
     let (jobs, whose, named) = (jobs(&shared)?, whose(&client), id.clone());
     jobs.ask(move |store| store.delete(whose.as_deref(), &named)).await?;
@@ -196,7 +197,7 @@ pub(super) async fn delete(
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
-    Path(id): Path<String>,
+    Named(id): Named,
     Query(asked): Asked,
 ) -> Result<Response, ApiError> {
     let mut answer = Answer::Verbose;
@@ -304,7 +305,7 @@ impl Follower {
 pub(super) async fn events(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, ApiError> {
     let (jobs, job) = find(&shared, &client, &id).await?;
     let changes = jobs.watch();
@@ -317,7 +318,7 @@ pub(super) async fn events(
 pub(super) async fn audio(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<Client>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (jobs, job) = find(&shared, &client, &id).await?;

@@ -6,6 +6,7 @@ mod health;
 mod inference;
 mod jobs;
 mod models;
+mod named;
 mod openapi;
 mod ranges;
 mod render;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::named::Named;
 use crate::error::ApiError;
 use crate::state::Shared;
 
@@ -19,11 +19,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(json!({ "object": "list", "data": models }))
 }
 
-pub(super) async fn one(
-    State(shared): State<Arc<Shared>>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Path(id) = id.map_err(|_| ApiError::not_found("model_not_found", "the model's name is not UTF-8"))?;
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Named(id): Named) -> Result<Json<Value>, ApiError> {
     let name = shared.models.resolve(&id)?;
     Ok(Json(object(&shared, name)))
 }

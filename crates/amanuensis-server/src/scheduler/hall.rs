@@ -178,13 +178,13 @@ impl Hall {
         match result {
             Ok(Ok(receipt)) => {
                 self.gave_up = false;
-                self.metrics.round(took, all, &receipt);
+                self.metrics.round(&receipt);
                 self.board.end_round(took, all, &receipt);
                 self.save(&turns);
             }
             Ok(Err(Error::Cancelled)) if given_up => {
                 self.gave_up = true;
-                self.metrics.gave_up(took);
+                self.metrics.gave_up();
                 self.board.end_round(took, all, &Default::default());
             }
             Ok(Err(error)) => self.give_up(&turns, |_| None, &error.to_string()),

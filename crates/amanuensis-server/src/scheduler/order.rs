@@ -8,9 +8,6 @@ const PATIENCE: u32 = 3;
 /// How soon somebody expects an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// Somebody is speaking.
-    #[allow(dead_code, reason = "live sessions")]
-    Live,
     /// Somebody waits for a recording of one window.
     Short,
     /// Somebody waits for a longer one.
@@ -22,7 +19,7 @@ pub(crate) enum Class {
 impl Class {
     /// Whether it goes before what is not, in rounds of its own.
     pub(crate) fn is_urgent(self) -> bool {
-        self <= Class::Short
+        self == Class::Short
     }
 }
 
@@ -97,8 +94,11 @@ mod tests {
 
     #[test]
     fn urgent_work_has_its_own_rounds_and_the_rest_every_fourth() {
-        let all = [candidate(Class::Job, "a", 0), candidate(Class::Short, "b", 1), candidate(Class::Live, "c", 2)];
+        let all = [candidate(Class::Job, "a", 0), candidate(Class::Short, "b", 1), candidate(Class::Short, "c", 2)];
         let mut order = Order::default();
+        // One of the two has had more.
+        all.iter().for_each(|candidate| order.admit(&candidate.client));
+        order.charge("b", 1);
         let rounds: Vec<Vec<usize>> = (0..8).map(|_| order.next(&all)).collect();
         assert_eq!(rounds, [vec![2, 1], vec![2, 1], vec![2, 1], vec![0], vec![2, 1], vec![2, 1], vec![2, 1], vec![0]]);
         assert_eq!(order.next(&all[..1]), [0], "nobody else is there");

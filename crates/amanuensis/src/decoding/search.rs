@@ -47,6 +47,24 @@ impl Default for Search {
     }
 }
 
+impl Search {
+    /// The temperatures from the first in steps to 1; the first alone where the step is not above 0.
+    ///
+    /// ```
+    /// # use amanuensis::decoding::Search;
+    /// assert_eq!(Search::ladder(0.5, 0.25), [0.5, 0.75, 1.0]);
+    /// assert_eq!(Search::ladder(1.5, 0.25), [1.5]);
+    /// ```
+    pub fn ladder(first: f32, step: f32) -> Vec<f32> {
+        // More steps than this find nothing new.
+        const MOST: usize = 100;
+        let most = if step > 0.0 { MOST } else { 1 };
+        let rest =
+            (1..most).map(|number| first + number as f32 * step).take_while(|temperature| *temperature <= 1.0 + 1e-4);
+        std::iter::once(first).chain(rest).collect()
+    }
+}
+
 /// By what the sum of a hypothesis's log probabilities is divided before hypotheses are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LengthPenalty {
