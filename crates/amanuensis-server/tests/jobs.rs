@@ -346,7 +346,8 @@ fn accepted_jobs_survive_kills_and_hear_nothing_twice() {
     }
     let server = start(folder.path());
     for (id, expected) in ids.iter().zip(&expected) {
-        assert_eq!(server.finished(id)["status"], "succeeded", "{}", output(folder.path()));
+        let job = server.finished(id);
+        assert_eq!(job["status"], "succeeded", "{job}");
         assert_eq!(server.result(id), *expected);
     }
     eprintln!("{kills} kills; {windows} windows; {} heard, {lost} of them under way at a kill", heard(folder.path()));
