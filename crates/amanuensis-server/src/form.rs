@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::error::ApiError;
+use crate::guard::{LONGEST_DRAIN, drain};
 use crate::settings::Settings;
 
 /// Fields and files of one form.
@@ -54,12 +55,25 @@ impl Form {
         let most = settings.max_upload_bytes;
         let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: u64| length > most.saturating_add(OTHER_BYTES)) {
+            drain(request).await;
             return Err(over(most));
         }
         let mut parts = Multipart::from_request(request, &()).await.map_err(|rejection| {
             let what = "the body is to be multipart/form-data, with a boundary";
             ApiError::unsupported(format!("{what}: {}", rejection.body_text()))
         })?;
+        let form = Self::take(&mut parts, names, settings).await;
+        if form.is_err() {
+            // One that is cut off while it writes reads no answer: it may send on for a while.
+            let rest = async { while let Ok(Some(_)) = parts.next_field().await {} };
+            let _ = timeout(LONGEST_DRAIN, rest).await;
+        }
+        form
+    }
+
+    /// Takes the parts as they come.
+    async fn take(parts: &mut Multipart, names: &[&str], settings: &Settings) -> Result<Self, ApiError> {
+        let most = settings.max_upload_bytes;
         let (mut form, mut pace) = (Form { file: None, fields: Vec::new() }, Pace::new(settings));
         let mut count = 0;
         while let Some(mut field) = pace.wait(parts.next_field()).await? {

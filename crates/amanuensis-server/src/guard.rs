@@ -104,11 +104,13 @@ pub(crate) async fn admit(
     response.map(|body| Body::new(Kept { body, _kept: pass }))
 }
 
+/// How long what a client is still sending is taken, once it is refused.
+pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+
 /// Takes what a client is still sending, within bounds, before it is refused: one that is cut off while it writes reads no
 /// answer.
 pub(crate) async fn drain(request: Request) {
     const MOST_BYTES: usize = 16 << 20;
-    const LONGEST: Duration = Duration::from_secs(5);
     let mut body = request.into_body();
     let mut bytes = 0;
     let take = async {
@@ -119,7 +121,7 @@ pub(crate) async fn drain(request: Request) {
             }
         }
     };
-    let _ = tokio::time::timeout(LONGEST, take).await;
+    let _ = tokio::time::timeout(LONGEST_DRAIN, take).await;
 }
 
 /// A body that keeps something until it is over.
