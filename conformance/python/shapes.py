@@ -59,7 +59,7 @@ def segments(value, duration):
     before = 0
     for index, segment in enumerate(value):
         what = f"segment {index}"
-        keys(segment, SEGMENT_KEYS, what=what)
+        keys(segment, SEGMENT_KEYS, {"flags", "channel"}, what=what)
         assert segment["id"] == index, f"{what} has the id {segment['id']!r}"
         assert type(segment["seek"]) is int and segment["seek"] >= 0, segment["seek"]
         assert isinstance(segment["text"], str)
@@ -77,7 +77,7 @@ def words(value, duration):
     assert isinstance(value, list)
     before = 0
     for index, word in enumerate(value):
-        keys(word, {"word", "start", "end"}, what=f"word {index}")
+        keys(word, {"word", "start", "end"}, {"probability"}, what=f"word {index}")
         assert isinstance(word["word"], str) and word["word"], f"word {index} is {word['word']!r}"
         assert word["word"] == word["word"].strip(), f"word {index} has blanks about it: {word['word']!r}"
         assert is_number(word["start"]) and is_number(word["end"])

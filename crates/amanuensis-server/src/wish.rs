@@ -50,9 +50,15 @@ pub(crate) enum Endpoint {
 pub(crate) enum Kind {
     Text,
     Boolean,
-    Integer { least: i64 },
-    Number { least: f64, most: f64 },
+    Integer {
+        least: i64,
+    },
+    Number {
+        least: f64,
+        most: f64,
+    },
     OneOf(&'static [&'static str]),
+    /// Of these, or of anything where none are named.
     ListOf(&'static [&'static str]),
 }
 
@@ -287,13 +293,14 @@ pub(crate) const FIELDS: [Field; 33] = [
         set: |wish, value| put(&mut wish.options.hallucination_silence_threshold, Some(number(value, 0.0, 3600.0)?)),
     },
     Field {
-        name: "suppress_tokens",
-        kind: Kind::Text,
+        name: "suppress_tokens[]",
+        kind: Kind::ListOf(&[]),
         endpoints: ALL,
         about: "Numbers of tokens that are never said, with commas; -1 stands for the symbols that are not spoken",
         set: |wish, value| {
             let tokens: Result<Vec<i64>, String> = list(value)?.iter().map(|token| integer(token)).collect();
-            put(&mut wish.options.suppress_tokens, Some(tokens?))
+            wish.options.suppress_tokens.get_or_insert_default().extend(tokens?);
+            Ok(())
         },
     },
     Field {
@@ -593,6 +600,17 @@ mod tests {
     fn a_temperature_of_nought_is_a_ladder() {
         assert_eq!(read(&[("temperature", "0")]).unwrap().options.search.temperatures.len(), 6);
         assert_eq!(read(&[("temperature", "0.4")]).unwrap().options.search.temperatures, [0.4]);
+    }
+
+    #[test]
+    fn lists_come_whole_or_in_pieces() {
+        for fields in [
+            vec![("suppress_tokens", "-1,7")],
+            vec![("suppress_tokens[]", "-1"), ("suppress_tokens[]", "7")],
+            vec![("suppress_tokens", "[-1, 7]")],
+        ] {
+            assert_eq!(read(&fields).unwrap().options.suppress_tokens, Some(vec![-1, 7]));
+        }
     }
 
     #[test]

@@ -70,10 +70,11 @@ impl Sender {
 
     /// Refuses an address to which nothing would ever be sent.
     pub(crate) fn check(&self, url: &str) -> Result<(), ApiError> {
-        let wrong =
-            |reason: &str| Err(ApiError::bad("webhook_url", format!("{url:?} is no address for a webhook: {reason}")));
+        let wrong = |reason: &str| {
+            Err(ApiError::bad("webhook_url", format!("webhook_url: {url:?} is no address for a webhook: {reason}")))
+        };
         if url.len() > MOST_URL {
-            return Err(ApiError::bad("webhook_url", format!("it is longer than {MOST_URL} bytes")));
+            return Err(ApiError::bad("webhook_url", format!("webhook_url: it is longer than {MOST_URL} bytes")));
         }
         let Ok(uri) = url.parse::<Uri>() else { return wrong("it is not a URL") };
         if !matches!(uri.scheme_str(), Some("http" | "https")) {

@@ -93,6 +93,7 @@ fn form(endpoint: Endpoint) -> Value {
             Kind::Integer { least } => json!({ "type": "integer", "minimum": least }),
             Kind::Number { least, most } => json!({ "type": "number", "minimum": least, "maximum": most }),
             Kind::OneOf(values) => json!({ "type": "string", "enum": values }),
+            Kind::ListOf([]) => json!({ "type": "array", "items": { "type": "string" } }),
             Kind::ListOf(values) => json!({ "type": "array", "items": { "type": "string", "enum": values } }),
         };
         schema["description"] = json!(field.about);
