@@ -54,6 +54,14 @@ fn of_what_was_said_the_last_half_of_the_positions_is_told() {
 }
 
 #[test]
+fn what_is_forced_takes_its_positions_from_what_was_said() {
+    let special = DEMO.tokenizer.special();
+    let request = Request { language: special.language_token("en"), task: special.transcribe, timestamps: false };
+    let told = Prompt::new(special, request, &[5; 300], &[6; 300], CONTEXT);
+    assert_eq!((told.tokens.len(), told.start, told.forced, told.room), (CONTEXT, 1 + 220, 223, 1));
+}
+
+#[test]
 fn a_prompt_longer_than_the_decoder_leaves_no_room() {
     let request = Request { language: None, task: None, timestamps: true };
     let told = Prompt::new(DEMO.tokenizer.special(), request, &[1, 2, 3, 4], &[], 2);

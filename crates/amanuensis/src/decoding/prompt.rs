@@ -48,17 +48,20 @@ pub fn room_for_previous(context: usize) -> usize {
 impl Prompt {
     /// The prompt for a window that follows the tokens `before`, for a decoder of `context` positions.
     ///
-    /// Of `before` the last [`room_for_previous`] are used. The transcript begins with `forced`.
+    /// Of `before` the last [`room_for_previous`] are used, and fewer where what is forced needs their positions. The
+    /// transcript begins with `forced`.
     pub fn new(special: &Special, request: Request, before: &[Token], forced: &[Token], context: usize) -> Self {
-        let mut tokens = Vec::with_capacity(context);
-        if let (Some(previous), false) = (special.start_of_previous, before.is_empty()) {
-            tokens.push(previous);
-            tokens.extend(&before[before.len().saturating_sub(room_for_previous(context))..]);
-        }
-        let start = tokens.len();
-        tokens.extend(request.tokens(special));
+        let request = request.tokens(special);
         // The transcript has half of the positions at most, with what is forced, which leaves one of them free.
         let forced = &forced[..forced.len().min(room_for_previous(context))];
+        let mut tokens = Vec::with_capacity(context);
+        if let (Some(previous), false) = (special.start_of_previous, before.is_empty()) {
+            let left = context.saturating_sub(1 + request.len() + forced.len());
+            tokens.push(previous);
+            tokens.extend(&before[before.len().saturating_sub(left.min(room_for_previous(context)))..]);
+        }
+        let start = tokens.len();
+        tokens.extend(request);
         tokens.extend(forced);
         // The last token that is said takes no position.
         let room = (context / 2 - forced.len()).min((context + 1).saturating_sub(tokens.len()));
