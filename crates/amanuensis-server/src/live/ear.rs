@@ -79,10 +79,9 @@ impl Ear {
         self.session.finish();
     }
 
-    /// Forgets the sound of which nothing was told yet.
+    /// Forgets the sound since the last commit.
     pub(crate) fn clear(&mut self) {
         self.session.clear();
-        self.running = None;
     }
 
     /// Lets the next hearing run, if there is one and none is running.

@@ -12,8 +12,6 @@ const TAIL: usize = SAMPLE_RATE as usize;
 pub(super) struct Activity {
     stream: VoicingStream,
     threshold: f32,
-    /// Samples of the session that it did not hear.
-    skipped: u64,
     first: u64,
     probabilities: Vec<f32>,
     /// Samples since the probabilities were asked for.
@@ -23,7 +21,7 @@ pub(super) struct Activity {
 impl Activity {
     pub(super) fn new(threshold: f32) -> Self {
         let (stream, probabilities) = (VoicingStream::new(), Vec::new());
-        Activity { stream, threshold, skipped: 0, first: 0, probabilities, since: 0 }
+        Activity { stream, threshold, first: 0, probabilities, since: 0 }
     }
 
     /// Hears the samples that come next.
@@ -38,11 +36,6 @@ impl Activity {
     /// Takes another probability for that of speech.
     pub(super) fn set_threshold(&mut self, threshold: f32) {
         self.threshold = threshold;
-    }
-
-    /// Does not hear so many samples.
-    pub(super) fn skip(&mut self, samples: u64) {
-        self.skipped += samples;
     }
 
     /// There is no more sound.
@@ -72,7 +65,7 @@ impl Activity {
 
     /// Where each frame begins, with the probability of speech in it.
     fn frames(&self) -> impl Iterator<Item = (u64, f32)> {
-        let begin = self.first * FRAME_SAMPLES as u64 + self.skipped;
+        let begin = self.first * FRAME_SAMPLES as u64;
         self.probabilities.iter().enumerate().map(move |(frame, p)| (begin + (frame * FRAME_SAMPLES) as u64, *p))
     }
 }

@@ -21,12 +21,14 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// Takes a hypothesis for the whole buffer, and gives the words that are agreed on by it.
+    /// Takes a hypothesis for the whole buffer, and gives the words that are agreed on by it. Its last word is not among them:
+    /// the mark behind it changes when more is said.
     pub(super) fn hear(&mut self, mut hypothesis: Vec<Heard>) -> Vec<Heard> {
         let rest = hypothesis.split_off(self.found_again(&hypothesis));
         let alike = rest.iter().zip(&self.tentative).take_while(|(one, other)| one.plain == other.plain).count();
+        let certain = alike.min(rest.len().saturating_sub(1));
         self.tentative = rest;
-        self.agree(alike)
+        self.agree(certain)
     }
 
     /// Takes the first words of the rest for agreed.
@@ -52,13 +54,19 @@ impl Agreement {
         &self.tentative
     }
 
-    /// Where the sound may be cut: behind the last word told that closes a sentence or segment, or `anywhere` behind the last
-    /// word told. Between two words it is the middle.
+    /// Where the sound may be cut: behind the last word told that closes a sentence or segment, or `anywhere` behind a word
+    /// told. It is the middle between two words: where the last word ends is known when the next one is.
     pub(super) fn seam(&self, anywhere: bool) -> Option<f64> {
-        let place = self.told.iter().rposition(|heard| heard.closes || anywhere)?;
-        let end = self.told[place].word.end;
-        let next = self.told.get(place + 1).or(self.tentative.first()).map_or(end, |next| next.word.start);
-        Some(if next > end { (end + next) / 2.0 } else { end })
+        let next = |place: usize| self.told.get(place + 1).or(self.tentative.first());
+        let fits = |place: &usize| (self.told[*place].closes || anywhere) && next(*place).is_some();
+        let place = (0..self.told.len()).rev().find(fits)?;
+        let (end, start) = (self.told[place].word.end, next(place)?.word.start);
+        Some(if start > end { (end + start) / 2.0 } else { end })
+    }
+
+    /// Where the last word ends that was told.
+    pub(super) fn until(&self) -> Option<f64> {
+        self.told.last().or(self.scrolled.last()).map(|last| last.word.end)
     }
 
     /// The sound before a moment is forgotten. Gives the words that went with it.
@@ -79,7 +87,7 @@ impl Agreement {
     /// How many words of a hypothesis are those that were told: where the words before differ least from them, and times
     /// agree best.
     fn found_again(&self, hypothesis: &[Heard]) -> usize {
-        let Some(until) = self.told.last().or(self.scrolled.last()).map(|last| last.word.end) else { return 0 };
+        let Some(until) = self.until() else { return 0 };
         // Distances between what was told, row by row, and each beginning of the hypothesis. What is scrolled need not be there.
         let known = self.scrolled.iter().chain(&self.told);
         let mut distances: Vec<usize> = (0..=hypothesis.len()).collect();
@@ -153,7 +161,7 @@ mod tests {
         ] {
             let mut agreement = Agreement::default();
             agreement.hear(words(0.0, told));
-            agreement.hear(words(0.0, told));
+            agreement.agree_on_all();
             agreement.hear(words(0.0, hypothesis));
             assert_eq!(text(agreement.tentative()), rest, "{told:?} and then {hypothesis:?}");
         }
@@ -179,7 +187,7 @@ mod tests {
         for _ in 0..2 {
             agreement.hear(words(0.0, "one two three"));
         }
-        assert_eq!((agreement.seam(false), agreement.seam(true)), (None, Some(1.5)));
+        assert_eq!((agreement.seam(false), agreement.seam(true)), (None, Some(1.0)));
         agreement.hear(words(0.0, "one two three four five"));
         assert_eq!(text(&agreement.agree_until(2.1)), " four");
         assert_eq!(text(&agreement.agree_until(2.1)), " five", "at least something");

@@ -17,7 +17,7 @@ pub fn message(update: &Update, lag: f64, words: bool) -> Option<Value> {
         }
         Update::Partial { utterance, agreed, tentative } => partial(*utterance, agreed, tentative),
         Update::Line(line) => whole(line, words),
-        Update::Agreed { .. } | Update::Ended { .. } => return None,
+        Update::Agreed { .. } | Update::Dropped { .. } | Update::Ended { .. } => return None,
     };
     message["lag"] = json!(rounded(lag));
     Some(message)

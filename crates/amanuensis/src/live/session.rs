@@ -23,6 +23,10 @@ const PAUSE: f64 = 0.25;
 const MARGIN: f64 = 0.2;
 /// Seconds before the end of a full buffer whose words are not certain.
 const UNCERTAIN: f64 = 2.0;
+/// Seconds of speech behind the last word of a last hearing that are heard once more.
+const MISSED: f64 = 1.5;
+/// Seconds that this must come further by, so that it comes to an end.
+const PROGRESS: f64 = 1.0;
 /// Characters of what was said before that a hearing is told.
 const CONTEXT: usize = 200;
 
@@ -66,6 +70,25 @@ struct Utterance {
     agreement: Agreement,
 }
 
+impl Utterance {
+    /// Where the last word ends that was heard.
+    fn last(&self) -> Option<f64> {
+        self.agreement.tentative().last().map(|heard| heard.word.end).or(self.agreement.until())
+    }
+
+    /// Whether there is speech far behind the last word that was heard.
+    fn misses(&self) -> bool {
+        self.last().is_some_and(|last| seconds(self.speech.min(self.heard)) > last + MISSED)
+    }
+}
+
+/// What is done by hand at a place of the sound, once all before it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Commit,
+    Clear,
+}
+
 /// A hearing that was asked for.
 struct Asked {
     id: u64,
@@ -84,8 +107,8 @@ pub struct Session {
     /// Sound of what is being said, from the place `origin` on.
     buffer: Vec<f32>,
     origin: u64,
-    /// Places at which utterances end by hand.
-    marks: VecDeque<u64>,
+    /// Places at which something is done by hand.
+    marks: VecDeque<(u64, Mark)>,
     /// Where speech may begin again.
     free: u64,
     is_finished: bool,
@@ -153,7 +176,7 @@ impl Session {
 
     /// Ends the utterance here.
     pub fn commit(&mut self) {
-        self.marks.push_back(self.fed());
+        self.marks.push_back((self.fed(), Mark::Commit));
         self.advance();
     }
 
@@ -163,19 +186,10 @@ impl Session {
         self.commit();
     }
 
-    /// Forgets the sound of which nothing was told yet.
+    /// Forgets the sound since the last commit, and what was found in it.
     pub fn clear(&mut self) {
-        self.activity.skip(self.waiting.len() as u64);
-        self.origin = self.fed();
-        self.free = self.origin;
-        self.waiting.clear();
-        self.buffer.clear();
-        self.marks.clear();
-        self.asked = None;
-        if let Some(Utterance { number, .. }) = self.utterance.take() {
-            self.updates.extend(self.lines.close(number).map(Update::Line));
-            self.show(number, Vec::new());
-        }
+        self.marks.push_back((self.fed(), Mark::Clear));
+        self.advance();
     }
 
     /// What is to be heard now, if anything. There is one hearing at a time: the next is asked for once it is told what came
@@ -227,13 +241,15 @@ impl Session {
             }
         }
         utterance.heard = asked.end;
-        utterance.is_good =
-            !transcript.segments.is_empty() && transcript.segments.iter().all(|segment| segment.flags.is_empty());
         let number = utterance.number;
         let agreed = utterance.agreement.hear(words::of(transcript, seconds(asked.start), seconds(asked.end)));
+        let is_doubtful = transcript.segments.is_empty() || transcript.segments.iter().any(|one| !one.flags.is_empty());
+        utterance.is_good = !is_doubtful && !utterance.misses();
         self.tell(number, agreed);
         if asked.is_last {
-            self.conclude();
+            if !self.goes_on() {
+                self.conclude();
+            }
         } else {
             self.trim();
             let tentative =
@@ -268,7 +284,12 @@ impl Session {
 
     /// Seconds of sound that were fed and of which nothing is told yet, but for silence.
     pub fn lag(&self) -> f64 {
-        let heard = self.utterance.as_ref().map_or(self.end(), |utterance| utterance.heard.max(utterance.start));
+        let heard = match &self.utterance {
+            Some(utterance) if utterance.has_ended || utterance.speech > utterance.heard => {
+                utterance.heard.max(utterance.start).min(self.end())
+            }
+            _ => self.end(),
+        };
         seconds(self.fed() - heard)
     }
 
@@ -289,7 +310,7 @@ impl Session {
             (_, Turns::ByHand) => self.end(),
             (_, Turns::Silence) => return if self.waiting.is_empty() { 0.0 } else { self.waiting() },
         };
-        seconds(self.fed() - self.marks.back().copied().unwrap_or(from).max(from))
+        seconds(self.fed() - self.marks.back().map_or(from, |(place, _)| from.max(*place)))
     }
 
     /// Seconds of new sound after which an utterance is heard again: more than the settings say while hearing does not keep up.
@@ -317,12 +338,15 @@ impl Session {
     /// Takes in what waits, up to where something must be heard first.
     fn advance(&mut self) {
         while !self.utterance.as_ref().is_some_and(|utterance| utterance.has_ended) {
-            let mark = self.marks.front().map(|mark| (mark - self.end()) as usize);
-            if mark == Some(0) {
-                self.marks.pop_front();
-                self.end_by_hand();
+            let end = self.end();
+            if let Some((_, mark)) = self.marks.pop_front_if(|(place, _)| *place == end) {
+                match mark {
+                    Mark::Commit => self.end_by_hand(),
+                    Mark::Clear => self.drop_utterance(),
+                }
                 continue;
             }
+            let mark = self.marks.front().map(|(place, _)| (place - end) as usize);
             let room = (samples(LONGEST) as usize).saturating_sub(self.buffer.len());
             let count = BLOCK.min(room).min(self.waiting.len()).min(mark.unwrap_or(BLOCK));
             if count == 0 {
@@ -401,14 +425,26 @@ impl Session {
         self.updates.push_back(Update::Stopped { utterance: utterance.number, at: seconds(at) });
     }
 
+    /// Forgets what is being said, and the sound before it.
+    fn drop_utterance(&mut self) {
+        self.free = self.end();
+        self.forget(self.free);
+        if let Some(Utterance { number, .. }) = self.utterance.take() {
+            self.asked = None;
+            self.updates.extend(self.lines.close(number).map(Update::Line));
+            self.show(number, Vec::new());
+            self.updates.push_back(Update::Dropped { utterance: number });
+        }
+    }
+
     /// Asks for the whole buffer to be heard.
     fn ask(&mut self, is_last: bool) -> Hearing {
         self.hearings += 1;
         let id = self.hearings;
         self.asked = Some(Asked { id, start: self.origin, end: self.end(), is_last });
         let mut options = self.options.clone();
-        if !is_last {
-            // One try is enough for what is heard again in a second.
+        if !is_last && self.buffer.len() as u64 <= samples(TRIM) {
+            // One try is enough for what is heard again in a second, as long as nothing is forgotten.
             options.search.temperatures.truncate(1);
         }
         if self.settings.context && !self.said.is_empty() {
@@ -447,16 +483,33 @@ impl Session {
         let certain = seconds(utterance.heard) - UNCERTAIN;
         let mut seam = utterance.agreement.seam(length > TRIM_ANYWHERE);
         let begin = seconds(self.origin);
-        if is_full && seam.is_none_or(|seam| seam < begin + 1.0) {
+        if is_full && seam.is_none_or(|seam| seam < begin + PROGRESS) {
             // The two do not agree, and there is no room to wait until they do.
             let (number, agreed) = (utterance.number, utterance.agreement.agree_until(certain));
-            seam = utterance.agreement.seam(true).filter(|seam| *seam >= begin + 1.0);
+            seam =
+                utterance.agreement.seam(true).or(utterance.agreement.until()).filter(|seam| *seam >= begin + PROGRESS);
             self.tell(number, agreed);
-            seam = seam.or(Some(certain));
+            // Of what nothing is heard, as little as may be is given up: the next window may begin better.
+            seam = seam.or(Some(begin + PROGRESS));
         }
         if let Some(seam) = seam {
             self.cut(samples(seam));
         }
+    }
+
+    /// Whether the last hearing left out what was said behind its last word, as a model does that believes itself at the end: then
+    /// that is heard alone.
+    fn goes_on(&mut self) -> bool {
+        let begin = seconds(self.origin);
+        let Some(utterance) = &mut self.utterance else { return false };
+        let Some(last) = utterance.last().filter(|last| utterance.misses() && *last > begin + PROGRESS) else {
+            return false;
+        };
+        let (number, agreed) = (utterance.number, utterance.agreement.agree_on_all());
+        utterance.heard = samples(last);
+        self.tell(number, agreed);
+        self.cut(samples(last));
+        true
     }
 
     /// Forgets the sound before a place, in the middle of an utterance.

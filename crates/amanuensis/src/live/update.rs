@@ -37,6 +37,11 @@ pub enum Update {
     },
     /// A sentence, or what was said until the utterance ended: of words that were told as agreed, each in one line.
     Line(Line),
+    /// An utterance was cleared: no more is told of it.
+    Dropped {
+        /// Number of the utterance.
+        utterance: u64,
+    },
     /// All words of an utterance are told.
     Ended {
         /// Number of the utterance.

@@ -10,7 +10,7 @@ use crate::words::words;
 
 const RATE: f64 = 16_000.0;
 /// Seconds before the end of what is heard in which words are misheard.
-const UNSURE: f64 = 0.7;
+const UNSURE: f64 = 0.15;
 
 /// A word that is said: where, and which.
 #[derive(Debug, Clone)]
@@ -224,7 +224,7 @@ fn steps_grow_while_hearing_does_not_keep_up() {
     let scene = scene(&[(1.0, vec![1; 60])]);
     let slow = play(&scene, Settings::default(), 1600, 1.4, 1);
     let quick = play(&scene, Settings::default(), 1600, 0.1, 1);
-    assert!(2 * slow.hearings < quick.hearings, "{} and {}", slow.hearings, quick.hearings);
+    assert!(3 * slow.hearings < 2 * quick.hearings, "{} and {}", slow.hearings, quick.hearings);
     assert!(slow.most_lag < 8.0 && quick.most_lag < 2.5, "{} and {}", slow.most_lag, quick.most_lag);
 }
 
@@ -262,7 +262,8 @@ fn what_is_cleared_is_not_heard() {
     let hearing = session.hearing().expect("somebody speaks");
     session.clear();
     session.heard(hearing.id, &hypothesis(&scene, &hearing, &mut Chance(1)), Duration::ZERO);
-    assert_eq!((session.updates().count(), session.uncommitted(), session.lag()), (0, 0.0, 0.0));
+    assert_eq!(session.updates().collect::<Vec<_>>(), [Update::Dropped { utterance: 0 }]);
+    assert_eq!((session.uncommitted(), session.lag()), (0.0, 0.0));
     session.feed(&scene.sound[40_000..60_000]).expect("there is room");
     session.commit();
     assert_eq!(session.hearing().map(|hearing| hearing.start), Some(2.5));

@@ -140,7 +140,10 @@ fn turns(config: &mut Config, value: &Value, path: &str) -> Result<(), ApiError>
         match name.as_str() {
             "type" if value == "server_vad" => {}
             "type" => {
-                return Err(wrong(&place, "only server_vad is known here, and null for turns that are ended by commit"));
+                return Err(wrong(
+                    &place,
+                    "only server_vad is known here, and null for turns that are ended by commit",
+                ));
             }
             "threshold" => detection.threshold = number(value, &place, 0.0, 1.0)?,
             "prefix_padding_ms" => detection.padding_ms = number(value, &place, 0.0, 2_000.0)?,

@@ -133,8 +133,6 @@ impl Realtime {
             }
             "input_audio_buffer.clear" => {
                 ear.clear();
-                // What was told of an utterance that is given up is not an item.
-                self.items.clear();
                 out.push(self.event("input_audio_buffer.cleared", json!({})));
                 Ok(())
             }
@@ -273,6 +271,8 @@ impl Dialect for Realtime {
                 }
             }
             Update::Ended { utterance, seconds, complete, .. } => self.end(utterance, seconds, complete, out),
+            // What was told of it is no item.
+            Update::Dropped { utterance } => drop(self.items.remove(&utterance)),
             Update::Partial { .. } | Update::Line(_) => {}
         }
     }
