@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 
 use crate::error::ApiError;
 use crate::keys::{Client, Scope};
+use crate::live::realtime::Config;
 use crate::state::Shared;
 
 /// Longest number of a request that is taken over from a client.
@@ -24,6 +25,11 @@ const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
 /// What a request that is not known was not taken as.
 pub(crate) const WARNING: HeaderName = HeaderName::from_static("x-amanuensis-warning");
 
+/// Where secrets for one session are taken.
+const REALTIME: &str = "/v1/realtime";
+/// What stands before a key among the protocols of a WebSocket, as OpenAI's pages have it.
+const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
+
 /// The page loads nothing from elsewhere, and nobody frames it.
 const POLICY: &str = "default-src 'self'; media-src 'self' blob:; img-src 'self' data:; connect-src 'self'; \
                       object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -31,6 +37,10 @@ const POLICY: &str = "default-src 'self'; media-src 'self' blob:; img-src 'self'
 /// The address at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The session that was opened by a secret of its own.
+#[derive(Clone)]
+pub(crate) struct Opened(pub(crate) Arc<Config>);
 
 /// Around everything: gives the request its number, times it, writes a line about it and dresses the answer.
 pub(crate) async fn surround(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -90,8 +100,8 @@ pub(crate) async fn admit(
 ) -> Response {
     let Some(scope) = scope else { return next.run(request).await };
     let admitted = client(&shared, &request, scope)
-        .and_then(|client| shared.gate.pass(&client.name, Instant::now()).map(|pass| (client, pass)));
-    let (client, pass) = match admitted {
+        .and_then(|(client, opened)| shared.gate.pass(&client.name, Instant::now()).map(|pass| (client, opened, pass)));
+    let (client, opened, pass) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
             drain(request).await;
@@ -99,6 +109,9 @@ pub(crate) async fn admit(
         }
     };
     request.extensions_mut().insert(client);
+    if let Some(opened) = opened {
+        request.extensions_mut().insert(opened);
+    }
     let response = next.run(request).await;
     // A stream is running until its last byte, or until its client has gone.
     response.map(|body| Body::new(Kept { body, _kept: pass }))
@@ -151,13 +164,61 @@ impl<K: Unpin + Send> axum::body::HttpBody for Kept<K> {
 }
 
 /// Who asks.
-fn client(shared: &Shared, request: &Request, scope: Scope) -> Result<Client, ApiError> {
+fn client(shared: &Shared, request: &Request, scope: Scope) -> Result<(Client, Option<Opened>), ApiError> {
+    let key = key(request);
+    if request.uri().path() == REALTIME
+        && let Some(admitted) = key.as_deref().and_then(|key| shared.secrets.admit(key))
+    {
+        return admitted.map(|(client, config)| (client, Some(Opened(config))));
+    }
     if shared.keys.is_empty() {
         let peer = request.extensions().get::<Peer>();
         let name = peer.map_or_else(|| "unknown".to_owned(), |Peer(peer)| peer.ip().to_string());
-        return Ok(Client { name, is_admin: false });
+        return Ok((Client { name, is_admin: false }, None));
     }
-    shared.keys.admit(bearer(request.headers()), scope)
+    Ok((shared.keys.admit(key.as_deref(), scope)?, None))
+}
+
+/// The key of a request. A page cannot give a WebSocket headers: there it stands in the address, or among the protocols.
+fn key(request: &Request) -> Option<String> {
+    let headers = request.headers();
+    let spelled = || {
+        let query = request.uri().query().unwrap_or_default();
+        let token = query.split('&').find_map(|pair| pair.strip_prefix("token=")).map(decoded);
+        token.or_else(|| protocols(headers).find_map(|name| name.strip_prefix(KEY_PROTOCOL).map(str::to_owned)))
+    };
+    bearer(headers).map(str::to_owned).or_else(|| is_upgrade(headers).then(spelled).flatten())
+}
+
+/// A value of a query, whose bytes may be written as `%20`.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether a request is to become a WebSocket.
+fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The protocols that a WebSocket may speak.
+pub(crate) fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// The key in `Authorization: Bearer KEY`.
@@ -180,7 +241,9 @@ fn foreign(shared: &Shared, request: &Request) -> Result<(), ApiError> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let own = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
     let is_own = own.and_then(|uri| uri.authority().map(|authority| authority.as_str() == host)).unwrap_or(false);
-    if is_own || is_allowed(shared, origin) || request.method() == Method::GET {
+    // What a page of another site reads by GET, its browser keeps from it; what a WebSocket says, it does not.
+    let is_read = request.method() == Method::GET && !is_upgrade(request.headers());
+    if is_own || is_allowed(shared, origin) || is_read {
         return Ok(());
     }
     let message = "pages of other sites may not ask here; the setting allow_origin names those that may";
@@ -261,6 +324,23 @@ mod tests {
             assert_eq!(HeaderValue::from_str(id).ok().as_ref().and_then(sane_id), None, "{id}");
         }
         assert_ne!(new_id(), new_id());
+    }
+
+    #[test]
+    fn the_key_of_a_websocket_may_stand_elsewhere() {
+        let key_of = |uri: &str, headers: &[(&str, &str)]| {
+            let mut request = Request::builder().uri(uri);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            key(&request.body(Body::empty()).unwrap())
+        };
+        let upgrade = ("upgrade", "WebSocket");
+        let protocols = ("sec-websocket-protocol", "realtime, openai-insecure-api-key.sk-x");
+        assert_eq!(key_of("/v1/live?a=b&token=sk%2Dx%", &[upgrade]).as_deref(), Some("sk-x%"));
+        assert_eq!(key_of("/v1/live", &[upgrade, protocols]).as_deref(), Some("sk-x"));
+        assert_eq!(key_of("/v1/live?token=x", &[upgrade, ("authorization", "Bearer y")]).as_deref(), Some("y"));
+        assert_eq!(key_of("/v1/models?token=sk-x", &[protocols]), None, "only of a WebSocket");
     }
 
     #[test]

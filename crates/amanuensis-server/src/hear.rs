@@ -85,6 +85,27 @@ impl Shared {
         Ok(Heard { hearing: self.scheduler.hear(task)?, warnings })
     }
 
+    /// Hears what was said last in a live session, before all that is longer. Dropping it ends the work.
+    pub(crate) async fn hear_live(
+        self: Arc<Self>,
+        name: String,
+        recording: Recording,
+        options: Options,
+        client: String,
+    ) -> Result<Outcome, ApiError> {
+        let deadline = Some(Instant::now() + Duration::from_secs(self.settings.deadline));
+        let model = self.models.get(&name).await?;
+        // How much of a session waits is limited where it comes in.
+        let place = self.scheduler.board().aside(recording.duration());
+        let engine = Arc::clone(&model);
+        // At most a window: it does not wait for those who decode hours.
+        let prepare = move || engine.engine().prepare(&recording, &options, &AtomicBool::new(false));
+        let prepared =
+            tokio::task::spawn_blocking(prepare).await.map_err(|error| ApiError::fault(error.to_string()))??;
+        let task = Task { model, prepared, class: Class::Short, client, deadline, place, saved: None };
+        Heard { hearing: self.scheduler.hear(task)?, warnings: Vec::new() }.outcome().await
+    }
+
     /// Makes a recording ready for its rounds, on a thread where that does not hold up others.
     pub(crate) async fn prepare(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! A request goes one way: `guard` decides who may ask, `form` takes its file to the disk, `wish` makes its fields
 //! into options, `hear` decodes the sound and sends it through the one line that all share (`scheduler`), and `answer`
-//! writes what came of it. `routes` has a file for each family of endpoints.
+//! writes what came of it. `live` does the same for sound that comes piece by piece over a WebSocket. `routes` has a file for each family of endpoints.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -27,6 +27,7 @@ mod guard;
 mod hear;
 mod jobs;
 mod keys;
+mod live;
 mod metrics;
 mod models;
 mod page;

@@ -12,7 +12,7 @@ use amanuensis::backend::Receipt;
 use crate::scheduler::Failure;
 
 /// The figures there are: name, kind, what it is. `docs/server.md` shows this table, and a test compares.
-pub(crate) const FIGURES: [(&str, &str, &str); 21] = [
+pub(crate) const FIGURES: [(&str, &str, &str); 24] = [
     ("amanuensis_requests_total", "counter", "Requests that were answered, by endpoint and status"),
     (
         "amanuensis_request_seconds",
@@ -43,6 +43,13 @@ pub(crate) const FIGURES: [(&str, &str, &str); 21] = [
     ("amanuensis_segments_total", "counter", "Segments of finished transcripts"),
     ("amanuensis_fallbacks_total", "counter", "Segments whose window was decoded more than once"),
     ("amanuensis_flags_total", "counter", "Segments against which something speaks, by flag"),
+    ("amanuensis_live_sessions", "gauge", "Live sessions, those that may be resumed among them"),
+    (
+        "amanuensis_live_lag_seconds",
+        "gauge",
+        "Seconds of sound that came and were not told of, in the live session with most",
+    ),
+    ("amanuensis_live_seconds_total", "counter", "Seconds of sound that came in live sessions that are over"),
     ("amanuensis_models_loaded", "gauge", "Models in memory"),
     ("amanuensis_jobs", "gauge", "Jobs that are kept, by status"),
     ("process_resident_memory_bytes", "gauge", "Memory that the process holds"),
@@ -97,6 +104,8 @@ pub(crate) struct Metrics {
     segments: AtomicU64,
     fallbacks: AtomicU64,
     flags: Mutex<BTreeMap<String, u64>>,
+    /// Milliseconds.
+    live: AtomicU64,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -111,6 +120,8 @@ pub(crate) struct Gauges {
     pub(crate) work: (f64, f64),
     /// What ran where since the start.
     pub(crate) receipt: Receipt,
+    /// Live sessions, and the most seconds that one of them lags behind.
+    pub(crate) live: (usize, f64),
     pub(crate) models_loaded: usize,
     pub(crate) jobs: BTreeMap<&'static str, u64>,
 }
@@ -130,6 +141,7 @@ impl Metrics {
             segments: AtomicU64::new(0),
             fallbacks: AtomicU64::new(0),
             flags: Mutex::default(),
+            live: AtomicU64::new(0),
         }
     }
 
@@ -142,6 +154,11 @@ impl Metrics {
 
     pub(crate) fn uploaded(&self, bytes: u64) {
         self.upload_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A live session is over, of so many seconds.
+    pub(crate) fn heard_live(&self, seconds: f64) {
+        self.live.fetch_add((seconds * 1e3) as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn waited(&self, time: Duration) {
@@ -222,6 +239,9 @@ impl Metrics {
             "amanuensis_segments_total" => count(out, &self.segments),
             "amanuensis_fallbacks_total" => count(out, &self.fallbacks),
             "amanuensis_flags_total" => labelled(name, "flag", held(&self.flags).iter(), out),
+            "amanuensis_live_sessions" => plain(out, gauges.live.0 as f64),
+            "amanuensis_live_lag_seconds" => plain(out, gauges.live.1),
+            "amanuensis_live_seconds_total" => plain(out, self.live.load(Ordering::Relaxed) as f64 / 1e3),
             "amanuensis_models_loaded" => plain(out, gauges.models_loaded as f64),
             "amanuensis_jobs" => labelled(name, "status", gauges.jobs.iter(), out),
             "process_resident_memory_bytes" => {
@@ -263,7 +283,15 @@ mod tests {
     fn gauges() -> Gauges {
         let jobs = BTreeMap::from([("queued", 2)]);
         let work = (90.0, 1.0);
-        Gauges { queued_seconds: 1.5, open: 1, work, receipt: Receipt::default(), models_loaded: 1, jobs }
+        Gauges {
+            queued_seconds: 1.5,
+            open: 1,
+            work,
+            receipt: Receipt::default(),
+            live: (2, 0.5),
+            models_loaded: 1,
+            jobs,
+        }
     }
 
     #[test]

@@ -202,7 +202,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: impl Future<Ou
     let drain = Duration::from_secs(shared.settings.drain);
     let _ = close.send(());
     let all = u32::try_from(shared.settings.max_connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(drain, room.acquire_many(all)).await.is_err() {
+    shared.live.forget();
+    let finished = async { tokio::join!(room.acquire_many(all), shared.live.empty()) };
+    if tokio::time::timeout(drain, finished).await.is_err() {
         tracing::warn!(open = shared.scheduler.board().open(), "stopped in the middle: the time for finishing is over");
     }
 }

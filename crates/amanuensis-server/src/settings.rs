@@ -57,6 +57,20 @@ pub struct Settings {
     pub keep_sound: u64,
     /// Seconds that the result of a finished job is kept.
     pub keep_result: u64,
+    /// Most live sessions at once, those that may be resumed among them.
+    pub max_live_sessions: usize,
+    /// Most of them of one client.
+    pub max_live_sessions_of_one: usize,
+    /// Longest live session, in seconds.
+    pub max_live_seconds: u64,
+    /// Most seconds of sound of a live session that may wait to be heard.
+    pub max_live_lag: f64,
+    /// Most bytes of a message of a live session.
+    pub max_live_frame_bytes: usize,
+    /// Seconds without sound after which a live session ends.
+    pub live_idle: u64,
+    /// Seconds for which a live session can be resumed after its connection is lost; not at all with 0.
+    pub live_resume: u64,
 }
 
 impl Default for Settings {
@@ -85,6 +99,13 @@ impl Default for Settings {
             unload_after: None,
             keep_sound: 24 * 3600,
             keep_result: 7 * 24 * 3600,
+            max_live_sessions: 64,
+            max_live_sessions_of_one: 16,
+            max_live_seconds: 4 * 3600,
+            max_live_lag: 60.0,
+            max_live_frame_bytes: 4 << 20,
+            live_idle: 300,
+            live_resume: 60,
         }
     }
 }
@@ -118,6 +139,7 @@ impl Settings {
             ("max_duration", self.max_duration),
             ("max_queued_seconds", self.max_queued_seconds),
             ("max_job_seconds", self.max_job_seconds),
+            ("max_live_lag", self.max_live_lag),
         ] {
             if !(value.is_finite() && value > 0.0) {
                 return wrong(setting, "it is a number of seconds above 0");
@@ -131,6 +153,11 @@ impl Settings {
             ("deadline", self.deadline),
             ("body_idle", self.body_idle),
             ("head_timeout", self.head_timeout),
+            ("max_live_sessions", self.max_live_sessions as u64),
+            ("max_live_sessions_of_one", self.max_live_sessions_of_one as u64),
+            ("max_live_seconds", self.max_live_seconds),
+            ("max_live_frame_bytes", self.max_live_frame_bytes as u64),
+            ("live_idle", self.live_idle),
         ] {
             if value == 0 {
                 return wrong(setting, "it is a number above 0");

@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::error::ApiError;
 use crate::gate::Gate;
 use crate::jobs::Jobs;
 use crate::keys::Keys;
+use crate::live::{Seats, Secrets};
 use crate::metrics::{Gauges, Metrics};
 use crate::models::{Library, Models};
 use crate::scheduler::Scheduler;
@@ -27,7 +28,10 @@ pub(crate) struct Shared {
     pub(crate) jobs: Option<Arc<Jobs>>,
     /// One for each sound that may be decoded at a time.
     pub(crate) decoders: Arc<Semaphore>,
-    is_stopping: AtomicBool,
+    pub(crate) live: Arc<Seats>,
+    /// What opens live sessions without a key.
+    pub(crate) secrets: Secrets,
+    is_stopping: watch::Sender<bool>,
     /// Set once the first model is loaded: the server takes work.
     is_warm: AtomicBool,
 }
@@ -49,7 +53,9 @@ impl Shared {
             metrics,
             jobs: jobs.map(Arc::new),
             decoders: Arc::new(Semaphore::new(processors)),
-            is_stopping: AtomicBool::new(false),
+            live: Arc::new(Seats::new(&settings)),
+            secrets: Secrets::default(),
+            is_stopping: watch::Sender::new(false),
             is_warm: AtomicBool::new(false),
             settings,
             keys,
@@ -57,12 +63,17 @@ impl Shared {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed)
+        *self.is_stopping.borrow()
     }
 
     /// Takes no more work.
     pub(crate) fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
+        self.is_stopping.send_replace(true);
+    }
+
+    /// Tells whoever waits for it that no more work is taken.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.is_stopping.subscribe()
     }
 
     pub(crate) fn set_warm(&self) {
@@ -97,6 +108,7 @@ impl Shared {
             open: board.open(),
             work: board.work(),
             receipt: board.receipt(),
+            live: self.live.figures(),
             models_loaded: self.models.status().iter().filter(|model| model.state == "loaded").count(),
             jobs: self.jobs.as_ref().map(|jobs| jobs.counts()).unwrap_or_default(),
         }

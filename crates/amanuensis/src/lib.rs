@@ -12,11 +12,12 @@
 //!
 //! The modules stand in the order in which sound flows through them, and each uses only those before it:
 //! [`audio`], [`speech`], [`mel`], [`tokens`], [`model`], [`backend`], [`decoding`], [`segments`], [`transcription`];
-//! [`text`] writes what came of it.
+//! [`text`] writes what came of it. [`live`] stands above all of them: sound without an end, text while it comes.
 
 pub mod audio;
 pub mod backend;
 pub mod decoding;
+pub mod live;
 pub mod mel;
 pub mod model;
 pub mod segments;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of the line. `lib.rs` and the files beside it stand above all of them.
-const LINE: [&str; 10] =
-    ["audio", "speech", "mel", "tokens", "model", "backend", "decoding", "segments", "transcription", "text"];
+const LINE: [&str; 11] =
+    ["audio", "speech", "mel", "tokens", "model", "backend", "decoding", "segments", "transcription", "text", "live"];
 
 /// What a module may not use although it stands before it: audio and tokens know nothing of each other's world. (A model
 /// uses the mel filters, which whisper.cpp's files hold.)

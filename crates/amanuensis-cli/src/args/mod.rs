@@ -7,6 +7,7 @@ mod bench;
 mod decoding;
 mod eval;
 mod inspect;
+mod listen;
 mod models;
 mod output;
 mod render;
@@ -23,6 +24,7 @@ pub(crate) use bench::{Bench, BenchKernels, BenchPart, Group, Measure};
 pub(crate) use decoding::{Batch, Decoding, Detection, LastResort, PenaltyKind, Search, ShortContext, Words};
 pub(crate) use eval::{Eval, NormalizerName};
 pub(crate) use inspect::Inspect;
+pub(crate) use listen::Listen;
 pub(crate) use models::{
     Fetching, Models, ModelsAlias, ModelsBundle, ModelsInfo, ModelsList, ModelsPart, ModelsPull, ModelsRm, ModelsVerify,
 };
@@ -64,6 +66,8 @@ pub(crate) enum Verb {
     Diff(Diff),
     /// List, fetch, remove and check the models that are kept here
     Models(Models),
+    /// Write down what is being said, from a microphone or another pipe
+    Listen(Listen),
     /// Answer over HTTP: OpenAI's endpoints, jobs, a web page
     Serve(Serve),
     /// Show or check the server's settings

@@ -9,6 +9,7 @@ mod devices;
 mod diff;
 mod eval;
 mod inspect;
+mod listen;
 mod load;
 mod models;
 mod quantize;
@@ -84,6 +85,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Convert(asked) => convert::run(&asked),
         Verb::Diff(asked) => diff::run(&asked),
         Verb::Models(asked) => models::run(&asked),
+        Verb::Listen(asked) => listen::run(&asked),
         Verb::Serve(asked) => serve::run(&asked),
         Verb::Config(asked) => config::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),

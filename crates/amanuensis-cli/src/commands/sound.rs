@@ -54,7 +54,7 @@ pub(super) fn options(asked: &Sound) -> Result<OpenOptions, Stop> {
     })
 }
 
-fn unknown_encoding(name: &str) -> Stop {
+pub(super) fn unknown_encoding(name: &str) -> Stop {
     let known: Vec<&str> = Encoding::NAMES.iter().map(|(name, _)| *name).collect();
     Stop::Usage(format!("`{name}` is not an encoding of raw sound; there are {}", known.join(", ")))
 }

@@ -4,14 +4,25 @@ use std::fmt::Write as _;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+/// What each byte stands for; 64 for those that stand for nothing. Live sound is read by it, so it is no search.
+const VALUES: [u8; 256] = {
+    let mut values = [64; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let bits =
@@ -25,7 +36,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 }
 
 /// The bytes of base64; none if it is not.
-pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     if digits.len() % 4 == 1 || text.len() - digits.len() > 2 {
         return None;
@@ -34,8 +45,11 @@ pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     for four in digits.chunks(4) {
         let mut bits = 0_u32;
         for (index, digit) in four.iter().enumerate() {
-            let value = ALPHABET.iter().position(|known| known == digit)? as u32;
-            bits |= value << (18 - 6 * index);
+            let value = VALUES[usize::from(*digit)];
+            if value == 64 {
+                return None;
+            }
+            bits |= u32::from(value) << (18 - 6 * index);
         }
         bytes.extend(bits.to_be_bytes().into_iter().skip(1).take(four.len() - 1));
     }

@@ -1,7 +1,7 @@
 //! Jobs: recordings that are heard although nobody waits for them, and although the process dies in between.
 
 mod address;
-mod codes;
+pub(crate) mod codes;
 mod runner;
 mod store;
 mod webhook;

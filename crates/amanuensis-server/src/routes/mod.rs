@@ -5,6 +5,7 @@ mod events;
 mod health;
 mod inference;
 mod jobs;
+mod live;
 mod models;
 mod named;
 mod openapi;
@@ -109,6 +110,38 @@ fn table() -> Vec<Route> {
             Body::OtherForm("audio_file"),
             "whisper-asr-webservice: the language of a recording",
             post(asr::detect),
+        ),
+        route(
+            "get",
+            "/v1/live",
+            transcribe,
+            Body::Nothing,
+            "A WebSocket: sound in binary messages, text as it is said",
+            get(live::native),
+        ),
+        route(
+            "get",
+            "/v1/realtime",
+            transcribe,
+            Body::Nothing,
+            "A WebSocket: a transcription session of OpenAI's Realtime API",
+            get(live::realtime),
+        ),
+        route(
+            "post",
+            "/v1/realtime/transcription_sessions",
+            transcribe,
+            Body::Json,
+            "A short-lived secret for a transcription session, in the form of the beta",
+            post(live::transcription_sessions),
+        ),
+        route(
+            "post",
+            "/v1/realtime/client_secrets",
+            transcribe,
+            Body::Json,
+            "A short-lived secret for a transcription session",
+            post(live::client_secrets),
         ),
         route(
             "post",

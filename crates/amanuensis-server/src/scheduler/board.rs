@@ -70,7 +70,7 @@ impl Board {
         }
     }
 
-    /// A place for a job: how much of them waits is limited where they are kept.
+    /// A place for a job or a live session: how much of them waits is limited where they are kept.
     pub(crate) fn aside(self: &Arc<Self>, seconds: f64) -> Place {
         let millis = millis(seconds);
         Place { board: Arc::clone(self), left: AtomicU64::new(millis), whole: millis, counts: false }

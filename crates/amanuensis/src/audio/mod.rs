@@ -16,6 +16,7 @@ mod opus;
 mod pcm;
 mod recording;
 mod resample;
+mod stream;
 mod trim;
 mod wav;
 
@@ -27,6 +28,7 @@ pub use input::Input;
 pub use intake::Progress;
 pub use options::{Channels, Encoding, FfmpegPolicy, Limits, OpenOptions, RawFormat};
 pub use recording::{Decoder, Recording, SAMPLE_RATE, Sound, Source};
+pub use stream::Stream;
 
 use ffmpeg::Failure;
 use input::Media;

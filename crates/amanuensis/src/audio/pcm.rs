@@ -108,6 +108,18 @@ pub(super) fn decode_raw(
     })
 }
 
+/// Samples of any encoding, from -1 to 1; what is not a number is silence.
+pub(super) fn samples(encoding: Encoding, bytes: &[u8], out: &mut Vec<f32>) {
+    if is_integer(encoding) {
+        let mut integers = Vec::with_capacity(bytes.len());
+        integers_of(encoding, bytes, &mut integers);
+        out.extend(integers.into_iter().map(|sample| f32::from(sample) / 32_768.0));
+    } else {
+        floats_of(encoding, bytes, out);
+        out.iter_mut().filter(|sample| !sample.is_finite()).for_each(|sample| *sample = 0.0);
+    }
+}
+
 /// Samples of at most 16 bits.
 fn integers_of(encoding: Encoding, bytes: &[u8], out: &mut Vec<i16>) {
     let pairs = || bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);

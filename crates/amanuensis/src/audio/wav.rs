@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use super::error::AudioError;
 use super::input::Media;
 use super::intake::Intake;
-use super::options::Encoding;
+use super::options::{Encoding, RawFormat};
 use super::pcm;
 use super::recording::Source;
 
@@ -126,6 +126,20 @@ fn samples(
 /// Reads the header of a wave file that comes through a pipe, up to its samples: how many channels, and their mask. None
 /// when it ends before.
 pub(super) fn streamed_channels(reader: &mut impl Read) -> std::io::Result<Option<(usize, u64)>> {
+    Ok(streamed(reader)?.map(|sound| (usize::from(sound.channels), sound.mask)))
+}
+
+/// The shape of the samples of a wave file that comes through a pipe, up to which it is read. None when it ends before, or
+/// they are compressed.
+pub(super) fn streamed_format(reader: &mut impl Read) -> std::io::Result<Option<RawFormat>> {
+    let format = |sound: Sound| {
+        let (sample_rate, channels) = (sound.rate, u32::from(sound.channels));
+        sound.encoding.map(|encoding| RawFormat { encoding, sample_rate, channels })
+    };
+    Ok(streamed(reader)?.and_then(format))
+}
+
+fn streamed(reader: &mut impl Read) -> std::io::Result<Option<Sound>> {
     let mut sound = None;
     let mut head = Vec::new();
     reader.by_ref().take(12).read_to_end(&mut head)?;
@@ -142,8 +156,7 @@ pub(super) fn streamed_channels(reader: &mut impl Read) -> std::io::Result<Optio
                 let mut bytes = Vec::new();
                 reader.by_ref().take(size).read_to_end(&mut bytes)?;
                 if bytes.len() as u64 == size {
-                    let Sound { channels, mask, .. } = format(Bytes { bytes: &bytes, big: false });
-                    sound = Some((usize::from(channels), mask));
+                    sound = Some(format(Bytes { bytes: &bytes, big: false }));
                 }
             }
             _ => drop(std::io::copy(&mut reader.by_ref().take(size + size % 2), &mut std::io::sink())?),

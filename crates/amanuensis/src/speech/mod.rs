@@ -14,7 +14,7 @@ mod time;
 mod vad;
 
 pub use chunks::chunks;
-pub use detectors::{Detector, FRAME_SAMPLES, Silero, SpeechError, Voicing, Watch};
+pub use detectors::{Detector, FRAME_SAMPLES, Silero, SpeechError, Voicing, VoicingStream, Watch};
 pub use options::VadOptions;
 pub use spans::{coverage, spans};
 pub use spliced::Spliced;

@@ -6,7 +6,7 @@ mod voicing;
 use std::ops::ControlFlow;
 
 pub use silero::Silero;
-pub use voicing::Voicing;
+pub use voicing::{Voicing, VoicingStream};
 
 use amanuensis_kernels::UnsupportedIsa;
 

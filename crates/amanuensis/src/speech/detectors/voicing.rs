@@ -11,6 +11,9 @@
 
 mod features;
 mod floor;
+mod stream;
+
+pub use stream::VoicingStream;
 
 use features::{Features, Listener};
 use floor::Floor;
@@ -76,7 +79,7 @@ fn probabilities(sound: &dyn Sound, watch: Watch<'_>, block: usize) -> Result<Ve
         let known = first + heard.len();
         while probabilities.len() + block + CONTEXT <= known || (next == frames && probabilities.len() < known) {
             let end = (probabilities.len() + block).min(known);
-            let decided = decide(&heard[..(end + CONTEXT).min(known) - first]);
+            let decided = decide(&heard[..(end + CONTEXT).min(known) - first], floor::REACH);
             probabilities.extend_from_slice(&decided[probabilities.len() - first..end - first]);
             let behind = end.saturating_sub(CONTEXT);
             heard.drain(..behind - first);
@@ -89,9 +92,9 @@ fn probabilities(sound: &dyn Sound, watch: Watch<'_>, block: usize) -> Result<Ve
     Ok(probabilities)
 }
 
-/// The probabilities of frames of which there is nothing before or behind.
-fn decide(heard: &[Features]) -> Vec<f32> {
-    let levels = Floor::levels(heard);
+/// The probabilities of frames of which there is nothing before or behind. So many frames before each are its background.
+fn decide(heard: &[Features], background: usize) -> Vec<f32> {
+    let levels = Floor::levels(heard, background);
     let around = |frame: usize, reach: usize| frame.saturating_sub(reach)..(frame + reach + 1).min(heard.len());
     let voicing: Vec<f32> = (0..heard.len())
         .map(|frame| {

@@ -27,8 +27,9 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    /// For each frame the mean over the bands of what stands out of the background.
-    pub(super) fn levels(heard: &[Features]) -> Vec<f32> {
+    /// For each frame the mean over the bands of what stands out of the background: of so many frames before it, and of
+    /// [`REACH`] behind it.
+    pub(super) fn levels(heard: &[Features], before: usize) -> Vec<f32> {
         let mut out = vec![0.0; heard.len()];
         for band in 0..BANDS {
             // Three frames evened out: the background is the quietest time, not the quietest instant.
@@ -43,7 +44,7 @@ impl Floor {
                 if frame + REACH < heard.len() {
                     floor.add(step(frame + REACH));
                 }
-                if let Some(gone) = frame.checked_sub(REACH + 1) {
+                if let Some(gone) = frame.checked_sub(before + 1) {
                     floor.remove(step(gone));
                 }
                 let above = heard[frame].levels[band] - floor.level() - CHANCE;

@@ -81,3 +81,34 @@ proptest! {
         prop_assert_eq!(found(&sound, block), found(&sound, usize::MAX / 2));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// In pieces it is the same detector as for a recording that ends here, as long as nothing is forgotten.
+    #[test]
+    fn pieces_do_not_show(piece in 1usize..5000) {
+        let sound = [noise(1.0, 0.001), voice(1.5, 0.1), noise(0.5, 0.001)].concat();
+        let mut stream = VoicingStream::new();
+        sound.chunks(piece).for_each(|piece| stream.hear(piece));
+        let (first, streamed) = stream.probabilities();
+        prop_assert_eq!(first, 0);
+        // The last frame waits for what comes behind it.
+        let whole = found(&sound[..(streamed.len() + 1) * FRAME_SAMPLES - FRAME_SAMPLES / 2], BLOCK);
+        for (frame, (one, other)) in streamed.iter().zip(&whole).enumerate().take(streamed.len().saturating_sub(4)) {
+            prop_assert!((one - other).abs() < 0.2, "frame {frame}: {one} and {other}");
+        }
+        prop_assert!(share(&streamed[32..76]) > 0.9);
+    }
+}
+
+#[test]
+fn a_stream_forgets_what_is_long_gone() {
+    let mut stream = VoicingStream::new();
+    for _ in 0..200 {
+        stream.hear(&noise(0.5, 0.01));
+    }
+    let (first, judged) = stream.probabilities();
+    assert!(judged.len() < 400 && first as usize + judged.len() == 100 * 16000 / FRAME_SAMPLES - 1);
+    assert_eq!(share(&judged), 0.0);
+}
