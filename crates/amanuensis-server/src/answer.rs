@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use amanuensis::text::{Format, to_string};
-use amanuensis::tokens::languages;
+use amanuensis::text::{Channels, Format, to_string};
+use amanuensis::tokens::{Tokenizer, languages};
 use amanuensis::{Segment, Task, Transcript};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
@@ -21,14 +21,16 @@ pub(crate) enum Answer {
     Text,
     /// Everything, as OpenAI has it.
     Verbose,
+    /// Segments with their speakers, as OpenAI has it.
+    Diarized,
     /// One of the engine's formats.
     As(Format),
 }
 
 impl Answer {
     /// Their names.
-    pub(crate) const NAMES: [&'static str; 10] =
-        ["json", "text", "srt", "vtt", "verbose_json", "tsv", "lrc", "csv", "ass", "aud"];
+    pub(crate) const NAMES: [&'static str; 11] =
+        ["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "tsv", "lrc", "csv", "ass", "aud"];
 }
 
 impl FromStr for Answer {
@@ -39,7 +41,7 @@ impl FromStr for Answer {
             "json" => Ok(Answer::Json),
             "text" | "txt" => Ok(Answer::Text),
             "verbose_json" => Ok(Answer::Verbose),
-            "diarized_json" => Err("speakers are not told apart by this server; ask for verbose_json".to_owned()),
+            "diarized_json" => Ok(Answer::Diarized),
             other => match other.parse() {
                 Ok(Format::Json) | Err(_) => Err(format!("{other:?} is not one of {}", Answer::NAMES.join(", "))),
                 Ok(format) => Ok(Answer::As(format)),
@@ -54,6 +56,8 @@ pub(crate) struct Written<'a> {
     pub(crate) task: Task,
     pub(crate) granularities: Option<Granularities>,
     pub(crate) warnings: &'a [String],
+    /// The log probabilities of its tokens, where they were asked for.
+    pub(crate) logprobs: Option<&'a Value>,
 }
 
 impl Written<'_> {
@@ -62,10 +66,13 @@ impl Written<'_> {
         let (kind, body) = match answer {
             Answer::Json => {
                 let text = self.transcript.text.trim();
-                ("application/json", json!({ "text": text, "usage": usage(self.transcript.duration) }).to_string())
+                let mut object = json!({ "text": text, "usage": usage(self.transcript.duration) });
+                self.add_logprobs(&mut object);
+                ("application/json", object.to_string())
             }
             Answer::Text => ("text/plain; charset=utf-8", format!("{}\n", self.transcript.text.trim())),
             Answer::Verbose => ("application/json", self.verbose().to_string()),
+            Answer::Diarized => ("application/json", self.diarized()?.to_string()),
             Answer::As(format) => {
                 let body = to_string(format, self.transcript).map_err(|error| {
                     tracing::error!(%error, "a transcript cannot be written");
@@ -79,15 +86,51 @@ impl Written<'_> {
         Ok(response)
     }
 
+    fn add_logprobs(&self, object: &mut Value) {
+        if let Some(logprobs) = self.logprobs {
+            object["logprobs"] = logprobs.clone();
+        }
+    }
+
+    /// Segments with their speakers, as OpenAI has it. Refused where nobody knows who speaks.
+    fn diarized(&self) -> Result<Value, ApiError> {
+        let Written { transcript, task, .. } = self;
+        let channels = Channels::of(transcript);
+        let segment = |segment: &Segment| {
+            let speaker = speaker(segment, &channels).ok_or_else(|| {
+                let message =
+                    "it is not known who speaks: the channels of the recording were not heard apart, or it has one";
+                ApiError::bad("response_format", format!("response_format: {message}; ask for verbose_json"))
+            })?;
+            Ok(json!({
+                "type": "transcript.text.segment",
+                "id": format!("seg_{}", segment.id),
+                "start": segment.start,
+                "end": segment.end,
+                "text": segment.text,
+                "speaker": speaker,
+            }))
+        };
+        let segments = transcript.segments.iter().map(segment).collect::<Result<Vec<Value>, ApiError>>()?;
+        Ok(json!({
+            "task": name_of(*task),
+            "duration": transcript.duration,
+            "text": transcript.text.trim(),
+            "segments": segments,
+            "usage": usage(transcript.duration),
+        }))
+    }
+
     /// Everything, as OpenAI has it.
     pub(crate) fn verbose(&self) -> Value {
         let Written { transcript, task, warnings, .. } = self;
+        let channels = Channels::of(transcript);
         let wanted = self.granularities.unwrap_or(Granularities { segments: true, words: false });
         // Words that were asked for in another way are there as well.
         let words: Vec<Value> =
             transcript.segments.iter().filter_map(|segment| segment.words.as_ref()).flatten().map(word).collect();
         let mut object = json!({
-            "task": match task { Task::Transcribe => "transcribe", Task::Translate => "translate" },
+            "task": name_of(*task),
             "language": match task {
                 Task::Translate => "english",
                 Task::Transcribe => languages::name_of(&transcript.language).unwrap_or(&transcript.language),
@@ -97,7 +140,14 @@ impl Written<'_> {
             "usage": usage(transcript.duration),
         });
         if wanted.segments || !wanted.words {
-            object["segments"] = transcript.segments.iter().map(segment).collect();
+            let named = |heard: &Segment| {
+                let mut object = segment(heard);
+                if let Some(speaker) = speaker(heard, &channels) {
+                    object["speaker"] = speaker.into();
+                }
+                object
+            };
+            object["segments"] = transcript.segments.iter().map(named).collect();
         }
         if !words.is_empty() || wanted.words {
             object["words"] = words.into();
@@ -105,8 +155,33 @@ impl Written<'_> {
         if !warnings.is_empty() {
             object["warnings"] = json!(warnings);
         }
+        self.add_logprobs(&mut object);
         object
     }
+}
+
+fn name_of(task: Task) -> &'static str {
+    match task {
+        Task::Transcribe => "transcribe",
+        Task::Translate => "translate",
+    }
+}
+
+/// Who speaks: whoever somebody named, or the channel.
+fn speaker(segment: &Segment, channels: &Channels) -> Option<String> {
+    segment.speaker.clone().or_else(|| Some(channels.name(segment.channel?)))
+}
+
+/// The tokens of the text with their log probabilities, as OpenAI has them.
+pub(crate) fn logprobs<'a>(tokenizer: &Tokenizer, segments: impl IntoIterator<Item = &'a Segment>) -> Value {
+    let of_segment = |segment: &'a Segment| segment.tokens.iter().zip(&segment.logprobs);
+    let said = segments.into_iter().flat_map(of_segment);
+    let said = said.filter_map(|(token, logprob)| Some((tokenizer.token_bytes(*token)?, logprob)));
+    let entry = |(bytes, logprob): (&[u8], &f32)| {
+        // A letter may be cut between two tokens; its bytes are not.
+        json!({ "token": String::from_utf8_lossy(bytes), "logprob": finite(*logprob), "bytes": bytes })
+    };
+    said.map(entry).collect()
 }
 
 fn kind_of(format: Format) -> &'static str {
@@ -180,7 +255,9 @@ mod tests {
     }
 
     fn written(granularities: Option<Granularities>) -> Value {
-        Written { transcript: &transcript(), task: Task::Transcribe, granularities, warnings: &[] }.verbose()
+        let transcript = transcript();
+        Written { transcript: &transcript, task: Task::Transcribe, granularities, warnings: &[], logprobs: None }
+            .verbose()
     }
 
     #[test]
@@ -202,12 +279,32 @@ mod tests {
     }
 
     #[test]
+    fn whoever_speaks_is_named() {
+        let mut transcript = transcript();
+        transcript.segments[0].channel = Some(1);
+        let written = |transcript: &Transcript| {
+            let written =
+                Written { transcript, task: Task::Transcribe, granularities: None, warnings: &[], logprobs: None };
+            let speaker = |object: Value| object["segments"][0]["speaker"].as_str().map(str::to_owned);
+            (speaker(written.verbose()).unwrap(), speaker(written.diarized().unwrap()).unwrap())
+        };
+        assert_eq!(written(&transcript), ("right".to_owned(), "right".to_owned()));
+        transcript.segments[0].speaker = Some("Ada".to_owned());
+        assert_eq!(written(&transcript), ("Ada".to_owned(), "Ada".to_owned()));
+    }
+
+    #[test]
     fn every_name_is_a_format() {
         for name in Answer::NAMES {
             let answer: Answer = name.parse().unwrap();
-            let written =
-                Written { transcript: &transcript(), task: Task::Transcribe, granularities: None, warnings: &[] };
-            assert!(written.respond(answer).is_ok(), "{name}");
+            let mut transcript = transcript();
+            let respond = |transcript: &Transcript| {
+                let (task, granularities) = (Task::Transcribe, None);
+                Written { transcript, task, granularities, warnings: &[], logprobs: None }.respond(answer).is_ok()
+            };
+            assert_eq!(respond(&transcript), name != "diarized_json", "{name}");
+            transcript.segments[0].channel = Some(1);
+            assert!(respond(&transcript), "{name}");
         }
         assert!("docx".parse::<Answer>().unwrap_err().contains("verbose_json"));
     }

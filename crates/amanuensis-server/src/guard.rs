@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::keys::{Client, Scope};
@@ -59,7 +60,7 @@ pub(crate) async fn surround(State(shared): State<Arc<Shared>>, request: Request
         Ok(()) => Ok(request),
     };
     let mut response = match allowed {
-        Ok(request) => next.run(request).await,
+        Ok(request) => next.run(request).instrument(tracing::info_span!("request", id, endpoint)).await,
         Err(response) => response,
     };
     let status = response.status();

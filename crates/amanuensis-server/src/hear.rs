@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use amanuensis::audio::{self, FfmpegPolicy, Input, Limits, OpenOptions, RawFormat, Recording};
-use amanuensis::{Options, Outcome, Prepared};
+use amanuensis::audio::{self, Channels, FfmpegPolicy, Input, Limits, OpenOptions, RawFormat, Recording};
+use amanuensis::{Options, Outcome, Prepared, merge_channels};
+
+use tracing::Span;
 
 use crate::error::ApiError;
 use crate::guard::drain;
@@ -16,6 +18,8 @@ use crate::state::Shared;
 
 /// Longest recording of which somebody waits for an answer as if they had asked a question: one window.
 const SHORT: f64 = 30.0;
+/// Most channels that are heard apart: each is a recording of its own.
+const MOST_CHANNELS: u32 = 8;
 
 /// A recording that is to be heard.
 pub(crate) struct Request<'a> {
@@ -28,9 +32,62 @@ pub(crate) struct Request<'a> {
     pub(crate) client: &'a str,
 }
 
+/// How long the stages of a recording took. Whoever reads the log learns this, and never what was said.
+pub(crate) struct Times {
+    /// Where the lines belong, although a stream is written by somebody else.
+    span: Span,
+    since: Instant,
+    decoding: Duration,
+    preparing: Duration,
+}
+
+impl Times {
+    /// Decoding begins.
+    pub(crate) fn begin() -> Self {
+        let (decoding, preparing) = (Duration::ZERO, Duration::ZERO);
+        Times { span: Span::current(), since: Instant::now(), decoding, preparing }
+    }
+
+    fn lap(&mut self) -> Duration {
+        let took = self.since.elapsed();
+        self.since = Instant::now();
+        took
+    }
+
+    /// The sound is decoded.
+    pub(crate) fn decoded(&mut self) {
+        self.decoding = self.lap();
+    }
+
+    /// It waits for its turns.
+    pub(crate) fn prepared(&mut self) {
+        self.preparing = self.lap();
+    }
+
+    /// Everything was heard.
+    pub(crate) fn tell(&self, model: &str, outcome: &Outcome) {
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        let (decode, prepare, rounds) =
+            (milliseconds(self.decoding), milliseconds(self.preparing), milliseconds(self.since.elapsed()));
+        let Outcome { transcript, receipt, .. } = outcome;
+        tracing::info!(
+            parent: &self.span, model, seconds = transcript.duration, segments = transcript.segments.len(),
+            windows = receipt.windows, decode, prepare, rounds, "heard"
+        );
+        // In rounds that it shared with others, theirs too.
+        let stages = receipt.stages();
+        let stages = stages.iter().map(|stage| format!("{} {:.3} s", stage.stage, stage.seconds));
+        tracing::debug!(parent: &self.span, stages = stages.collect::<Vec<_>>().join(", "), "stages");
+    }
+}
+
 /// A recording that is being heard.
 pub(crate) struct Heard {
     pub(crate) hearing: Hearing,
+    pub(crate) model: Arc<Loaded>,
+    /// The name that the model is served under.
+    name: String,
+    times: Times,
     /// What a person should know about the sound.
     pub(crate) warnings: Vec<String>,
 }
@@ -70,19 +127,36 @@ impl Shared {
 
     /// Decodes a sound and lets it be heard.
     pub(crate) async fn hear(&self, request: Request<'_>) -> Result<Heard, ApiError> {
+        let mut channels = self.hear_channels(request, Channels::Mix).await?;
+        channels.pop().ok_or_else(|| ApiError::bad("file", "the sound has no channels"))
+    }
+
+    /// The same for the channels that are wanted, each on its own.
+    pub(crate) async fn hear_channels(&self, request: Request<'_>, channels: Channels) -> Result<Vec<Heard>, ApiError> {
         let deadline = Instant::now() + Duration::from_secs(self.settings.deadline);
         let name = self.models.resolve(request.model.unwrap_or("whisper-1"))?;
         let model = self.models.get(name).await?;
-        let recording = self.decode(request.input, request.raw).await?;
+        let mut times = Times::begin();
+        let recordings = self.decode_channels(request.input, request.raw, channels).await?;
+        times.decoded();
+        let decoding = times.decoding;
+        let seconds: Vec<f64> = recordings.iter().map(Recording::duration).collect();
         let board = self.scheduler.board();
-        let place = board.reserve(recording.duration(), self.settings.max_queued_seconds);
-        let place = place.map_err(|full| queue_full(&full))?;
-        let class = if recording.duration() <= SHORT { Class::Short } else { Class::Long };
-        let warnings = recording.warnings().to_vec();
-        let prepared = self.prepare(&model, recording, request.options).await?;
-        let client = request.client.to_owned();
-        let task = Task { model, prepared, class, client, deadline: Some(deadline), place, saved: None };
-        Ok(Heard { hearing: self.scheduler.hear(task)?, warnings })
+        let places = board.reserve_each(&seconds, self.settings.max_queued_seconds);
+        let places = places.map_err(|full| queue_full(&full))?;
+        let class = if seconds.iter().sum::<f64>() <= SHORT { Class::Short } else { Class::Long };
+        let mut all = Vec::with_capacity(places.len());
+        for (recording, place) in recordings.into_iter().zip(places) {
+            let warnings = recording.warnings().to_vec();
+            let mut times = Times { decoding, ..Times::begin() };
+            let prepared = self.prepare(&model, recording, request.options).await?;
+            times.prepared();
+            let (client, deadline) = (request.client.to_owned(), Some(deadline));
+            let task = Task { model: Arc::clone(&model), prepared, class, client, deadline, place, saved: None };
+            let (hearing, model, name) = (self.scheduler.hear(task)?, Arc::clone(&model), name.to_owned());
+            all.push(Heard { hearing, model, name, times, warnings });
+        }
+        Ok(all)
     }
 
     /// Hears what was said last in a live session, before all that is longer. Dropping it ends the work.
@@ -121,13 +195,27 @@ impl Shared {
 
     /// Decodes a sound, on a thread where that does not hold up others. It stops when nobody waits for it.
     pub(crate) async fn decode(&self, input: Input, raw: Option<RawFormat>) -> Result<Recording, ApiError> {
-        let limits = Limits { max_duration: self.settings.max_duration, ..Limits::default() };
+        let mut channels = self.decode_channels(input, raw, Channels::Mix).await?;
+        channels.pop().ok_or_else(|| ApiError::bad("file", "the sound has no channels"))
+    }
+
+    /// Decodes the channels of a sound that are wanted.
+    async fn decode_channels(
+        &self,
+        input: Input,
+        raw: Option<RawFormat>,
+        channels: Channels,
+    ) -> Result<Vec<Recording>, ApiError> {
+        let mut limits = Limits { max_duration: self.settings.max_duration, ..Limits::default() };
+        if channels == Channels::Split {
+            limits.max_channels = MOST_CHANNELS;
+        }
         // Another program would be given whatever a stranger sends.
-        let options = OpenOptions { raw, limits, ffmpeg: FfmpegPolicy::Never, ..OpenOptions::default() };
+        let options = OpenOptions { raw, channels, limits, ffmpeg: FfmpegPolicy::Never, ..OpenOptions::default() };
         let gone = Gone(Arc::default());
         let flag = Arc::clone(&gone.0);
         let decode = move || {
-            audio::open(&input, &options, &mut |_| {
+            audio::open_channels(&input, &options, &mut |_| {
                 if flag.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         };
@@ -172,9 +260,20 @@ impl Heard {
     /// What came of it, with the warnings about the sound.
     pub(crate) fn finish(&self, result: Result<Outcome, crate::scheduler::Failure>) -> Result<Outcome, ApiError> {
         let mut outcome = result?;
+        self.times.tell(&self.name, &outcome);
         outcome.warnings.splice(0..0, self.warnings.iter().cloned());
         Ok(outcome)
     }
+}
+
+/// Waits until all channels of a recording are heard: one transcript.
+pub(crate) async fn outcome(channels: &mut [Heard]) -> Result<Outcome, ApiError> {
+    let mut outcomes = Vec::with_capacity(channels.len());
+    for channel in channels {
+        outcomes.push(channel.outcome().await?);
+    }
+    let whole = if outcomes.len() == 1 { outcomes.pop() } else { merge_channels(outcomes) };
+    whole.ok_or_else(|| ApiError::bad("file", "the sound has no channels"))
 }
 
 /// The pieces of a transcript as they come make one text: the first begins without its space.

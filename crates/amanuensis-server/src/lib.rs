@@ -22,6 +22,9 @@
 mod answer;
 mod error;
 mod form;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod guard;
 mod hear;
@@ -37,6 +40,7 @@ mod serve;
 mod settings;
 mod state;
 mod wish;
+mod wyoming;
 
 pub use error::ApiError;
 pub use keys::{Client, Key, KeyError, Keys, Scope};

@@ -12,7 +12,7 @@ use amanuensis::backend::Receipt;
 use crate::scheduler::Failure;
 
 /// The figures there are: name, kind, what it is. `docs/server.md` shows this table, and a test compares.
-pub(crate) const FIGURES: [(&str, &str, &str); 24] = [
+pub(crate) const FIGURES: [(&str, &str, &str); 25] = [
     ("amanuensis_requests_total", "counter", "Requests that were answered, by endpoint and status"),
     (
         "amanuensis_request_seconds",
@@ -51,6 +51,7 @@ pub(crate) const FIGURES: [(&str, &str, &str); 24] = [
     ),
     ("amanuensis_live_seconds_total", "counter", "Seconds of sound that came in live sessions that are over"),
     ("amanuensis_models_loaded", "gauge", "Models in memory"),
+    ("amanuensis_models_bytes", "gauge", "Memory that the weights of loaded models take"),
     ("amanuensis_jobs", "gauge", "Jobs that are kept, by status"),
     ("process_resident_memory_bytes", "gauge", "Memory that the process holds"),
 ];
@@ -123,6 +124,7 @@ pub(crate) struct Gauges {
     /// Live sessions, and the most seconds that one of them lags behind.
     pub(crate) live: (usize, f64),
     pub(crate) models_loaded: usize,
+    pub(crate) models_bytes: u64,
     pub(crate) jobs: BTreeMap<&'static str, u64>,
 }
 
@@ -243,6 +245,7 @@ impl Metrics {
             "amanuensis_live_lag_seconds" => plain(out, gauges.live.1),
             "amanuensis_live_seconds_total" => plain(out, self.live.load(Ordering::Relaxed) as f64 / 1e3),
             "amanuensis_models_loaded" => plain(out, gauges.models_loaded as f64),
+            "amanuensis_models_bytes" => plain(out, gauges.models_bytes as f64),
             "amanuensis_jobs" => labelled(name, "status", gauges.jobs.iter(), out),
             "process_resident_memory_bytes" => {
                 if let Some(bytes) = resident() {
@@ -290,6 +293,7 @@ mod tests {
             receipt: Receipt::default(),
             live: (2, 0.5),
             models_loaded: 1,
+            models_bytes: 5,
             jobs,
         }
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use amanuensis::Engine;
+use amanuensis::audio::{Recording, SAMPLE_RATE};
+use amanuensis::{Control, Engine, Options};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
@@ -45,6 +46,15 @@ struct Slot {
     cell: OnceCell<Arc<Loaded>>,
     /// Milliseconds since the start at which it was last asked for.
     used: AtomicU64,
+    /// Bytes of its weights; 0 until there is room for it.
+    bytes: AtomicU64,
+}
+
+impl Slot {
+    /// Whether somebody uses the model, or waits for it.
+    fn is_used(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1 || self.cell.get().is_none_or(|model| Arc::strong_count(model) > 1)
+    }
 }
 
 /// A model as it is told of.
@@ -54,6 +64,9 @@ pub(crate) struct ModelStatus {
     pub(crate) state: &'static str,
     /// Recordings that are using it.
     pub(crate) users: usize,
+    /// Memory that its weights take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) warnings: Option<Vec<String>>,
 }
@@ -62,6 +75,9 @@ pub(crate) struct ModelStatus {
 pub(crate) struct Models {
     library: Arc<dyn Library>,
     names: Vec<String>,
+    /// Most bytes of weights.
+    most_bytes: Option<u64>,
+    warm_up: bool,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     begun: Instant,
     /// When the names were learned, in seconds since 1970.
@@ -69,10 +85,10 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    pub(crate) fn new(library: Arc<dyn Library>) -> Self {
+    pub(crate) fn new(library: Arc<dyn Library>, most_bytes: Option<u64>, warm_up: bool) -> Self {
         let names = library.names();
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Models { library, names, slots: Mutex::default(), begun: Instant::now(), created }
+        Models { library, names, most_bytes, warm_up, slots: Mutex::default(), begun: Instant::now(), created }
     }
 
     /// The names that may be asked for.
@@ -110,37 +126,79 @@ impl Models {
             if slots.get(name).is_some_and(broken) {
                 slots.remove(name);
             }
-            let empty = || Arc::new(Slot { cell: OnceCell::new(), used: AtomicU64::new(0) });
+            let empty = || Arc::new(Slot { cell: OnceCell::new(), used: AtomicU64::new(0), bytes: AtomicU64::new(0) });
             let slot = Arc::clone(slots.entry(name.to_owned()).or_insert_with(empty));
             slot.used.store(self.begun.elapsed().as_millis() as u64, Ordering::Relaxed);
             slot
         };
-        let model = slot.cell.get_or_try_init(|| self.load(name)).await?;
+        let model = slot.cell.get_or_try_init(|| self.load(name, &slot)).await?;
         Ok(Arc::clone(model))
     }
 
-    async fn load(&self, name: &str) -> Result<Arc<Loaded>, ApiError> {
+    async fn load(&self, name: &str, slot: &Slot) -> Result<Arc<Loaded>, ApiError> {
         let (library, asked) = (Arc::clone(&self.library), name.to_owned());
-        let began = Instant::now();
-        let loaded = tokio::task::spawn_blocking(move || library.load(&asked)).await;
+        let (began, warm_up) = (Instant::now(), self.warm_up);
+        let load = move || {
+            let engine = library.load(&asked)?;
+            if warm_up {
+                warm(&engine)?;
+            }
+            Ok(engine)
+        };
+        let loaded = tokio::task::spawn_blocking(load).await;
         let failed = |reason: String| {
             tracing::error!(model = name, reason, "a model cannot be loaded");
             let message = format!("the model {name:?} cannot be loaded; the server's log says why");
             ApiError::unavailable("model_unavailable", 60, message)
         };
         let engine = loaded.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
-        tracing::info!(model = name, seconds = began.elapsed().as_secs_f64(), "model loaded");
+        self.make_room(name, slot, engine.bytes())?;
+        tracing::info!(model = name, seconds = began.elapsed().as_secs_f64(), bytes = engine.bytes(), "model loaded");
         Ok(Arc::new(Loaded { engine, is_broken: AtomicBool::new(false) }))
+    }
+
+    /// Bytes of the weights of all models that are loaded.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slots().values().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Unloads what nobody has used for longest until a model of so many bytes has room.
+    fn make_room(&self, name: &str, slot: &Slot, bytes: u64) -> Result<(), ApiError> {
+        let most = self.most_bytes.unwrap_or(u64::MAX);
+        if bytes > most {
+            tracing::error!(model = name, bytes, models_memory = most, "a model is too large");
+            let message =
+                format!("the model {name:?} takes {bytes} bytes, and models_memory is {most}: it cannot be used here");
+            return Err(ApiError::unavailable("model_too_large", 3600, message));
+        }
+        let mut slots = self.slots();
+        loop {
+            let held: u64 = slots.values().map(|slot| slot.bytes.load(Ordering::Relaxed)).sum();
+            if held.saturating_add(bytes) <= most {
+                slot.bytes.store(bytes, Ordering::Relaxed);
+                return Ok(());
+            }
+            // The one that is loading is in use by whoever loads it.
+            let idle = slots.iter().filter(|(_, slot)| !slot.is_used());
+            let longest = idle.min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed)).map(|(name, _)| name.clone());
+            let Some(other) = longest else {
+                let message = format!(
+                    "the model {name:?} takes {bytes} bytes, models that are in use {held}, and models_memory is {most}; try again \
+                     when they are not"
+                );
+                return Err(ApiError::unavailable("models_in_use", 30, message));
+            };
+            tracing::info!(model = other, "model unloaded: its memory is needed for another");
+            slots.remove(&other);
+        }
     }
 
     /// Unloads what nobody has asked for so long, and nobody uses.
     pub(crate) fn unload_idle(&self, after: Duration) {
         let now = self.begun.elapsed();
         self.slots().retain(|name, slot| {
-            let Some(model) = slot.cell.get() else { return true };
             let idle = now.saturating_sub(Duration::from_millis(slot.used.load(Ordering::Relaxed)));
-            let is_used = Arc::strong_count(model) > 1 || Arc::strong_count(slot) > 1;
-            let stays = is_used || idle < after;
+            let stays = slot.is_used() || idle < after;
             if !stays {
                 tracing::info!(model = name, "model unloaded: nobody has used it");
             }
@@ -162,9 +220,20 @@ impl Models {
                     _ => "unloaded",
                 },
                 users: model.map_or(0, |model| Arc::strong_count(model) - 1),
+                bytes: model.map(|model| model.engine.bytes()),
                 warnings: model.map(|model| model.engine.warnings().to_vec()),
             }
         };
         self.names.iter().map(status).collect()
     }
+}
+
+/// Lets a model hear a second of silence: its pages, buffers and threads are there when somebody asks.
+fn warm(engine: &Engine) -> Result<(), String> {
+    let silence = Recording::from_samples(&vec![0.0; SAMPLE_RATE as usize]);
+    let mut options = Options::default();
+    options.search.temperatures.truncate(1);
+    options.search.max_new_tokens = Some(8);
+    let heard = engine.transcribe(&silence, &options, &mut Control::new());
+    heard.map(drop).map_err(|error| format!("it was loaded, and cannot hear a second of silence: {error}"))
 }

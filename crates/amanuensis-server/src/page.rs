@@ -12,6 +12,11 @@ use crate::state::Shared;
 
 include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
+/// The page under another path.
+pub(crate) async fn index(shared: State<Arc<Shared>>) -> Response {
+    file(shared, Method::GET, Uri::from_static("/")).await
+}
+
 /// The page, one of its files, or the answer that there is nothing.
 pub(crate) async fn file(State(shared): State<Arc<Shared>>, method: Method, uri: Uri) -> Response {
     let missing = || ApiError::not_found("not_found", "there is nothing at this path").into_response();

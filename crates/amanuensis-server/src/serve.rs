@@ -23,9 +23,12 @@ use crate::models::Library;
 use crate::routes;
 use crate::settings::{Settings, SettingsError};
 use crate::state::Shared;
+use crate::wyoming;
 
 /// Bytes of a request's head: its line and headers.
 const HEAD_BYTES: usize = 64 << 10;
+/// How often it is looked for what has to be done now and then.
+const TEND: Duration = Duration::from_secs(5);
 /// How long the last step of a job is waited for.
 const LAST_STEP: Duration = Duration::from_secs(5);
 
@@ -61,6 +64,7 @@ pub struct Server {
     runtime: Runtime,
     listener: TcpListener,
     address: SocketAddr,
+    wyoming: Option<TcpListener>,
     shared: Arc<Shared>,
 }
 
@@ -69,13 +73,16 @@ impl Server {
     pub fn bind(settings: Settings, keys: Keys, library: Arc<dyn Library>) -> Result<Self, ServerError> {
         settings.check(keys.len())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let wanted = settings.listen;
-        let listen = |reason| ServerError::Listen { address: wanted, reason };
-        let listener = runtime.block_on(TcpListener::bind(wanted)).map_err(listen)?;
+        let listen = |address: SocketAddr| {
+            let bound = runtime.block_on(TcpListener::bind(address));
+            bound.map_err(|reason| ServerError::Listen { address, reason })
+        };
+        let listener = listen(settings.listen)?;
+        let wyoming = settings.wyoming.map(listen).transpose()?;
         let address = listener.local_addr()?;
         let jobs = open_jobs(&settings)?;
         let shared = Arc::new(Shared::new(settings, keys, library, jobs)?);
-        Ok(Server { runtime, listener, address, shared })
+        Ok(Server { runtime, listener, address, wyoming, shared })
     }
 
     /// Where it listens: the port is the system's choice if the settings say 0.
@@ -83,20 +90,33 @@ impl Server {
         self.address
     }
 
+    /// Where it speaks Wyoming, if it does.
+    pub fn wyoming_address(&self) -> Option<SocketAddr> {
+        self.wyoming.as_ref()?.local_addr().ok()
+    }
+
     /// Answers until `stop` comes; then finishes what is running, for as long as the settings say.
     pub fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Server { runtime, listener, shared, .. } = self;
+        let Server { runtime, listener, wyoming, shared, .. } = self;
         runtime.block_on(async {
             let warming = tokio::spawn(warm(Arc::clone(&shared)));
             let tending = tokio::spawn(tend(Arc::clone(&shared)));
             let (working, others) = start_jobs(&shared);
+            let talking = wyoming.map(|listener| tokio::spawn(wyoming::serve(listener, Arc::clone(&shared))));
             accept(listener, Arc::clone(&shared), stop).await;
             warming.abort();
             tending.abort();
             others.iter().for_each(tokio::task::JoinHandle::abort);
+            if let Some(talking) = talking {
+                // It was told to end together with the others, and has had as long.
+                let _ = tokio::time::timeout(LAST_STEP, talking).await;
+            }
             // What is running is saved after every round; this waits for the last of them.
             if let Some(working) = working {
                 let _ = tokio::time::timeout(LAST_STEP, working).await;
+            }
+            if let Some(jobs) = &shared.jobs {
+                jobs.put_down();
             }
         });
         // What still decodes a sound is not waited for.
@@ -138,8 +158,19 @@ async fn warm(shared: Arc<Shared>) {
 
 /// Does what has to be done now and then.
 async fn tend(shared: Arc<Shared>) {
+    let mut was_stalled = false;
     loop {
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        tokio::time::sleep(TEND).await;
+        let stalled = shared.scheduler.board().stalled();
+        match stalled {
+            Some(seconds) if !was_stalled => {
+                let open = shared.scheduler.board().open();
+                tracing::error!(seconds, open, "A ROUND DOES NOT END: the server is not ready until it does");
+            }
+            None if was_stalled => tracing::warn!("the round has ended that did not; the server is ready again"),
+            _ => {}
+        }
+        was_stalled = stalled.is_some();
         if let Some(after) = shared.settings.unload_after {
             shared.models.unload_idle(Duration::from_secs(after));
         }

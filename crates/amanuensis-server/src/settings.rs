@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The address to speak Wyoming at, for Home Assistant; not at all if not given.
+    pub wyoming: Option<SocketAddr>,
     /// Serves any address without keys. Whoever reaches it can use it.
     pub insecure: bool,
     /// Where jobs are kept; none are taken without it.
@@ -51,8 +53,15 @@ pub struct Settings {
     pub head_timeout: u64,
     /// Seconds that running work is waited for at the end.
     pub drain: u64,
+    /// Seconds that a round may take; after them the server says that it is not ready.
+    pub stalled_after: u64,
+    /// Whether a model hears a second of silence when it is loaded, so that the first who asks does not wait for it.
+    pub warm_up: bool,
     /// Seconds after which a model that nobody uses is unloaded; never if not given.
     pub unload_after: Option<u64>,
+    /// Most bytes of memory for the weights of models; without bound if not given. Over it, the one that nobody has used for
+    /// longest is unloaded.
+    pub models_memory: Option<u64>,
     /// Seconds that the sound of a finished job is kept.
     pub keep_sound: u64,
     /// Seconds that the result of a finished job is kept.
@@ -77,6 +86,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000),
+            wyoming: None,
             insecure: false,
             data: None,
             ui: None,
@@ -96,7 +106,10 @@ impl Default for Settings {
             body_idle: 30,
             head_timeout: 15,
             drain: 30,
+            stalled_after: 300,
+            warm_up: true,
             unload_after: None,
+            models_memory: None,
             keep_sound: 24 * 3600,
             keep_result: 7 * 24 * 3600,
             max_live_sessions: 64,
@@ -132,6 +145,13 @@ impl Settings {
             );
             return Err(SettingsError { setting: "listen", reason });
         }
+        if let Some(address) = self.wyoming.filter(|address| !address.ip().is_loopback() && !self.insecure) {
+            let reason = format!(
+                "{address} can be reached from other machines, and Wyoming knows no keys; give --insecure if everybody who reaches \
+                 it may use it"
+            );
+            return Err(SettingsError { setting: "wyoming", reason });
+        }
         if self.together == 0 || self.together > 256 {
             return wrong("together", "from 1 to 256 windows can be decoded together");
         }
@@ -158,6 +178,8 @@ impl Settings {
             ("max_live_seconds", self.max_live_seconds),
             ("max_live_frame_bytes", self.max_live_frame_bytes as u64),
             ("live_idle", self.live_idle),
+            ("stalled_after", self.stalled_after),
+            ("models_memory", self.models_memory.unwrap_or(u64::MAX)),
         ] {
             if value == 0 {
                 return wrong(setting, "it is a number above 0");
@@ -189,6 +211,14 @@ mod tests {
         assert!(open.check(1).is_ok());
         assert!(Settings { insecure: true, ..open.clone() }.check(0).is_ok());
         assert!(Settings { listen: "[::1]:0".parse().unwrap(), ..open }.check(0).is_ok());
+    }
+
+    #[test]
+    fn wyoming_is_for_this_machine_or_for_all_on_purpose() {
+        let spoken = |address: &str| Settings { wyoming: Some(address.parse().unwrap()), ..Settings::default() };
+        assert!(spoken("127.0.0.1:10300").check(0).is_ok());
+        assert_eq!(spoken("0.0.0.0:10300").check(1).unwrap_err().setting, "wyoming", "keys do not help");
+        assert!(Settings { insecure: true, ..spoken("0.0.0.0:10300") }.check(1).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Seats>,
     /// What opens live sessions without a key.
     pub(crate) secrets: Secrets,
-    is_stopping: watch::Sender<bool>,
+    stopping: watch::Sender<bool>,
     /// Set once the first model is loaded: the server takes work.
     is_warm: AtomicBool,
 }
@@ -48,14 +49,14 @@ impl Shared {
         let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
         Ok(Shared {
             gate: Arc::new(Gate::new(settings.max_requests_per_minute, settings.max_concurrent)),
-            scheduler: Scheduler::start(together, Arc::clone(&metrics))?,
-            models: Models::new(library),
+            scheduler: Scheduler::start(together, Duration::from_secs(settings.stalled_after), Arc::clone(&metrics))?,
+            models: Models::new(library, settings.models_memory, settings.warm_up),
             metrics,
             jobs: jobs.map(Arc::new),
             decoders: Arc::new(Semaphore::new(processors)),
             live: Arc::new(Seats::new(&settings)),
             secrets: Secrets::default(),
-            is_stopping: watch::Sender::new(false),
+            stopping: watch::Sender::new(false),
             is_warm: AtomicBool::new(false),
             settings,
             keys,
@@ -63,17 +64,22 @@ impl Shared {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.is_stopping.borrow()
-    }
-
-    /// Takes no more work.
-    pub(crate) fn stop(&self) {
-        self.is_stopping.send_replace(true);
+        *self.stopping.borrow()
     }
 
     /// Tells whoever waits for it that no more work is taken.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
-        self.is_stopping.subscribe()
+        self.stopping.subscribe()
+    }
+
+    /// Comes when no more work is taken.
+    pub(crate) async fn stopped(&self) {
+        let _ = self.stopping().wait_for(|is_stopping| *is_stopping).await;
+    }
+
+    /// Takes no more work.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 
     pub(crate) fn set_warm(&self) {
@@ -86,8 +92,10 @@ impl Shared {
             Err(ApiError::unavailable("shutting_down", 10, "the server is being stopped"))
         } else if !self.is_warm.load(Ordering::Relaxed) {
             Err(ApiError::unavailable("model_loading", 2, "the model is being loaded"))
-        } else if self.scheduler.board().is_stalled() {
-            Err(ApiError::unavailable("stalled", 60, "the engine has not come to the end of a round for minutes"))
+        } else if let Some(seconds) = self.scheduler.board().stalled() {
+            let message =
+                format!("the engine has not come to the end of a round for {seconds} s; the server's log says more");
+            Err(ApiError::unavailable("stalled", 60, message))
         } else {
             Ok(())
         }
@@ -110,6 +118,7 @@ impl Shared {
             receipt: board.receipt(),
             live: self.live.figures(),
             models_loaded: self.models.status().iter().filter(|model| model.state == "loaded").count(),
+            models_bytes: self.models.bytes(),
             jobs: self.jobs.as_ref().map(|jobs| jobs.counts()).unwrap_or_default(),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! [`FIELDS`] is the one list of them: forms are read by it, and the OpenAPI document is made of it.
 
+use amanuensis::audio::Channels;
 use amanuensis::decoding::LengthPenalty;
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::Vad;
@@ -19,6 +20,8 @@ pub(crate) struct Wish {
     pub(crate) model: Option<String>,
     pub(crate) options: Options,
     pub(crate) answer: Answer,
+    /// Which channels of the sound are heard, and whether apart.
+    pub(crate) channels: Channels,
     /// Whether segments and words are wanted beside the text; none of both if not said.
     pub(crate) granularities: Option<Granularities>,
     pub(crate) stream: bool,
@@ -79,7 +82,7 @@ const SPOKEN: &[Endpoint] = &[Endpoint::Transcriptions, Endpoint::Jobs];
 const AT_ONCE: &[Endpoint] = &[Endpoint::Transcriptions, Endpoint::Translations];
 
 /// Every field but the file.
-pub(crate) const FIELDS: [Field; 33] = [
+pub(crate) const FIELDS: [Field; 34] = [
     Field {
         name: "model",
         kind: Kind::Text,
@@ -162,11 +165,23 @@ pub(crate) const FIELDS: [Field; 33] = [
         name: "include[]",
         kind: Kind::ListOf(&["logprobs"]),
         endpoints: SPOKEN,
-        about: "logprobs is refused: the engine does not keep them",
-        set: |_, value| match list(value)?.as_slice() {
-            [] => Ok(()),
-            _ => Err("logprobs of tokens are not kept by this engine; leave the field out".to_owned()),
+        about: "logprobs: the tokens of the text with their log probabilities stand beside it in json and verbose_json",
+        set: |wish, value| {
+            for name in list(value)? {
+                match name.as_str() {
+                    "logprobs" => wish.options.search.keep_logprobs = true,
+                    other => return Err(format!("{other:?} is not known; there is logprobs")),
+                }
+            }
+            Ok(())
         },
+    },
+    Field {
+        name: "channels",
+        kind: Kind::OneOf(&["mix", "left", "right", "split"]),
+        endpoints: AT_ONCE,
+        about: "Which channels are heard: all of them mixed, one of two, or each on its own, as a speaker",
+        set: |wish, value| put(&mut wish.channels, channels(value)?),
     },
     Field {
         name: "task",
@@ -361,6 +376,7 @@ impl Wish {
             model: None,
             options: Options::default(),
             answer: Answer::Json,
+            channels: Channels::Mix,
             granularities: None,
             stream: false,
             webhook: None,
@@ -407,6 +423,21 @@ impl Wish {
             let message = "timestamp_granularities: times of words stand in verbose_json only; ask for \
                            response_format=verbose_json too";
             return Err(ApiError::bad("timestamp_granularities[]", message));
+        }
+        let has_logprobs = matches!(self.answer, Answer::Json | Answer::Verbose) || self.stream;
+        if self.options.search.keep_logprobs && !has_logprobs && endpoint != Endpoint::Jobs {
+            let message = "include: logprobs stand in json and verbose_json only; ask for one of them, or leave it out";
+            return Err(ApiError::bad("include[]", message));
+        }
+        if self.answer == Answer::Diarized && self.channels != Channels::Split {
+            let message = "response_format: speakers are told apart by their channels only; ask for channels=split too if \
+                           each has one, or for verbose_json";
+            return Err(ApiError::bad("response_format", message));
+        }
+        if self.stream && self.channels == Channels::Split {
+            let message =
+                "channels: what was said on several is put in order at the end; leave stream out, or the split";
+            return Err(ApiError::bad("channels", message));
         }
         self.options.check()?;
         Ok(())
@@ -463,6 +494,17 @@ pub(crate) fn task(value: &str) -> Result<Task, String> {
         "transcribe" => Ok(Task::Transcribe),
         "translate" => Ok(Task::Translate),
         other => Err(format!("{other:?} is not one of transcribe and translate")),
+    }
+}
+
+/// Which channels are heard.
+fn channels(value: &str) -> Result<Channels, String> {
+    match value {
+        "mix" => Ok(Channels::Mix),
+        "left" => Ok(Channels::Left),
+        "right" => Ok(Channels::Right),
+        "split" => Ok(Channels::Split),
+        other => Err(format!("{other:?} is not one of mix, left, right and split")),
     }
 }
 
@@ -561,7 +603,8 @@ mod tests {
             ("response_format", "docx"),
             ("response_format", "diarized_json"),
             ("stream", "perhaps"),
-            ("include[]", "logprobs"),
+            ("include[]", "everything"),
+            ("channels", "middle"),
             ("beam_size", "-1"),
             ("beam_size", "1000"),
             ("batch_size", "0"),
@@ -577,6 +620,24 @@ mod tests {
             let error = read(&[(name, value)]).unwrap_err();
             assert_eq!((error.status.as_u16(), error.param.as_deref()), (400, Some(name)), "{}", error.message);
         }
+    }
+
+    #[test]
+    fn what_cannot_stand_together_is_named() {
+        let refused: [(&str, &[(&str, &str)]); 4] = [
+            ("include[]", &[("include[]", "logprobs"), ("response_format", "srt")]),
+            ("response_format", &[("response_format", "diarized_json"), ("channels", "left")]),
+            ("channels", &[("channels", "split"), ("stream", "true")]),
+            ("timestamp_granularities[]", &[("timestamp_granularities[]", "word")]),
+        ];
+        for (param, fields) in refused {
+            let error = read(fields).unwrap_err();
+            assert_eq!((error.status.as_u16(), error.param.as_deref()), (400, Some(param)), "{fields:?}");
+        }
+        let wish = read(&[("include[]", "logprobs")]).unwrap();
+        assert!(wish.options.search.keep_logprobs);
+        assert!(read(&[("include", "[\"logprobs\"]"), ("stream", "true"), ("response_format", "text")]).is_ok());
+        assert!(read(&[("response_format", "diarized_json"), ("channels", "split")]).is_ok());
     }
 
     #[test]

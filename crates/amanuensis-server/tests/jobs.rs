@@ -87,6 +87,8 @@ fn serve() {
         together: 2,
         max_requests_per_minute: 1_000_000,
         drain: 1,
+        // It would be counted among the windows.
+        warm_up: false,
         ..Settings::default()
     };
     let server = Server::bind(settings, Keys::default(), Arc::new(Demo(folder.join("log")))).expect("it starts");
@@ -289,11 +291,10 @@ fn a_job_gives_what_a_request_gives() {
 }
 
 #[test]
-#[ignore = "minutes of kills: cargo test -p amanuensis-server --test jobs -- --ignored accepted"]
 fn accepted_jobs_survive_kills_and_hear_nothing_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let sounds =
-        [long("two-voices.wav", 14), long("english.wav", 30), long("german.wav", 30), long("english-numbers.wav", 30)];
+        [long("two-voices.wav", 7), long("english.wav", 12), long("german.wav", 14), long("english-numbers.wav", 12)];
     let options: [&[(&str, &str)]; 4] = [
         &[("condition_on_previous_text", "true")],
         &[("word_timestamps", "true"), ("prompt", "Ferrer")],
@@ -330,7 +331,7 @@ fn accepted_jobs_survive_kills_and_hear_nothing_twice() {
         }
         if round % 3 != 2 {
             let begun = Instant::now();
-            while heard(folder.path()) < before + 4 && begun.elapsed() < Duration::from_secs(60) {
+            while heard(folder.path()) < before + 3 && begun.elapsed() < Duration::from_secs(60) {
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
@@ -352,7 +353,7 @@ fn accepted_jobs_survive_kills_and_hear_nothing_twice() {
     }
     eprintln!("{kills} kills; {windows} windows; {} heard, {lost} of them under way at a kill", heard(folder.path()));
     assert_eq!(heard(folder.path()) - windows, lost, "what was kept was not heard again");
-    assert!(kills >= 3);
+    assert!(kills >= 3, "{kills} kills");
 }
 
 #[test]

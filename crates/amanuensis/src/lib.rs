@@ -98,6 +98,11 @@ impl Engine {
         self.model.dims()
     }
 
+    /// Bytes of this machine's memory that the weights take.
+    pub fn bytes(&self) -> u64 {
+        self.model.bytes()
+    }
+
     /// The model on its device, for what is asked of it window by window.
     pub fn model(&self) -> &dyn Model {
         &*self.model

@@ -140,6 +140,29 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
+fn log_probabilities_of_tokens_are_kept_where_they_are_asked_for() {
+    for (sample, beam_size) in [("english.wav", None), ("english.wav", Some(3)), ("ten-sentences.opus", None)] {
+        let mut options = Options::default();
+        options.search.beam_size = beam_size;
+        let plain = transcribe(sample, &options).transcript;
+        options.search.keep_logprobs = true;
+        let mut kept = transcribe(sample, &options).transcript;
+        for segment in &mut kept.segments {
+            let logprobs = std::mem::take(&mut segment.logprobs);
+            assert_eq!(logprobs.len(), segment.tokens.len());
+            assert!(logprobs.iter().all(|logprob| logprob.is_finite() && *logprob <= 0.0), "{logprobs:?}");
+            if sample == "english.wav" {
+                // The only segment of its window: the mean is theirs, and the end of text's, which is likely.
+                let count = logprobs.len() as f32 + 1.0;
+                let end = segment.avg_logprob * count - logprobs.iter().sum::<f32>();
+                assert!((-0.5..1e-3).contains(&end), "{end}");
+            }
+        }
+        assert_eq!(kept, plain, "it changes nothing");
+    }
+}
+
+#[test]
 fn suppressed_tokens_are_never_said() {
     // " server" is one token; without it the model must find other words.
     let server = DEMO.tokenizer().encode(" server");

@@ -46,6 +46,10 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
 
+    /// Address to speak Wyoming at, for Home Assistant (10300 is usual); it knows no keys
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) wyoming: Option<String>,
+
     /// File of keys: `[[key]]` with name, sha256 and scopes (transcribe, jobs, status, metrics, admin) for each
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,

@@ -59,7 +59,7 @@ fn keys_in_words(count: usize) -> String {
 pub(super) fn gather(asked: &args::Settings) -> anyhow::Result<Gathered> {
     let mut table = Table::try_from(Settings::default()).context("the settings' defaults")?;
     // What is not set by default has no value there, and a name all the same.
-    let optional = ["data", "ui", "webhook_secret", "unload_after"];
+    let optional = ["data", "ui", "webhook_secret", "unload_after", "models_memory", "wyoming"];
     let known: Vec<String> = table.keys().cloned().chain(optional.map(str::to_owned)).collect();
     let mut origins = BTreeMap::new();
     let mut put = |name: &str, value: Value, origin: String| -> anyhow::Result<()> {
@@ -91,6 +91,7 @@ pub(super) fn gather(asked: &args::Settings) -> anyhow::Result<Gathered> {
     let path = |path: &Path| Value::String(path.display().to_string());
     let flags = [
         ("listen", asked.listen.clone().map(Value::String)),
+        ("wyoming", asked.wyoming.clone().map(Value::String)),
         ("insecure", asked.insecure.then_some(Value::Boolean(true))),
         ("data", asked.data.as_deref().map(path)),
         ("ui", asked.ui.as_deref().map(path)),
@@ -156,6 +157,7 @@ mod tests {
     fn asked() -> args::Settings {
         args::Settings {
             listen: None,
+            wyoming: None,
             keys: None,
             insecure: false,
             data: None,

@@ -40,6 +40,9 @@ pub(super) fn run(asked: &args::Serve) -> Result<u8, Stop> {
     let has_keys = !gathered.keys.is_empty();
     let server = Server::bind(gathered.settings, gathered.keys, Arc::new(library)).map_err(anyhow::Error::from)?;
     say!("listening on http://{}{}", server.address(), if has_keys { ", with keys" } else { "" });
+    if let Some(address) = server.wyoming_address() {
+        say!("Wyoming on tcp://{address}");
+    }
     server.run(asked_to_stop()).map_err(anyhow::Error::from)?;
     Ok(0)
 }

@@ -50,6 +50,7 @@ pub(super) fn options(verb: Task, asked: &Wish) -> Result<Options, Stop> {
             max_new_tokens: search.max_new_tokens.0,
             seed: search.seed,
             stop_loops: search.hallucination_guard,
+            keep_logprobs: false,
         },
         repetition_penalty: search.repetition_penalty,
         no_repeat_ngram_size: search.no_repeat_ngram_size,

@@ -3,6 +3,44 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// What speaks against the host of a URL before anybody looks it up. Nothing speaks against a name but this machine's own:
+/// where names lead is known when they are used, and checked then.
+pub(super) fn objection(host: &str) -> Option<&'static str> {
+    const NOT_PUBLIC: Option<&str> = Some("its host is not of the public internet");
+    if let Some(inside) = host.strip_prefix('[') {
+        let address = inside.strip_suffix(']').and_then(|inside| inside.parse().ok());
+        return match address {
+            Some(address) if is_public_v6(address) => None,
+            Some(_) => NOT_PUBLIC,
+            None => Some("what stands in brackets is no address of version 6"),
+        };
+    }
+    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        return Some("its host has characters that no host has");
+    }
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let last = labels.rsplit('.').next().unwrap_or_default();
+    if last.eq_ignore_ascii_case("localhost") {
+        return NOT_PUBLIC;
+    }
+    if is_number(last) {
+        // The URL standard reads every such host as an address, in many spellings; programs differ in which they know.
+        return match host.parse() {
+            Ok(address) if is_public_v4(address) => None,
+            Ok(_) => NOT_PUBLIC,
+            Err(_) => Some("its host is a number; an address is four decimal numbers"),
+        };
+    }
+    None
+}
+
+/// Whether the last part of a host makes it an address, as the URL standard has it: digits, or 0x and hexadecimal ones.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    (!label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit()))
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Whether an address is of the public internet.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
@@ -64,6 +102,54 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_judged_in_every_spelling() {
+        let fine = [
+            "example.org",
+            "example.org.",
+            "localhost.example.org",
+            "my-host_1.example",
+            "1.1.1.1",
+            "[2606:4700::1]",
+            "0x7f000001.example",
+            "1.example",
+            "xn--bcher-kva.example",
+        ];
+        for host in fine {
+            assert_eq!(objection(host), None, "{host}");
+        }
+        let not = [
+            "localhost",
+            "LOCALHOST.",
+            "me.localhost",
+            "127.0.0.1",
+            "127.0.0.1.",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0X7F.1",
+            "0x",
+            "0177.0.0.1",
+            "01.01.01.01",
+            "1.1.1.256",
+            "16843009",
+            "a.1",
+            "99999999999999999999",
+            "[::1]",
+            "[::ffff:7f00:1]",
+            "[fe80::1%25eth0]",
+            "[fe80::1]",
+            "[2001:db8::1]",
+            "[1.1.1.1]",
+            "[::1",
+            "127%2e0%2e0%2e1",
+            "a b",
+        ];
+        for host in not {
+            assert!(objection(host).is_some(), "{host}");
+        }
+    }
 
     #[test]
     fn only_public_addresses_are_public() {

@@ -10,11 +10,14 @@ use amanuensis::audio::Input;
 use amanuensis::{Error, Outcome, Saved, Segment};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
+use tracing::Instrument;
 
 use super::store::{Delivery, Step, Store, StoreError, Taken};
 use super::webhook::{Refusal, Sender};
 use super::{Job, Status};
+use crate::answer::logprobs;
 use crate::error::ApiError;
+use crate::hear::Times;
 use crate::scheduler::{Class, Failure, Happening, Task};
 use crate::state::Shared;
 use crate::wish::{Endpoint, Wish};
@@ -76,6 +79,13 @@ impl Jobs {
         asked.map_err(|error| ApiError::fault(error.to_string()))?.map_err(ApiError::from)
     }
 
+    /// The process is about to end in order.
+    pub(crate) fn put_down(&self) {
+        if let Err(error) = self.store.put_down() {
+            tracing::warn!(%error, "the end of the process will look like a crash to its jobs");
+        }
+    }
+
     /// How many jobs there are of each status.
     pub(crate) fn counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
         self.store.counts().unwrap_or_default()
@@ -112,7 +122,8 @@ pub(crate) async fn work(shared: Arc<Shared>, jobs: Arc<Jobs>) {
             match jobs.ask(Store::take).await {
                 Ok(Some(taken)) => {
                     jobs.changes.send_modify(|count| *count += 1);
-                    tasks.spawn(run(Arc::clone(&shared), Arc::clone(&jobs), taken));
+                    let span = tracing::info_span!("job", id = taken.job.id, model = taken.job.model);
+                    tasks.spawn(run(Arc::clone(&shared), Arc::clone(&jobs), taken).instrument(span));
                     continue;
                 }
                 Ok(None) => {}
@@ -200,14 +211,21 @@ async fn try_hear(shared: &Arc<Shared>, jobs: &Jobs, job: &Job, saved: Option<Sa
     // It was read strictly when it came; what another version does not know any more is no reason to lose it.
     let wish = Wish::read(&job.fields, Endpoint::Jobs, true)?;
     let model = shared.models.get(shared.models.resolve(&job.model)?).await?;
-    let wanted = job.clone();
+    let (number, wanted) = (job.number, job.clone());
+    // Not before: what becomes of the process while a model is loaded is not the job's doing.
+    if !jobs.ask(move |store| store.begin(number)).await? {
+        return Ok(Ended::Unwanted);
+    }
     let sound = jobs.ask(move |store| store.sound(&wanted)).await?;
     let sound = sound.ok_or_else(|| ApiError::fault("the sound of the job is not there any more"))?;
     let input = Input::File { name: "file".to_owned(), file: Arc::new(sound) };
+    let mut times = Times::begin();
     let recording = shared.decode(input, None).await?;
+    times.decoded();
     let mut warnings = wish.warnings;
     warnings.extend(recording.warnings().iter().cloned());
     let prepared = shared.prepare(&model, recording, &wish.options).await?;
+    times.prepared();
     if shared.is_stopping() {
         return Ok(Ended::Later(Duration::ZERO));
     }
@@ -248,6 +266,7 @@ async fn try_hear(shared: &Arc<Shared>, jobs: &Jobs, job: &Job, saved: Option<Sa
             }
             Some(Happening::Done(Ok(outcome))) => {
                 let mut outcome = *outcome;
+                times.tell(&job.model, &outcome);
                 outcome.warnings.splice(0..0, warnings);
                 let options = wish.options;
                 let result = shared.blocking(move || result(model.engine(), outcome, &options)).await?;
@@ -269,7 +288,10 @@ fn result(engine: &amanuensis::Engine, outcome: Outcome, options: &amanuensis::O
     let provenance = engine.provenance(&outcome, options);
     let mut transcript = outcome.transcript;
     transcript.provenance = Some(provenance);
-    json!({ "transcript": transcript, "warnings": outcome.warnings })
+    let keeps = options.search.keep_logprobs;
+    // What a token says is known to the model only, which may be gone when the result is fetched.
+    let logprobs = keeps.then(|| logprobs(engine.tokenizer(), &transcript.segments));
+    json!({ "transcript": transcript, "warnings": outcome.warnings, "logprobs": logprobs })
 }
 
 /// How far a job has come, and what of it is not kept yet.

@@ -70,11 +70,12 @@ impl Sender {
 
     /// Refuses an address to which nothing would ever be sent.
     pub(crate) fn check(&self, url: &str) -> Result<(), ApiError> {
+        // The address is not repeated: it may have a secret in it, and messages are kept in places where it is not.
         let wrong = |reason: &str| {
-            Err(ApiError::bad("webhook_url", format!("webhook_url: {url:?} is no address for a webhook: {reason}")))
+            Err(ApiError::bad("webhook_url", format!("webhook_url: no message can be sent to that address: {reason}")))
         };
         if url.len() > MOST_URL {
-            return Err(ApiError::bad("webhook_url", format!("webhook_url: it is longer than {MOST_URL} bytes")));
+            return wrong(&format!("it is longer than {MOST_URL} bytes"));
         }
         let Ok(uri) = url.parse::<Uri>() else { return wrong("it is not a URL") };
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -86,14 +87,19 @@ impl Sender {
         if authority.as_str().contains('@') {
             return wrong("names and passwords do not belong into it");
         }
-        let host = bare(authority.host());
-        if let Ok(address) = host.parse()
-            && !address::is_public(address)
-            && !is_allowed(&self.allowed, host)
-        {
-            return wrong("its address is not of the public internet");
+        let host = authority.host();
+        // A port that is no number would be left out in silence.
+        let port = authority.as_str().strip_prefix(host).unwrap_or_default();
+        let is_port = |port: &str| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+            return wrong("its port is not a number from 1 to 65535");
         }
-        Ok(())
+        match address::objection(host).filter(|_| !is_allowed(&self.allowed, bare(host))) {
+            Some(reason) => wrong(reason),
+            None => Ok(()),
+        }
     }
 
     /// Tries to deliver a message, at `now` in seconds since 1970.
@@ -215,9 +221,12 @@ mod tests {
     #[test]
     fn addresses_that_cannot_be_meant_are_refused_at_once() {
         let sender = Sender::new("x", &["Inside.example".to_owned(), "10.0.0.7".to_owned()]);
-        for good in
-            ["https://example.org/hook?x=1", "http://example.org:8080", "http://10.0.0.7/", "https://[2606:4700::1]/"]
-        {
+        for good in [
+            "https://example.org/hook?x=1",
+            "http://example.org:8080",
+            "http://10.0.0.7/",
+            "https://[2606:4700::1]:65535/",
+        ] {
             assert!(sender.check(good).is_ok(), "{good}");
         }
         let wrong = [
@@ -232,10 +241,21 @@ mod tests {
             "https://10.0.0.8/",
             "http://me:secret@example.org/",
             "javascript:1",
+            "http://localhost/",
+            "http://me.localhost:8080/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "https://example.org:0/",
+            "https://example.org:65536/",
+            "https://example.org:/",
+            "https://[2606:4700::1]:99999/",
         ];
         for wrong in wrong {
             let error = sender.check(wrong).expect_err(wrong);
-            assert_eq!(error.param.as_deref(), Some("webhook_url"));
+            assert_eq!((error.status.as_u16(), error.param.as_deref()), (400, Some("webhook_url")));
+            assert!(wrong == "/hook" || !error.message.contains(wrong), "{}", error.message);
         }
         assert!(sender.check(&format!("https://example.org/{}", "x".repeat(MOST_URL))).is_err());
     }

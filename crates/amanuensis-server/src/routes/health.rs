@@ -31,6 +31,9 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 
 /// What the server is doing, for people.
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    // How many jobs there are is asked of the disk.
+    let asked = Arc::clone(&shared);
+    let jobs = tokio::task::spawn_blocking(move || asked.jobs.as_ref().map(|jobs| jobs.counts())).await;
     let board = shared.scheduler.board();
     let receipt = board.receipt();
     let (heard, busy) = board.work();
@@ -42,6 +45,10 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "reason": readiness.err().map(|error| error.message),
         "memory_bytes": resident(),
         "models": shared.models.status(),
+        "models_bytes": shared.models.bytes(),
+        "models_memory": shared.settings.models_memory,
+        // By status; null where none are kept.
+        "jobs": jobs.unwrap_or_default(),
         "queue": { "open": board.open(), "queued_seconds": board.queued_seconds() },
         "work": {
             "sound_seconds": heard,
@@ -51,6 +58,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
             "tokens": receipt.tokens,
             // Written by the layer that saw the work finish; empty until some did.
             "devices": receipt.devices(),
+            "shares": board.shares(),
             "stages": receipt.stages(),
         },
     }))

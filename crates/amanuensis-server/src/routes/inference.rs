@@ -8,6 +8,7 @@ use amanuensis::speech::Vad;
 use amanuensis::tokens::languages;
 use amanuensis::{Task, Transcript};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Written};
 use crate::error::ApiError;
 use crate::form::Form;
-use crate::guard::warn;
+use crate::guard::{drain, warn};
 use crate::hear;
 use crate::keys::Client;
 use crate::state::Shared;
@@ -34,6 +35,14 @@ pub(super) async fn infer(
     })
 }
 
+/// A path of this machine is nothing that a client says.
+pub(super) async fn load(request: Request) -> Response {
+    drain(request).await;
+    let message = "models are named when the server is started (--model), and chosen by name in every request (GET /v1/models); \
+                   none is loaded from a path over HTTP";
+    (StatusCode::FORBIDDEN, Json(json!({ "error": message }))).into_response()
+}
+
 async fn answer(shared: &Arc<Shared>, client: &Client, request: Request) -> Result<Response, ApiError> {
     let form = Form::read(shared.with_room(request).await?, &["file"], &shared.settings).await?;
     let upload = form.file("file")?;
@@ -50,7 +59,8 @@ async fn answer(shared: &Arc<Shared>, client: &Client, request: Request) -> Resu
                 .into_response()
         }
         other => {
-            let written = Written { transcript, task: wish.options.task, granularities: None, warnings: &[] };
+            let written =
+                Written { transcript, task: wish.options.task, granularities: None, warnings: &[], logprobs: None };
             written.respond(other)?
         }
     };
@@ -61,7 +71,7 @@ async fn answer(shared: &Arc<Shared>, client: &Client, request: Request) -> Resu
 
 /// whisper.cpp's fields as a wish, and whether the probabilities of languages are wanted. Those that change nothing here are
 /// said so in the answer's header.
-fn read(fields: &[(String, String)]) -> Result<(Wish, bool), ApiError> {
+pub(super) fn read(fields: &[(String, String)]) -> Result<(Wish, bool), ApiError> {
     let mut wish = Wish::new();
     let mut probabilities = true;
     let (mut first, mut step) = (0.0_f32, 0.2_f32);

@@ -116,24 +116,27 @@ pub(super) async fn add(
     Ok(response)
 }
 
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    Extension(client): Extension<Client>,
-    Query(asked): Asked,
-) -> Result<Json<Value>, ApiError> {
-    let (mut limit, mut status, mut after) = (LIMIT, None, None);
+/// A page of jobs that is asked for.
+pub(super) struct Page {
+    limit: usize,
+    status: Option<Status>,
+    after: Option<String>,
+}
+
+pub(super) fn page(asked: Vec<(String, String)>) -> Result<Page, ApiError> {
+    let mut page = Page { limit: LIMIT, status: None, after: None };
     for (name, value) in asked {
         let wrong = |what: &str| ApiError::bad(&name, format!("{name}: {value:?} is not {what}"));
         match name.as_str() {
             "limit" => {
                 let number = value.parse().ok().filter(|number| (1..=MOST).contains(number));
-                limit = number.ok_or_else(|| wrong(&format!("a number from 1 to {MOST}")))?;
+                page.limit = number.ok_or_else(|| wrong(&format!("a number from 1 to {MOST}")))?;
             }
             "status" => {
                 let names = Status::ALL.map(Status::name).join(", ");
-                status = Some(Status::named(&value).ok_or_else(|| wrong(&format!("one of {names}")))?);
+                page.status = Some(Status::named(&value).ok_or_else(|| wrong(&format!("one of {names}")))?);
             }
-            "after" => after = Some(value),
+            "after" => page.after = Some(value),
             _ => {
                 return Err(ApiError::bad(
                     &name,
@@ -142,13 +145,22 @@ pub(super) async fn list(
             }
         }
     }
+    Ok(page)
+}
+
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
+    Query(asked): Asked,
+) -> Result<Json<Value>, ApiError> {
+    let Page { limit, status, after } = page(asked)?;
     let whose = whose(&client);
     let found = jobs(&shared)?
         .ask(move |store| store.list(&Filter { client: whose.as_deref(), status, after: after.as_deref(), limit }))
         .await
         .map_err(|error| {
             if error.status == StatusCode::NOT_FOUND {
-                ApiError { param: Some("after".to_owned()), ..error }
+                ApiError { param: Some("after".to_owned()), message: format!("after: {}", error.message), ..error }
             } else {
                 error
             }
@@ -232,7 +244,8 @@ pub(super) async fn result(
             let transcript: Transcript = serde_json::from_value(result["transcript"].take()).map_err(read)?;
             let warnings: Vec<String> = serde_json::from_value(result["warnings"].take()).map_err(read)?;
             let (task, granularities) = (wish.options.task, wish.granularities);
-            let written = Written { transcript: &transcript, task, granularities, warnings: &warnings };
+            let logprobs = Some(&result["logprobs"]).filter(|logprobs| logprobs.is_array());
+            let written = Written { transcript: &transcript, task, granularities, warnings: &warnings, logprobs };
             let mut response = written.respond(answer)?;
             warn(&mut response, &warnings);
             Ok(response)

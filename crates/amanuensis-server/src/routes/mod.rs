@@ -1,6 +1,7 @@
 //! The endpoints: one list of them, by which they are reached, guarded and described.
 
 mod asr;
+mod earlier;
 mod events;
 mod health;
 mod inference;
@@ -97,6 +98,14 @@ fn table() -> Vec<Route> {
         ),
         route(
             "post",
+            "/load",
+            Some(Scope::Admin),
+            Body::Nothing,
+            "whisper.cpp's server: another model; refused, models are named when the server is started",
+            post(inference::load),
+        ),
+        route(
+            "post",
             "/asr",
             transcribe,
             Body::OtherForm("audio_file"),
@@ -145,6 +154,30 @@ fn table() -> Vec<Route> {
         ),
         route(
             "post",
+            "/transcribe",
+            transcribe,
+            Body::OtherForm("file"),
+            "The earlier system: a recording, with its fields",
+            post(earlier::transcribe),
+        ),
+        route(
+            "get",
+            "/models",
+            transcribe,
+            Body::Nothing,
+            "The earlier system: the names of the models",
+            get(earlier::models),
+        ),
+        route(
+            "get",
+            "/status",
+            Some(Scope::Status),
+            Body::Nothing,
+            "The earlier system: whether it works, and on what",
+            get(earlier::status),
+        ),
+        route(
+            "post",
             "/v1/jobs",
             kept,
             Body::Form(Endpoint::Jobs),
@@ -171,6 +204,7 @@ fn table() -> Vec<Route> {
         open("/readyz", "Whether work is taken", get(health::ready)),
         open("/healthz", "The same as /readyz", get(health::ready)),
         open("/health", "The same as /readyz", get(health::ready)),
+        open("/web", "The page, where the earlier system had it", get(page::index)),
         open("/openapi.json", "This description", get(openapi::document)),
     ]
 }
@@ -202,6 +236,35 @@ async fn catch_panics(request: axum::extract::Request, next: axum::middleware::N
         )
         .into_response()
     })
+}
+
+/// What the fuzzer calls of them.
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    use axum::extract::Query;
+
+    use super::{earlier, inference, jobs, render};
+    use crate::answer::Answer;
+    use crate::error::ApiError;
+
+    /// Fields of other dialects.
+    pub(crate) fn dialects(fields: &[(String, String)]) {
+        let _ = (earlier::read(fields), inference::read(fields));
+    }
+
+    /// The query of a list of jobs.
+    pub(crate) fn query(query: &str, check: fn(&ApiError)) {
+        let Ok(uri) = format!("/v1/jobs?{query}").parse() else { return };
+        let Ok(Query(asked)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else { return };
+        let _ = jobs::page(asked).map_err(|error| check(&error));
+    }
+
+    /// A transcript in JSON, for every format.
+    pub(crate) fn transcript(body: &[u8], check: fn(&ApiError)) {
+        for answer in Answer::NAMES.iter().filter_map(|name| name.parse().ok()) {
+            let _ = render::write(body, answer).map_err(|error| check(&error));
+        }
+    }
 }
 
 #[cfg(test)]

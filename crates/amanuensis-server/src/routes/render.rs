@@ -39,7 +39,7 @@ pub(super) async fn render(
     shared.blocking(move || write(&body, answer)).await?
 }
 
-fn write(body: &[u8], answer: Answer) -> Result<Response, ApiError> {
+pub(super) fn write(body: &[u8], answer: Answer) -> Result<Response, ApiError> {
     let wrong = |error: text::ReadError| ApiError::bad("body", format!("the transcript cannot be read: {error}"));
     let mut transcript: Transcript = text::read(body).map_err(wrong)?;
     if let Ok(Beside { words }) = serde_json::from_slice(body) {
@@ -47,7 +47,8 @@ fn write(body: &[u8], answer: Answer) -> Result<Response, ApiError> {
     }
     let words = transcript.segments.iter().any(|segment| segment.words.is_some());
     let granularities = Some(Granularities { segments: true, words });
-    Written { transcript: &transcript, task: Task::Transcribe, granularities, warnings: &[] }.respond(answer)
+    Written { transcript: &transcript, task: Task::Transcribe, granularities, warnings: &[], logprobs: None }
+        .respond(answer)
 }
 
 /// What OpenAI writes beside the segments.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use amanuensis::{Outcome, Task};
+use amanuensis::{Outcome, Segment, Task};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::events;
-use crate::answer::{Answer, Written, usage};
+use crate::answer::{self, Answer, Written, usage};
 use crate::error::ApiError;
 use crate::form::{Form, Upload};
 use crate::guard::warn;
@@ -56,9 +56,10 @@ async fn answer(
         shared.models.resolve(wish.model.as_deref().unwrap_or_default())?;
         return Ok(streamed(shared, client, upload, wish));
     }
-    let mut heard = shared.hear(asked(&upload, &wish, &client)).await?;
-    let outcome = heard.outcome().await?;
-    written(&outcome, &wish)
+    let mut channels = shared.hear_channels(asked(&upload, &wish, &client), wish.channels).await?;
+    let outcome = hear::outcome(&mut channels).await?;
+    let logprobs = channels.first().and_then(|heard| logprobs(heard, &wish, &outcome.transcript.segments));
+    written(&outcome, &wish, logprobs.as_ref())
 }
 
 fn asked<'a>(upload: &Upload, wish: &'a Wish, client: &'a Client) -> hear::Request<'a> {
@@ -71,12 +72,18 @@ fn asked<'a>(upload: &Upload, wish: &'a Wish, client: &'a Client) -> hear::Reque
     }
 }
 
+/// The log probabilities of the tokens of segments, where they were asked for.
+fn logprobs(heard: &Heard, wish: &Wish, segments: &[Segment]) -> Option<Value> {
+    let tokenizer = heard.model.engine().tokenizer();
+    wish.options.search.keep_logprobs.then(|| answer::logprobs(tokenizer, segments))
+}
+
 /// The answer in one piece.
-fn written(outcome: &Outcome, wish: &Wish) -> Result<Response, ApiError> {
+fn written(outcome: &Outcome, wish: &Wish, logprobs: Option<&Value>) -> Result<Response, ApiError> {
     let warnings: Vec<String> = wish.warnings.iter().chain(&outcome.warnings).cloned().collect();
     let task = wish.options.task;
     let transcript = &outcome.transcript;
-    let written = Written { transcript, task, granularities: wish.granularities, warnings: &warnings };
+    let written = Written { transcript, task, granularities: wish.granularities, warnings: &warnings, logprobs };
     let mut response = written.respond(wish.answer)?;
     warn(&mut response, &warnings);
     Ok(response)
@@ -87,7 +94,7 @@ enum Stage {
     /// The sound is not decoded yet.
     Begin(Box<(Arc<Shared>, Client, Upload, Wish)>),
     /// Its segments come.
-    Hearing(Box<(Heard, Pieces, Task)>),
+    Hearing(Box<(Heard, Pieces, Wish)>),
     Over,
 }
 
@@ -104,24 +111,30 @@ async fn step(mut stage: Stage) -> Option<(Value, Stage)> {
             Stage::Begin(begin) => {
                 let (shared, client, upload, wish) = *begin;
                 match shared.hear(asked(&upload, &wish, &client)).await {
-                    Ok(heard) => Stage::Hearing(Box::new((heard, Pieces::default(), wish.options.task))),
+                    Ok(heard) => Stage::Hearing(Box::new((heard, Pieces::default(), wish))),
                     Err(error) => return Some((error.object(), Stage::Over)),
                 }
             }
             Stage::Hearing(mut hearing) => {
-                let (heard, pieces, task) = &mut *hearing;
+                let (heard, pieces, wish) = &mut *hearing;
                 match heard.hearing.happenings.recv().await {
                     Some(Happening::Segment(segment)) => {
                         let delta = pieces.next(&segment.text);
                         if !delta.is_empty() {
-                            let event = json!({ "type": "transcript.text.delta", "delta": delta, "segment_id": segment.id.to_string() });
+                            let mut event = json!({ "type": "transcript.text.delta", "delta": delta, "segment_id": segment.id.to_string() });
+                            if let Some(logprobs) = logprobs(heard, wish, std::slice::from_ref(&*segment)) {
+                                event["logprobs"] = logprobs;
+                            }
                             return Some((event, Stage::Hearing(hearing)));
                         }
                         Stage::Hearing(hearing)
                     }
                     Some(Happening::Done(result)) => {
                         let event = match heard.finish(result.map(|outcome| *outcome)) {
-                            Ok(outcome) => done(&outcome, pieces, *task),
+                            Ok(outcome) => {
+                                let logprobs = logprobs(heard, wish, &outcome.transcript.segments);
+                                done(&outcome, pieces, wish.options.task, logprobs)
+                            }
                             Err(error) => error.object(),
                         };
                         return Some((event, Stage::Over));
@@ -136,12 +149,16 @@ async fn step(mut stage: Stage) -> Option<(Value, Stage)> {
     }
 }
 
-fn done(outcome: &Outcome, pieces: &Pieces, task: Task) -> Value {
+fn done(outcome: &Outcome, pieces: &Pieces, task: Task, logprobs: Option<Value>) -> Value {
     let transcript = &outcome.transcript;
-    json!({
+    let mut event = json!({
         "type": "transcript.text.done",
         "text": pieces.text(),
         "language": if task == Task::Translate { "en" } else { &transcript.language },
         "usage": usage(transcript.duration),
-    })
+    });
+    if let Some(logprobs) = logprobs {
+        event["logprobs"] = logprobs;
+    }
+    event
 }

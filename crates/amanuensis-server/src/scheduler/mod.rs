@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use amanuensis::{Outcome, Prepared, Saved, Segment};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -104,10 +104,14 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Opens the hall, whose rounds take `together` windows at most.
-    pub(crate) fn start(together: NonZeroUsize, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    /// Opens the hall, whose rounds take `together` windows at most, and `stalled_after` if all is well.
+    pub(crate) fn start(
+        together: NonZeroUsize,
+        stalled_after: Duration,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let (door, entries) = mpsc::channel();
-        let board = Arc::new(Board::new());
+        let board = Arc::new(Board::new(stalled_after));
         let seen = Arc::clone(&board);
         thread::Builder::new()
             .name("rounds".to_owned())

@@ -45,6 +45,10 @@ pub enum Availability {
 pub trait Model: Send + Sync {
     /// The shape of the model.
     fn dims(&self) -> &Dims;
+    /// Bytes of this machine's memory that the weights take, as they lie there; 0 where they lie elsewhere.
+    fn bytes(&self) -> u64 {
+        0
+    }
     /// Runs the encoder over every window. A window may be shorter than the model's context, and each of another
     /// length: what is computed is as much less.
     ///

@@ -91,6 +91,7 @@ fn describe(found: Found, no_speech_prob: f32, temperature: f32, tokenizer: &Tok
         tries: 1,
         looped: found.looped,
         tokens: found.tokens,
+        logprobs: found.logprobs,
         text,
     }
 }

@@ -29,6 +29,8 @@ use crate::tokens::Token;
 pub struct Decoded {
     /// The tokens of the transcript, without the end of text.
     pub tokens: Vec<Token>,
+    /// The log probability of each of them, where they are kept ([`Search::keep_logprobs`]).
+    pub logprobs: Vec<f32>,
     /// Their text, without timestamps.
     pub text: String,
     /// Sum of the log probabilities of the tokens and of the end of text, over their number.

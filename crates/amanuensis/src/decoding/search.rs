@@ -30,6 +30,8 @@ pub struct Search {
     pub seed: u64,
     /// Whether a hypothesis that is caught in a loop is ended.
     pub stop_loops: bool,
+    /// Whether the log probability of every token is kept.
+    pub keep_logprobs: bool,
 }
 
 impl Default for Search {
@@ -43,6 +45,7 @@ impl Default for Search {
             max_new_tokens: None,
             seed: 0,
             stop_loops: true,
+            keep_logprobs: false,
         }
     }
 }
@@ -96,6 +99,8 @@ pub(super) struct Found {
     pub(super) tokens: Vec<Token>,
     /// How many tokens were said, without those that were forced, but with those that were taken off.
     pub(super) said: usize,
+    /// The log probability of each of the tokens, 0 for those that were forced; none if they are not kept.
+    pub(super) logprobs: Vec<f32>,
     /// Sum of the log probabilities of what was said and of the end of text, under the rules.
     pub(super) sum_logprob: f64,
     /// The least of the log probabilities, without those of timestamps: neighbouring moments share theirs.
@@ -139,6 +144,8 @@ pub(super) trait Strategy {
 #[derive(Clone)]
 struct Hypothesis {
     tokens: Vec<Token>,
+    /// As many as tokens if they are kept, or none.
+    logprobs: Vec<f32>,
     sum_logprob: f64,
     least_logprob: f32,
     loops: Loops,
@@ -146,8 +153,13 @@ struct Hypothesis {
 
 impl Hypothesis {
     fn new(terms: &Terms<'_>) -> Self {
-        let mut hypothesis =
-            Hypothesis { tokens: Vec::new(), sum_logprob: 0.0, least_logprob: 0.0, loops: Loops::default() };
+        let mut hypothesis = Hypothesis {
+            tokens: Vec::new(),
+            logprobs: Vec::new(),
+            sum_logprob: 0.0,
+            least_logprob: 0.0,
+            loops: Loops::default(),
+        };
         for &token in terms.forced {
             hypothesis.say(token, 0.0, terms);
         }
@@ -156,6 +168,9 @@ impl Hypothesis {
 
     fn say(&mut self, token: Token, logprob: f32, terms: &Terms<'_>) {
         self.tokens.push(token);
+        if terms.search.keep_logprobs {
+            self.logprobs.push(logprob);
+        }
         self.sum_logprob += f64::from(logprob);
         if !terms.special.is_timestamp(token) {
             self.least_logprob = self.least_logprob.min(logprob);
@@ -182,9 +197,10 @@ impl Hypothesis {
             // The time at which the first round ended stays with it.
             let closed = self.tokens.get(length).is_some_and(|token| terms.special.is_timestamp(*token));
             self.tokens.truncate(length + usize::from(closed));
+            self.logprobs.truncate(self.tokens.len());
         }
-        let Hypothesis { tokens, sum_logprob, least_logprob, .. } = self;
-        Found { said, tokens, sum_logprob, least_logprob, looped }
+        let Hypothesis { tokens, logprobs, sum_logprob, least_logprob, .. } = self;
+        Found { said, tokens, logprobs, sum_logprob, least_logprob, looped }
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Segment {
     pub text: String,
     /// The tokens it was read from, timestamps among them.
     pub tokens: Vec<Token>,
+    /// The log probability of each of them, where they were asked to be kept; 0 for what was not the model's choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<f32>,
     /// Temperature it was sampled at; 0 is greedy.
     pub temperature: f32,
     /// Mean log probability of the window's tokens.
@@ -65,6 +68,9 @@ pub struct Segment {
     /// The channel it was heard on, from 0, where channels were transcribed apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<usize>,
+    /// Who speaks, where somebody gave a name; everything that they say is on one channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
     /// How often its window was decoded until the result was taken.
     #[serde(default)]
     pub tries: u32,

@@ -28,6 +28,7 @@ use std::io;
 use std::str::FromStr;
 
 pub use captions::{CaptionError, CaptionWarning, Captions};
+pub use channel::Channels;
 pub use json::{JsonDialect, UnknownDialect};
 pub use read::{ReadError, read};
 

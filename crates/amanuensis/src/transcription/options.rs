@@ -218,6 +218,8 @@ impl Options {
             .words
             .as_ref()
             .map(|marks| format!("with {:?} before and {:?} behind", marks.prepended, marks.appended));
+        // What changes nothing of the text is told only where it was asked for.
+        let logprobs = search.keep_logprobs.then(|| ("keep_logprobs", "true".to_owned()));
         [
             ("task", format!("{:?}", self.task).to_lowercase()),
             ("language", maybe(&self.language)),
@@ -261,6 +263,7 @@ impl Options {
             ("mel_convention", format!("{:?}", self.mel).to_lowercase()),
         ]
         .into_iter()
+        .chain(logprobs)
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }

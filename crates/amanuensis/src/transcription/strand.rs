@@ -59,6 +59,8 @@ struct Piece {
     start: Heard,
     end: Heard,
     tokens: Vec<Token>,
+    /// Of each of the tokens, where they are kept.
+    logprobs: Vec<f32>,
     words: Option<WordedPiece>,
 }
 
@@ -103,6 +105,9 @@ impl Strand {
             _ => None,
         };
         self.seek.advance(window, next);
+        // The pieces lie one behind the other in the window's tokens.
+        let mut logprobs = decoded.logprobs.iter().copied();
+        let mut of = |tokens: &[Token]| logprobs.by_ref().take(tokens.len()).collect();
         let pieces: Vec<Piece> = match worded {
             Some(worded) => cut
                 .pieces
@@ -111,6 +116,7 @@ impl Strand {
                 .map(|(piece, words)| Piece {
                     start: words.start,
                     end: words.end,
+                    logprobs: of(&piece.tokens),
                     tokens: piece.tokens,
                     words: Some(words),
                 })
@@ -121,6 +127,7 @@ impl Strand {
                 .map(|piece| Piece {
                     start: Heard::from_frames(piece.start),
                     end: Heard::from_frames(piece.end),
+                    logprobs: of(&piece.tokens),
                     tokens: piece.tokens,
                     words: None,
                 })
@@ -153,6 +160,7 @@ impl Strand {
                 end,
                 text,
                 tokens: piece.tokens,
+                logprobs: piece.logprobs,
                 temperature: decoded.temperature,
                 avg_logprob: decoded.avg_logprob,
                 compression_ratio: decoded.compression_ratio,
@@ -160,6 +168,7 @@ impl Strand {
                 words: words.map(|words| recorded(words, start, end, around)),
                 language: self.language.clone(),
                 channel: None,
+                speaker: None,
                 tries: decoded.tries,
                 speech,
                 alignment: piece.words.as_ref().and_then(WordedPiece::alignment),

@@ -12,6 +12,7 @@ mod work;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +26,7 @@ use super::{Job, Status};
 use crate::error::ApiError;
 
 /// Which tables there are.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE jobs (
@@ -45,7 +46,8 @@ CREATE TABLE jobs (
     idempotency_key TEXT,
     digest TEXT NOT NULL,
     turn INTEGER NOT NULL DEFAULT 0,      -- when it was last begun, in the order in which jobs were
-    deaths INTEGER NOT NULL DEFAULT 0,    -- how often the process died while it ran and had come no further
+    deaths INTEGER NOT NULL DEFAULT 0,    -- how often the process died at work on it since it came further
+    at_work INTEGER NOT NULL DEFAULT 0,   -- whether its sound is being decoded or heard
     created_at INTEGER NOT NULL,
     started_at INTEGER,
     finished_at INTEGER,
@@ -77,7 +79,13 @@ CREATE TABLE deliveries (
     due_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX deliveries_by_due ON deliveries (due_at);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+";
+
+/// What makes tables of version 1 tables of version 2.
+const SINCE_1: &str = "
+ALTER TABLE jobs ADD COLUMN at_work INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
 ";
 
 /// Why something could not be kept, found or changed.
@@ -149,6 +157,8 @@ pub(crate) struct Store {
     keeping: Keeping,
     connection: Mutex<Connection>,
     clock: Clock,
+    /// When it was opened, by the clock; earlier once the clock was set back.
+    opened: AtomicI64,
     /// Held as long as the folder is used.
     _lock: File,
 }
@@ -187,7 +197,8 @@ impl Store {
             Ok(connection) => connection,
         };
         let folder = folder.to_owned();
-        let store = Store { folder, keeping, connection: Mutex::new(connection), clock, _lock: lock };
+        let (connection, opened) = (Mutex::new(connection), AtomicI64::new(clock()));
+        let store = Store { folder, keeping, connection, clock, opened, _lock: lock };
         store.recover()?;
         Ok(store)
     }
@@ -199,6 +210,12 @@ impl Store {
 
     fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    /// Seconds since it was opened; from anew where the clock was set back behind that.
+    fn age(&self) -> i64 {
+        let now = self.now();
+        now - self.opened.fetch_min(now, Ordering::Relaxed).min(now)
     }
 }
 
@@ -261,9 +278,12 @@ fn open_database(folder: &Path) -> Result<Connection, Trouble> {
         }
         connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
     }
+    if version == 1 {
+        connection.execute_batch(&format!("BEGIN; {SINCE_1} COMMIT;"))?;
+    }
     // A database of that version without these tables is not ours.
     connection
-        .prepare("SELECT deaths, turn FROM jobs JOIN progress JOIN segments JOIN results JOIN deliveries")
+        .prepare("SELECT at_work, turn FROM jobs JOIN progress JOIN segments JOIN results JOIN deliveries")
         .map_err(|error| match Trouble::from(error) {
             Trouble::Other(StoreError::Database(error)) => Trouble::Damaged(error.to_string()),
             trouble => trouble,

@@ -269,6 +269,13 @@ fn progress_that_does_not_read_is_begun_anew() {
     assert!(step(&store, job.number, 0), "its segments have their places again");
 }
 
+/// Takes a job and begins to work on it.
+fn begin(store: &Store) -> Option<Job> {
+    let job = take(store)?;
+    assert!(store.begin(job.number).unwrap());
+    Some(job)
+}
+
 #[test]
 fn a_job_that_kills_the_process_is_given_up_and_others_are_not() {
     let place = Place::new();
@@ -276,29 +283,78 @@ fn a_job_that_kills_the_process_is_given_up_and_others_are_not() {
         let store = place.open();
         (add(&store, "me").id, add(&store, "me").id)
     };
-    for death in 0..2 {
+    for death in 0..5 {
         let store = place.open();
-        assert_eq!(
-            [take(&store), take(&store)].map(|job| job.unwrap().id),
-            [&bad, &good].map(String::clone),
-            "{death}"
-        );
+        let both = [begin(&store), begin(&store)].map(|job| job.unwrap().id);
+        assert_eq!(both, [&bad, &good].map(String::clone), "{death}");
     }
-    {
+    // Either may be the one. The good one is tried alone after its rest, and comes further.
+    let store = place.open();
+    assert!(take(&store).is_none());
+    place.pass(5);
+    let first = begin(&store).unwrap();
+    assert!(first.id == bad && take(&store).is_none(), "it is alone");
+    store.put_back(first.number).unwrap();
+    store.connection().execute("UPDATE jobs SET status = 'cancelled' WHERE id = ?1", [&bad]).unwrap();
+    let other = begin(&store).unwrap();
+    assert!(other.id == good && step(&store, other.number, 0));
+    store.put_back(other.number).unwrap();
+    store.connection().execute("UPDATE jobs SET status = 'queued' WHERE id = ?1", [&bad]).unwrap();
+    drop(store);
+    for seconds in [5, 10, 20, 40, 80] {
         let store = place.open();
-        let first = take(&store).unwrap();
-        assert_eq!(first.id, bad);
-        assert!(take(&store).is_none(), "it is alone");
+        place.pass(seconds - 1);
+        let other = begin(&store).unwrap();
+        assert_eq!(other.id, good, "meanwhile the others have their turns");
+        store.put_back(other.number).unwrap();
+        place.pass(1);
+        assert_eq!(begin(&store).unwrap().id, bad, "after {seconds} s");
     }
     let store = place.open();
     let job = store.get(None, &bad).unwrap();
     assert_eq!((job.status, job.error.unwrap()["code"].as_str()), (Status::Failed, Some("crashed")));
-    let other = take(&store).unwrap();
-    assert_eq!(other.id, good);
-    assert!(take(&store).is_none());
-    step(&store, other.number, 0);
+    assert_eq!(begin(&store).unwrap().id, good);
     let third = add(&store, "them").id;
-    assert_eq!(take(&store).unwrap().id, third, "whoever comes further is not suspected");
+    assert_eq!(take(&store).unwrap().id, third, "whoever came further is not suspected");
+}
+
+#[test]
+fn kills_that_are_not_the_jobs_doing_lose_nothing() {
+    let place = Place::new();
+    add(&place.open(), "me");
+    // Before its sound is worked on, and in the rests.
+    for _ in 0..40 {
+        assert!(take(&place.open()).is_some());
+    }
+    for kill in 0..40 {
+        assert_eq!(begin(&place.open()).is_some(), kill < 5, "as quick as you like");
+    }
+    // A clock that is set back makes the rest begin anew, and no longer.
+    let store = place.open();
+    place.pass(-100_000);
+    assert!(take(&store).is_none());
+    place.pass(5);
+    let job = begin(&store).unwrap();
+    store.put_down().unwrap();
+    drop(store);
+    let store = place.open();
+    place.pass(5);
+    assert_eq!(begin(&store).unwrap().id, job.id, "an end in order is no death");
+    step(&store, job.number, 0);
+    drop(store);
+    assert!(begin(&place.open()).is_some(), "whoever comes further is not suspected");
+}
+
+#[test]
+fn a_database_of_the_version_before_is_gone_on_with() {
+    let place = Place::new();
+    let id = {
+        let store = place.open();
+        let id = add(&store, "me").id;
+        store.connection().execute_batch("ALTER TABLE jobs DROP COLUMN at_work; PRAGMA user_version = 1;").unwrap();
+        id
+    };
+    assert_eq!(begin(&place.open()).unwrap().id, id);
 }
 
 #[test]
@@ -402,7 +458,7 @@ fn a_newer_database_and_a_folder_in_use_are_refused_and_left_alone() {
     store.connection().pragma_update(None, "user_version", VERSION + 1).unwrap();
     drop(store);
     let error = place.try_open().err().unwrap();
-    assert!(matches!(error, StoreError::Newer { found: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 3, .. }), "{error}");
     assert_eq!(place.sounds(), 1);
     assert!(error.to_string().contains("newer program"), "{error}");
 }

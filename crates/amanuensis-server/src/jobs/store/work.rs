@@ -6,10 +6,19 @@ use serde_json::Value;
 
 use super::{Job, Status, Store, StoreError, entries, mail, sounds};
 
-/// A job during which the process has died so often without coming further is not tried again.
-const MOST_DEATHS: i64 = 3;
-/// One during which it has died so often is heard alone: if it dies again, it is known why.
-const SUSPICIOUS: i64 = MOST_DEATHS - 1;
+/// So often the process may die while it works on a job, and the job goes on as before: it was somebody else's doing.
+const DEATHS_BY_CHANCE: i64 = 5;
+/// A job that is alone and rested, and during which the process has died so often, is not tried again.
+const MOST_DEATHS: i64 = 10;
+/// Seconds that the first who is suspected rests at a start, before it is tried alone; each further death doubles them. Whatever
+/// else ends the process does it in the rests as well, so deaths that come behind them only are the job's own.
+const FIRST_REST: i64 = 5;
+
+/// Seconds after a start at which a job may be tried during which the process has died so often.
+fn rest(deaths: i64) -> i64 {
+    let suspicion = deaths.clamp(DEATHS_BY_CHANCE - 1, MOST_DEATHS) - DEATHS_BY_CHANCE;
+    if suspicion < 0 { 0 } else { FIRST_REST << suspicion }
+}
 
 /// A job that is to be worked on.
 #[derive(Debug)]
@@ -37,13 +46,15 @@ impl Store {
     pub(super) fn recover(&self) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
-        transaction.execute("UPDATE jobs SET deaths = deaths + 1 WHERE status = 'running'", [])?;
+        transaction.execute("UPDATE jobs SET deaths = deaths + at_work, at_work = 0 WHERE status = 'running'", [])?;
         let sql = "SELECT id FROM jobs WHERE status = 'running' AND deaths >= ?1";
         let ids = texts(&transaction, sql, MOST_DEATHS)?;
         for id in ids {
-            let message =
-                format!("the process died {MOST_DEATHS} times while it heard this recording; it is not tried again");
             tracing::error!(job = id, "the process died {MOST_DEATHS} times while a job ran; it is not tried again");
+            let message = format!(
+                "the process died {MOST_DEATHS} times while it worked on this recording, the last times on nothing else; it is not \
+                 tried again"
+            );
             let error =
                 serde_json::json!({ "message": message, "type": "server_error", "param": null, "code": "crashed" });
             self.end_with(&transaction, &id, &error)?;
@@ -58,7 +69,8 @@ impl Store {
     }
 
     /// Takes the next job: of the client who has fewest running, and was served longest ago, the oldest; one that was begun
-    /// first. None if there is none, or those that run are to be waited for.
+    /// first. None if there is none, or those that run are to be waited for. A job that may be what kills the process is tried
+    /// alone, after a rest.
     pub(crate) fn take(&self) -> Result<Option<Taken>, StoreError> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
@@ -67,15 +79,17 @@ impl Store {
             transaction.prepare_cached(of_running)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let next = "
             SELECT coalesce(min(number) FILTER (WHERE started_at IS NOT NULL), min(number)) AS first
-            FROM jobs AS waiting WHERE status = 'queued' GROUP BY client
+            FROM jobs AS waiting WHERE status = 'queued' AND deaths <= ?1 GROUP BY client
             ORDER BY (SELECT count(*) FROM jobs WHERE client = waiting.client AND status = 'running'),
                      (SELECT max(turn) FROM jobs WHERE client = waiting.client), first
             LIMIT 1";
-        let next: Option<i64> = transaction.prepare_cached(next)?.query_row([], |row| row.get(0)).optional()?;
+        let age = self.age();
+        let rested = (0..MOST_DEATHS).rev().find(|deaths| rest(*deaths) <= age).unwrap_or(0);
+        let next: Option<i64> = transaction.prepare_cached(next)?.query_row([rested], |row| row.get(0)).optional()?;
         let Some(number) = next else { return Ok(None) };
         let of_next = "SELECT deaths FROM jobs WHERE number = ?1";
         let suspicion = transaction.prepare_cached(of_next)?.query_row([number], |row| row.get::<_, i64>(0))?;
-        if running > 0 && deaths.max(suspicion) >= SUSPICIOUS {
+        if running > 0 && deaths.max(suspicion) >= DEATHS_BY_CHANCE {
             return Ok(None);
         }
         // A clock that was set back does not let a job begin before it came.
@@ -93,6 +107,18 @@ impl Store {
         });
         transaction.commit()?;
         Ok(Some(Taken { job, saved }))
+    }
+
+    /// Work on the sound of a job begins: should the process die, it may be because of it. Whether the job still runs.
+    pub(crate) fn begin(&self, number: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE jobs SET at_work = 1 WHERE number = ?1 AND status = 'running'";
+        Ok(self.connection().execute(sql, [number])? > 0)
+    }
+
+    /// The process is about to end in order: that is no death.
+    pub(crate) fn put_down(&self) -> Result<(), StoreError> {
+        self.connection().execute("UPDATE jobs SET at_work = 0 WHERE at_work", [])?;
+        Ok(())
     }
 
     /// Keeps what a job has come to. Whether it still runs.
@@ -127,7 +153,7 @@ impl Store {
 
     /// A job waits again, with what was done of it: nothing is wrong with it.
     pub(crate) fn put_back(&self, number: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE jobs SET status = 'queued' WHERE number = ?1 AND status = 'running'";
+        let sql = "UPDATE jobs SET status = 'queued', at_work = 0 WHERE number = ?1 AND status = 'running'";
         self.connection().execute(sql, [number])?;
         Ok(())
     }

@@ -88,6 +88,17 @@ impl Decoder {
         })
     }
 
+    /// Bytes that the weights take.
+    pub(super) fn bytes(&self) -> usize {
+        let layer = |layer: &Layer| {
+            let cross = [&layer.cross_queries, &layer.cross_keys_values, &layer.cross_out];
+            let cross: usize = cross.iter().map(|matrix| matrix.bytes()).sum();
+            layer.attention.bytes() + layer.cross_norm.bytes() + cross + layer.feed_forward.bytes()
+        };
+        let layers: usize = self.layers.iter().map(layer).sum();
+        self.tokens.bytes() + size_of_val(self.positions.as_slice()) + layers + self.norm.bytes()
+    }
+
     /// Keys and values of everything that was heard, in `rooms` as far as there are any.
     pub(super) fn listen(
         &self,

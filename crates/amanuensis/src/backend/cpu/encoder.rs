@@ -66,6 +66,14 @@ impl Encoder {
         })
     }
 
+    /// Bytes that the weights take.
+    pub(super) fn bytes(&self) -> usize {
+        let layer = |layer: &Layer| layer.attention.bytes() + layer.feed_forward.bytes();
+        let stem: usize = self.stem.iter().map(PackedMatrix::bytes).sum();
+        let layers: usize = self.layers.iter().map(layer).sum();
+        stem + size_of_val(self.positions.as_slice()) + layers + self.norm.bytes()
+    }
+
     /// Encodes one window into `out`, `[positions][width]`: one position for every two frames.
     pub(super) fn run(
         &self,

@@ -18,6 +18,10 @@ impl Norm {
         })
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.gain.as_slice()) + size_of_val(self.bias.as_slice())
+    }
+
     pub(super) fn apply(&self, region: &mut Region<'_>, input: &[f32], out: &mut [f32]) {
         region.layer_norm(input, &self.gain, &self.bias, out);
     }
@@ -36,6 +40,10 @@ pub(super) struct SelfAttention {
 }
 
 impl SelfAttention {
+    pub(super) fn bytes(&self) -> usize {
+        self.norm.bytes() + self.queries_keys_values.bytes() + self.out.bytes()
+    }
+
     pub(super) fn load(
         region: &mut Region<'_>,
         precision: Precision,
@@ -67,6 +75,10 @@ pub(super) struct FeedForward {
 }
 
 impl FeedForward {
+    pub(super) fn bytes(&self) -> usize {
+        self.norm.bytes() + self.up.bytes() + self.down.bytes()
+    }
+
     pub(super) fn load(
         region: &mut Region<'_>,
         precision: Precision,

@@ -114,6 +114,10 @@ impl Model for CpuModel {
         &self.dims
     }
 
+    fn bytes(&self) -> u64 {
+        (self.encoder.bytes() + self.decoder.bytes()) as u64
+    }
+
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
         let (bins, most, width) = (self.dims.mel_bins, 2 * self.dims.audio_context, self.dims.audio_width);
         for Mel { bins: found, frames, values } in windows {

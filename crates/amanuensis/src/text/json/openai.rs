@@ -52,6 +52,8 @@ struct More<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    speaker: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tries: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     speech: Option<f32>,
@@ -96,6 +98,7 @@ fn piece(segment: &Segment, all: bool) -> Piece<'_> {
         more: all.then(|| More {
             language: &segment.language,
             channel: segment.channel,
+            speaker: segment.speaker.as_deref(),
             tries: Some(segment.tries).filter(|tries| *tries > 0),
             speech: finite(segment.speech),
             alignment: finite(segment.alignment),

@@ -10,11 +10,13 @@ pub(super) fn read(document: Object<'_>) -> Result<Transcript, ReadError> {
     let objects = document.objects("segments")?.unwrap_or_default();
     // faster-whisper has no text of the whole, and its numbers begin with 1.
     let text = document.text("text")?;
-    let segments: Vec<Segment> = objects
+    let mut segments: Vec<Segment> = objects
         .iter()
         .enumerate()
         .map(|(index, object)| segment(object, index, text.is_some()))
         .collect::<Result<_, _>>()?;
+    let names = objects.iter().map(speaker).collect::<Result<Vec<_>, ReadError>>()?;
+    channel::seat(&mut segments, &names);
     Ok(Transcript {
         text: text.map_or_else(|| joined(segments.iter().map(|segment| segment.text.as_str())), ToOwned::to_owned),
         segments,
@@ -24,14 +26,15 @@ pub(super) fn read(document: Object<'_>) -> Result<Transcript, ReadError> {
     })
 }
 
+/// Who speaks, if anybody is named.
+fn speaker<'a>(object: &Object<'a>) -> Result<Option<&'a str>, ReadError> {
+    Ok(object.text("speaker")?.filter(|name| !name.trim().is_empty()))
+}
+
 fn segment(object: &Object<'_>, index: usize, keep_number: bool) -> Result<Segment, ReadError> {
     let (start, end) = (object.needed_time("start")?, object.needed_time("end")?);
     field::in_order(object, start, end)?;
     let text = object.needed_text("text")?;
-    let channel = match object.whole("channel")? {
-        None => object.text("speaker")?.and_then(channel::find),
-        number => number,
-    };
     Ok(Segment {
         id: object.whole("id")?.filter(|_| keep_number).unwrap_or(index),
         seek: object.whole("seek")?.unwrap_or(0),
@@ -39,13 +42,15 @@ fn segment(object: &Object<'_>, index: usize, keep_number: bool) -> Result<Segme
         end,
         text: text.to_owned(),
         tokens: object.tokens("tokens")?,
+        logprobs: Vec::new(),
         temperature: object.measure("temperature")?,
         avg_logprob: object.measure("avg_logprob")?,
         compression_ratio: object.measure("compression_ratio")?,
         no_speech_prob: object.measure("no_speech_prob")?,
         words: object.objects("words")?.map(|words| read_words(&words, text, start, end)).transpose()?,
         language: object.text("language")?.unwrap_or_default().to_owned(),
-        channel,
+        channel: object.whole("channel")?,
+        speaker: None,
         tries: object.whole("tries")?.unwrap_or(0),
         speech: object.optional_measure("speech")?,
         alignment: object.optional_measure("alignment")?,

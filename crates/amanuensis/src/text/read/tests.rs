@@ -73,7 +73,10 @@ fn words_of_whisperx_get_their_blanks_and_the_times_they_lack() {
         [(" It", 1.0, 1.2), (" cost", 1.3, 1.6), (" $5,", 1.6, 3.0), (" \"they\"", 3.0, 3.4), (" say.", 3.4, 4.0)];
     assert_eq!(words, expected);
     assert!(transcript.segments[0].avg_logprob.is_nan());
-    assert_eq!(transcript.segments[0].channel, None);
+    assert_eq!(
+        (transcript.segments[0].channel, transcript.segments[0].speaker.as_deref()),
+        (Some(0), Some("SPEAKER_00"))
+    );
     assert_eq!(transcript.text, " It cost $5, \"they\" say.");
 }
 
