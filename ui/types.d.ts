@@ -92,3 +92,20 @@ export type JobEvent =
   | { type: "job.progress"; processed: number; total: number }
   | { type: "job.segment"; segment: RawSegment }
   | { type: "job.done"; job: Job };
+
+export type LiveMessage =
+  | { type: "ready"; session: string; model: string; resumed: boolean; received: number; resume_seconds: number; lag: number }
+  | { type: "speech_started" | "speech_stopped"; utterance: number; at: number; lag: number }
+  | { type: "partial"; utterance: number; text: string; stable: string; start: number | null; end: number | null; lag: number }
+  | { type: "final"; id: number; utterance: number; text: string; start: number; end: number; words?: TimedWord[]; lag: number }
+  | { type: "error"; error: ErrorInside }
+  | { type: "done"; duration: number; lag: number };
+
+/** What there is only beside the sound (pcm-sender.js). */
+declare global {
+  class AudioWorkletProcessor {
+    readonly port: MessagePort;
+  }
+  const sampleRate: number;
+  function registerProcessor(name: string, processor: typeof AudioWorkletProcessor): void;
+}

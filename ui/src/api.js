@@ -66,6 +66,12 @@ export const hasKey = () => key !== "";
 /** @returns {Record<string, string>} */
 export const authorization = () => (key === "" ? {} : { Authorization: `Bearer ${key}` });
 
+/** How a WebSocket brings the key, having no headers: among its protocols, or in its address where it cannot stand there. */
+export function keyFor() {
+  if (key === "") return { protocols: ["amanuensis"] };
+  return /^[\w!#$%&'*+.^`|~-]+$/.test(key) ? { protocols: ["amanuensis", `openai-insecure-api-key.${key}`] } : { protocols: ["amanuensis"], token: key };
+}
+
 /** @type {Promise<boolean> | null} */
 let asking = null;
 

@@ -5,6 +5,7 @@ import { askForKey, showHelp } from "./dialogs.js";
 import { h, iconButton } from "./element.js";
 import { JobList } from "./job-list.js";
 import { JobView } from "./job-view.js";
+import { LiveCaptions } from "./live-captions.js";
 import { NewTranscript } from "./new-transcript.js";
 import { ServerStatus } from "./server-status.js";
 import { pressed } from "./shortcuts.js";
@@ -19,6 +20,7 @@ const content = /** @type {HTMLElement} */ (document.getElementById("content"));
 /** The views by their address. @type {[RegExp, (match: RegExpExecArray) => Node[], string][]} */
 const ROUTES = [
   [/^#\/jobs\/([^/]+)$/, (match) => [new JobView(decodeURIComponent(match[1]))], "Transcript"],
+  [/^#\/live$/, () => [new LiveCaptions()], "Live captions"],
   [/^#\/status$/, () => [new ServerStatus()], "Status"],
   [/^/, () => [new NewTranscript(), new JobList()], "Transcripts"],
 ];
@@ -35,7 +37,7 @@ function show() {
     break;
   }
   for (const link of document.querySelectorAll(".top nav a")) {
-    const isHere = link.getAttribute("href") === (hash === "#/status" ? hash : "#/");
+    const isHere = link.getAttribute("href") === (["#/live", "#/status"].includes(hash) ? hash : "#/");
     if (isHere) link.setAttribute("aria-current", hash.startsWith("#/jobs/") ? "true" : "page");
     else link.removeAttribute("aria-current");
   }
@@ -101,6 +103,7 @@ function keys() {
     const key = pressed(event);
     if (key === "?") void showHelp();
     else if (key === "t") location.hash = "#/";
+    else if (key === "c") location.hash = "#/live";
     else if (key === "n") {
       location.hash = "#/";
       // The view changes with the next event; a file dialog opens only while the key counts as a gesture.

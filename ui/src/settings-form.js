@@ -21,7 +21,14 @@ export class SettingsForm extends HTMLElement {
   #prompt = h("textarea", { id: "prompt", rows: 2, placeholder: "A text as if it had been said before: names, spellings, style" });
   #hotwords = h("input", { id: "hotwords", type: "text", placeholder: "Names and terms that may come up" });
   #trouble = h("div");
+  #isLive;
   #stop = new AbortController();
+
+  /** @param {{isLive?: boolean}} [how] without what only recordings have */
+  constructor({ isLive = false } = {}) {
+    super();
+    this.#isLive = isLive;
+  }
 
   connectedCallback() {
     const chosen = { ...DEFAULTS, .../** @type {Partial<Settings>} */ (recall("settings")) };
@@ -41,11 +48,7 @@ export class SettingsForm extends HTMLElement {
           "div",
           { class: "more-fields" },
           field("Task", this.#task),
-          field("Words to expect", this.#hotwords),
-          field("Said before", this.#prompt),
-          check(this.#words, "Times of words", "The text lights up word by word as it is played."),
-          check(this.#silences, "Leave silences out", "Faster where there are many, and less is invented in them."),
-          check(this.#care, "Take more care", "Weighs five readings against each other; slower."),
+          ...(this.#isLive ? [field("Said before", this.#prompt)] : this.#forRecordings()),
         ),
       ),
     );
@@ -56,6 +59,16 @@ export class SettingsForm extends HTMLElement {
 
   disconnectedCallback() {
     this.#stop.abort();
+  }
+
+  #forRecordings() {
+    return [
+      field("Words to expect", this.#hotwords),
+      field("Said before", this.#prompt),
+      check(this.#words, "Times of words", "The text lights up word by word as it is played."),
+      check(this.#silences, "Leave silences out", "Faster where there are many, and less is invented in them."),
+      check(this.#care, "Take more care", "Weighs five readings against each other; slower."),
+    ];
   }
 
   /** @param {string} chosen */

@@ -28,6 +28,7 @@ export const SHORTCUTS = {
   "Everywhere": [
     ["N", "Choose files"],
     ["T", "All transcripts"],
+    ["C", "Live captions"],
     ["?", "This help"],
   ],
 };

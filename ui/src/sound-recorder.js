@@ -2,6 +2,7 @@
 
 import { announce, h, icon, iconButton } from "./element.js";
 import { clock } from "./format.js";
+import { LevelMeter } from "./level-meter.js";
 
 const KINDS = ["audio/webm;codecs=opus", "audio/ogg;codecs=opus", "audio/mp4", "audio/webm"];
 /** Seconds without a sound after which it is said. */
@@ -14,11 +15,17 @@ export function whyNoMicrophone() {
   return "";
 }
 
+/** Why the microphone was not given, in words. @param {unknown} error */
+export function whyRefused(error) {
+  const isDenied = error instanceof DOMException && error.name === "NotAllowedError";
+  return isDenied ? "The browser does not let this page use the microphone; its settings for the page can change that." : "No microphone was found.";
+}
+
 /** Tells with `done` (a CustomEvent with the file, or null if there is none) that it is over. */
 export class SoundRecorder extends HTMLElement {
   #time = h("span", { class: "recorder-time", role: "timer" }, "0:00");
   #note = h("p", { class: "hint", role: "status" }, "The browser asks whether the microphone may be used.");
-  #canvas = h("canvas", { class: "levels", "aria-hidden": "true" });
+  #meter = new LevelMeter();
   #pause = iconButton("pause", "Pause", () => this.#togglePause());
   #finish = iconButton("stop", "Stop", () => this.#recorder?.stop(), { class: "primary" });
   /** @type {MediaRecorder | null} */
@@ -29,12 +36,9 @@ export class SoundRecorder extends HTMLElement {
   #context = null;
   /** @type {Blob[]} */
   #parts = [];
-  /** Loudness, the newest last. @type {number[]} */
-  #levels = [];
   #wanted = true;
   #seconds = 0;
   #last = 0;
-  #quiet = 0;
   #timer = 0;
 
   connectedCallback() {
@@ -42,7 +46,7 @@ export class SoundRecorder extends HTMLElement {
     this.setAttribute("role", "group");
     this.setAttribute("aria-label", "Recording");
     this.append(
-      h("div", { class: "recorder-row" }, this.#time, this.#canvas),
+      h("div", { class: "recorder-row" }, this.#time, this.#meter),
       this.#note,
       h("div", { class: "recorder-row" }, this.#finish, this.#pause, iconButton("delete", "Discard", () => this.#discard(), { class: "quiet" })),
     );
@@ -65,8 +69,7 @@ export class SoundRecorder extends HTMLElement {
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
     } catch (error) {
-      const isDenied = error instanceof DOMException && error.name === "NotAllowedError";
-      this.#note.textContent = isDenied ? "The browser does not let this page use the microphone; its settings for the page can change that." : "No microphone was found.";
+      this.#note.textContent = whyRefused(error);
       return;
     }
     if (!this.isConnected) return this.#release();
@@ -87,10 +90,7 @@ export class SoundRecorder extends HTMLElement {
   /** @param {MediaStream} stream */
   #listen(stream) {
     this.#context = new AudioContext();
-    const analyser = this.#context.createAnalyser();
-    analyser.fftSize = 2048;
-    this.#context.createMediaStreamSource(stream).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
+    this.#meter.watch(this.#context.createMediaStreamSource(stream));
     this.#last = performance.now();
     this.#timer = window.setInterval(() => {
       const now = performance.now();
@@ -99,31 +99,8 @@ export class SoundRecorder extends HTMLElement {
       if (this.#recorder?.state !== "recording") return;
       this.#seconds += passed;
       this.#time.textContent = clock(this.#seconds);
-      analyser.getFloatTimeDomainData(samples);
-      const level = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
-      this.#quiet = level < 0.0005 ? this.#quiet + passed : 0;
-      this.#note.textContent = this.#quiet > SILENT ? "Nothing is heard. Is the microphone muted?" : "";
-      this.#levels.push(level);
-      this.#draw();
+      this.#note.textContent = this.#meter.look(passed) > SILENT ? "Nothing is heard. Is the microphone muted?" : "";
     }, 60);
-  }
-
-  #draw() {
-    const pen = this.#canvas.getContext("2d");
-    const [width, height, scale] = [this.#canvas.clientWidth, this.#canvas.clientHeight, devicePixelRatio || 1];
-    if (!pen || width === 0) return;
-    this.#canvas.width = width * scale;
-    this.#canvas.height = height * scale;
-    pen.scale(scale, scale);
-    pen.fillStyle = getComputedStyle(this.#canvas).color;
-    const shown = Math.floor(width / 3);
-    this.#levels = this.#levels.slice(-shown);
-    this.#levels.forEach((level, at) => {
-      // In decibels, from -60 to 0, as ears hear.
-      const part = Math.max(0, Math.min(1, 1 + Math.log10(level + 1e-6) / 3));
-      const tall = Math.max(2, part * height);
-      pen.fillRect(width - (this.#levels.length - at) * 3, (height - tall) / 2, 2, tall);
-    });
   }
 
   #togglePause() {

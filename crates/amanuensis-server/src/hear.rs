@@ -171,13 +171,15 @@ impl Shared {
         let model = self.models.get(&name).await?;
         // How much of a session waits is limited where it comes in.
         let place = self.scheduler.board().aside(recording.duration());
-        let engine = Arc::clone(&model);
+        let (engine, mut times) = (Arc::clone(&model), Times::begin());
         // At most a window: it does not wait for those who decode hours.
         let prepare = move || engine.engine().prepare(&recording, &options, &AtomicBool::new(false));
         let prepared =
             tokio::task::spawn_blocking(prepare).await.map_err(|error| ApiError::fault(error.to_string()))??;
-        let task = Task { model, prepared, class: Class::Short, client, deadline, place, saved: None };
-        Heard { hearing: self.scheduler.hear(task)?, warnings: Vec::new() }.outcome().await
+        times.prepared();
+        let task =
+            Task { model: Arc::clone(&model), prepared, class: Class::Short, client, deadline, place, saved: None };
+        Heard { hearing: self.scheduler.hear(task)?, model, name, times, warnings: Vec::new() }.outcome().await
     }
 
     /// Makes a recording ready for its rounds, on a thread where that does not hold up others.
