@@ -155,7 +155,7 @@ impl Board {
     pub(crate) fn stalled(&self) -> Option<u64> {
         let since = self.round.load(Ordering::Relaxed);
         let takes = self.begun.elapsed().saturating_sub(Duration::from_millis(since));
-        (since > 0 && takes > self.stalled_after).then(|| takes.as_secs())
+        (since > 0 && takes > self.stalled_after).then_some(takes.as_secs())
     }
 
     /// Seconds since the start.

@@ -63,6 +63,7 @@ fn search() -> impl Strategy<Value = Search> {
     let limit = prop::option::of(count());
     (temperatures, beams, seldom(1.0, number()), best_of, penalty, limit, any::<u64>(), any::<bool>()).prop_map(
         |(temperatures, beam_size, patience, best_of, length_penalty, max_new_tokens, seed, stop_loops)| Search {
+            keep_logprobs: seed % 2 == 0,
             temperatures: temperatures.into_iter().map(|temperature| temperature as f32).collect(),
             beam_size,
             patience: patience as f32,
