@@ -1,7 +1,7 @@
 //! `listen`: sound from a pipe, text while it is said.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -144,10 +144,7 @@ impl Listener<'_> {
                 Err(error) => return Err(anyhow::Error::new(error).context("cannot read standard input").into()),
             }
             if !has_ended && self.session.waiting() < WAITING {
-                next = match pieces.try_recv() {
-                    Ok(piece) => Some(piece),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = pieces.try_recv().ok();
             }
         }
         if has_ended {

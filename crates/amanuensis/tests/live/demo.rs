@@ -1,7 +1,7 @@
 //! The demo model, live, beside the same sound as a file.
 
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::Duration;
 
 use amanuensis::live::{Session, Settings, Turns, Update};
 use amanuensis::{Control, Engine, Options};
@@ -26,27 +26,11 @@ fn live(sound: &[f32], settings: Settings) -> (Vec<String>, usize) {
             None => session.finish(),
         }
         while let Some(hearing) = session.hearing() {
-            let began = Instant::now();
             let outcome = DEMO.transcribe(&hearing.recording, &hearing.options, &mut Control::new());
             let transcript = outcome.unwrap_or_else(|error| panic!("{error}")).transcript;
             hearings += 1;
-            if std::env::var_os("TRACE").is_some() {
-                eprintln!(
-                    "{:.2}+{:.2} t{} {:?} lag {:.1}",
-                    hearing.start,
-                    hearing.recording.duration(),
-                    hearing.options.search.temperatures.len(),
-                    transcript
-                        .segments
-                        .iter()
-                        .map(|s| (s.start, s.end, s.text.as_str(), s.flags.len()))
-                        .collect::<Vec<_>>(),
-                    session.lag()
-                );
-            }
             // The machine of a test may be slow: that would change what is heard.
-            let _ = began;
-            session.heard(hearing.id, &transcript, std::time::Duration::ZERO);
+            session.heard(hearing.id, &transcript, Duration::ZERO);
         }
         lines.extend(session.updates().filter_map(|update| match update {
             Update::Line(line) => Some(line.text()),
@@ -64,8 +48,7 @@ fn what_is_heard_live_is_what_is_in_the_file() {
             DEMO.transcribe(&open(&in_repository("samples").join(name)), &Options::default(), &mut Control::new());
         let whole = whole.unwrap_or_else(|error| panic!("{error}")).transcript.text;
         for turns in [Turns::Silence, Turns::ByHand] {
-            let (lines, hearings) =
-                live(&sound, Settings { turns, context: std::env::var_os("CONTEXT").is_some(), ..Settings::default() });
+            let (lines, hearings) = live(&sound, Settings { turns, ..Settings::default() });
             let rate = error_rate(&whole, &lines.join(" "));
             eprintln!("{name} {turns:?}: {:.1} % of the words differ, {hearings} hearings: {lines:?}", 100.0 * rate);
             assert!(rate <= 0.05, "{name} {turns:?}: {rate}\n{whole}\n{lines:?}");
