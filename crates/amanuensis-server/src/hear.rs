@@ -98,7 +98,7 @@ impl Shared {
         Ok(self.blocking(prepare).await??)
     }
 
-    /// Decodes a sound, on a thread where that does not hold up others. It stops when nobody waits for it.
+    /// Decodes a sound, on a thread where that does not hold up others. It stops when nobody waits for it, or no longer.
     pub(crate) async fn decode(&self, input: Input, raw: Option<RawFormat>) -> Result<Recording, ApiError> {
         let limits = Limits { max_duration: self.settings.max_duration, ..Limits::default() };
         // Another program would be given whatever a stranger sends.
@@ -110,7 +110,11 @@ impl Shared {
                 if flag.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         };
-        Ok(self.blocking(decode).await??)
+        // A small file can be days of sound that take hours to decode.
+        let time = Duration::from_secs(self.settings.deadline);
+        let decoded = tokio::time::timeout(time, self.blocking(decode)).await;
+        let late = |_| ApiError::past_deadline("the sound was not decoded in the time allowed");
+        Ok(decoded.map_err(late)???)
     }
 
     /// Runs what keeps a processor busy, no more at a time than there are processors.

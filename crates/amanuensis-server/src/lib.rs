@@ -20,6 +20,7 @@
 //! ```
 
 mod answer;
+mod connections;
 mod error;
 mod form;
 mod gate;
@@ -34,6 +35,7 @@ mod routes;
 mod scheduler;
 mod serve;
 mod settings;
+mod stalling;
 mod state;
 mod wish;
 

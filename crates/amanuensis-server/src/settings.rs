@@ -49,6 +49,8 @@ pub struct Settings {
     pub body_idle: u64,
     /// Seconds that a request's head may take.
     pub head_timeout: u64,
+    /// Seconds without a byte that the client takes after which an answer is given up.
+    pub answer_idle: u64,
     /// Seconds that running work is waited for at the end.
     pub drain: u64,
     /// Seconds after which a model that nobody uses is unloaded; never if not given.
@@ -81,6 +83,7 @@ impl Default for Settings {
             deadline: 3600,
             body_idle: 30,
             head_timeout: 15,
+            answer_idle: 60,
             drain: 30,
             unload_after: None,
             keep_sound: 24 * 3600,
@@ -131,6 +134,7 @@ impl Settings {
             ("deadline", self.deadline),
             ("body_idle", self.body_idle),
             ("head_timeout", self.head_timeout),
+            ("answer_idle", self.answer_idle),
         ] {
             if value == 0 {
                 return wrong(setting, "it is a number above 0");
