@@ -10,6 +10,8 @@ mod formats;
 mod load;
 mod page;
 mod parity;
+#[cfg(test)]
+mod promises;
 mod serving;
 mod soak;
 

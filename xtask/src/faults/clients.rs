@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -85,7 +86,7 @@ fn drip(
             break;
         }
         meanwhile()?;
-        std::thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_secs(1));
         // Something to read, or the end: the server has had enough.
         match connection.socket().peek(&mut [0]) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -259,29 +260,33 @@ fn own_room() -> usize {
     soft.unwrap_or(1024).saturating_sub(100)
 }
 
-/// Opens so many connections, and asks something now and then: how long the slowest answer took.
+/// How many connect at a time.
+const OPENERS: usize = 8;
+
+/// Opens so many connections as fast as they are taken, and asks something meanwhile and for a while behind it: the connections,
+/// and how long the slowest answer took.
 fn crowd(bench: &Bench, server: &Served, count: usize) -> Result<(Vec<TcpStream>, f64)> {
-    let mut crowd = Vec::with_capacity(count);
-    let mut slowest = 0.0_f64;
-    let mut ask = |number: usize| -> Result<()> {
-        let began = Instant::now();
-        server.get("/livez").with_context(|| format!("behind {number} idle connections"))?;
-        bench.check(server).with_context(|| format!("behind {number} idle connections"))?;
-        slowest = slowest.max(began.elapsed().as_secs_f64());
-        Ok(())
+    let open = || -> Vec<TcpStream> {
+        let open = |_| TcpStream::connect_timeout(&server.address, Duration::from_secs(20)).ok();
+        (0..count / OPENERS).filter_map(open).collect()
     };
-    for number in 0..count {
-        let stream = TcpStream::connect_timeout(&server.address, Duration::from_secs(20));
-        crowd.push(stream.with_context(|| format!("connection {number}"))?);
-        if number % 500 == 499 {
-            ask(number + 1)?;
+    thread::scope(|scope| {
+        let openers: Vec<_> = (0..OPENERS).map(|_| scope.spawn(open)).collect();
+        let mut slowest = 0.0_f64;
+        let mut all_open: Option<Instant> = None;
+        while all_open.is_none_or(|since| since.elapsed() < Duration::from_secs(5)) {
+            let began = Instant::now();
+            bench.check(server).context("beside idle connections")?;
+            slowest = slowest.max(began.elapsed().as_secs_f64());
+            if all_open.is_none() && openers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                all_open = Some(Instant::now());
+            }
+            thread::sleep(Duration::from_millis(50));
         }
-    }
-    for _ in 0..5 {
-        ask(count)?;
-        std::thread::sleep(Duration::from_secs(1));
-    }
-    Ok((crowd, slowest))
+        let crowd: Vec<TcpStream> = openers.into_iter().filter_map(|opener| opener.join().ok()).flatten().collect();
+        ensure!(crowd.len() > count * 9 / 10, "only {} of {count} could connect", crowd.len());
+        Ok((crowd, slowest))
+    })
 }
 
 fn idle(bench: &Bench) -> Result<String> {

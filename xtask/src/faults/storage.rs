@@ -68,9 +68,9 @@ pub(super) const FAULTS: [Fault; 8] = [
 fn small(bench: &Bench, folder: &Path, megabytes: u32) -> (Plan, Option<SmallDisk>, &'static str) {
     match SmallDisk::mount(folder, megabytes) {
         Some(disk) => (bench.plan(), Some(disk), "a disk of its own"),
-        // Blocks of 512 bytes; an error instead of a signal.
+        // Files of 8 MB at most, less than the sounds that are to be refused; an error instead of a signal.
         None => {
-            let before = format!("trap '' XFSZ; ulimit -f {};", 1024 * megabytes);
+            let before = "trap '' XFSZ; ulimit -f 16384;".to_owned();
             (Plan { before, ..bench.plan() }, None, "a limit for the size of files (no disk could be mounted)")
         }
     }
@@ -78,7 +78,7 @@ fn small(bench: &Bench, folder: &Path, megabytes: u32) -> (Plan, Option<SmallDis
 
 fn data_full(bench: &Bench) -> Result<String> {
     let place = Place::new()?;
-    let (plan, disk, how) = small(bench, &place.data(), 8);
+    let (plan, disk, how) = small(bench, &place.data(), 64);
     // With a limit for files instead of a disk, one sound is too much.
     let sound = sounds::long(&["two-voices.wav", "english.wav"], if disk.is_some() { 80 } else { 600 })?;
     let server = plan.start(&place)?;
@@ -91,7 +91,7 @@ fn data_full(bench: &Bench) -> Result<String> {
             break answer;
         }
         accepted.push(answer.json()["id"].as_str().unwrap_or_default().to_owned());
-        ensure!(accepted.len() < 20, "the disk does not become full");
+        ensure!(accepted.len() < 40, "the disk does not become full");
     };
     expect(&refused, 500)?;
     ensure!(message(&refused).contains("disk may be full"), "it says {}", message(&refused));
@@ -114,7 +114,7 @@ fn data_full(bench: &Bench) -> Result<String> {
 
 fn filled_up(bench: &Bench) -> Result<String> {
     let place = Place::new()?;
-    let Some(disk) = SmallDisk::mount(&place.data(), 48) else {
+    let Some(disk) = SmallDisk::mount(&place.data(), 96) else {
         return Ok("not tried here: no disk could be mounted".to_owned());
     };
     let server = bench.plan().start(&place)?;

@@ -5,18 +5,24 @@ use anyhow::{Context, Result, ensure};
 use super::Fault;
 use crate::built;
 
-pub(super) const FAULTS: [Fault; 3] = [
+pub(super) const FAULTS: [Fault; 4] = [
     Fault::new(
         "a worker that panics",
-        "a model panics in the middle of a round (`tests/engine.rs`: `a_model_that_panics_takes_nobody_else_down`)",
+        "a model panics in the middle of a round (`tests/trust`: `a_model_that_panics_takes_nobody_else_down`)",
         "500 for those in that round; the model is loaded anew and the next are answered; a job is told of as failed",
-        |_| test("engine", "a_model_that_panics_takes_nobody_else_down"),
+        |_| test("trust", "failing::a_model_that_panics_takes_nobody_else_down"),
     ),
     Fault::new(
         "a model that gives no numbers",
-        "a model gives NaN (`tests/engine.rs`: `numbers_that_are_none_are_an_error`)",
+        "a model gives NaN (`tests/trust`: `numbers_that_are_none_are_an_error`)",
         "500, no text",
-        |_| test("engine", "numbers_that_are_none_are_an_error"),
+        |_| test("trust", "failing::numbers_that_are_none_are_an_error"),
+    ),
+    Fault::new(
+        "a sound that takes too long to decode",
+        "four days of silence in 9 MB, with a deadline of a second (`tests/trust`: `a_sound_that_takes_too_long_to_decode_is_given_up`)",
+        "504 within seconds",
+        |_| test("trust", "failing::a_sound_that_takes_too_long_to_decode_is_given_up"),
     ),
     Fault::new(
         "clock jump",
@@ -36,7 +42,6 @@ fn clock() -> Result<String> {
         "jobs::store::tests::pages_go_from_the_newest_to_the_oldest_whatever_the_clock_says",
         "jobs::store::tests::a_message_is_not_lost_when_the_clock_is_set_back",
         "jobs::store::tests::sounds_and_results_have_their_time",
-        "jobs::store::tests::a_clock_that_jumps_loses_nothing_that_is_not_over",
     ] {
         cargo_test(&["--lib"], name)?;
     }
