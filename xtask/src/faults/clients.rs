@@ -199,7 +199,7 @@ fn chunked(bench: &Bench) -> Result<String> {
 
 fn allowed(bench: &Bench) -> Result<String> {
     let place = Place::new()?;
-    let plan = bench.plan().set("max_upload_bytes=5000000000").set("deadline=600");
+    let plan = bench.plan().set("max_upload_bytes=5000000000").set("deadline=120");
     let mut said = Vec::new();
     for (plan, status) in [(plan.clone().set("max_duration=200000").set("max_queued_seconds=200000"), 200), (plan, 413)]
     {
