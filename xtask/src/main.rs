@@ -1,9 +1,19 @@
 //! Project chores: `cargo xtask check` runs everything a change must pass, `cargo xtask parity` compares transcripts with
-//! those of other programs, `cargo xtask formats` models in the formats that other programs write and read.
+//! those of other programs, `cargo xtask formats` models in the formats that other programs write and read; `cargo xtask soak`,
+//! `load` and `faults` try what the server promises.
 
+mod built;
 mod check;
+mod faults;
+mod figures;
 mod formats;
+mod load;
+mod page;
 mod parity;
+#[cfg(test)]
+mod promises;
+mod serving;
+mod soak;
 
 use std::env;
 use std::process::ExitCode;
@@ -13,6 +23,10 @@ use anyhow::{Result, bail};
 const USAGE: &str = "usage: cargo xtask check [--fast]
        cargo xtask parity [--shared DIR] [--python PROGRAM] [--cache DIR] [--only NAME] [--write FILE]
        cargo xtask formats [--shared DIR] [--python PROGRAM] [--work DIR] [--program FILE] [--only NAMES] [--write FILE]
+       cargo xtask soak [--program FILE] [--model MODEL] [--requests COUNT] [--clients COUNT] [--seed NUMBER] [--write FILE]
+       cargo xtask load [--program FILE] [--model MODEL] [--seconds COUNT] [--clients COUNTS] [--peer URL] [--peer-model NAME]
+                        [--write FILE]
+       cargo xtask faults [--program FILE] [--model FOLDER] [--only NAMES] [--small] [--write FILE]
 
 check    formatting, clippy, documentation, licences and duplicate crates, tests
   --fast            leaves the tests out
@@ -29,7 +43,23 @@ formats  models in every format, made by the formats' own tools, read here, and 
   --work DIR        where the models are made, and kept [default: target/formats]
   --program FILE    this program, already built [default: builds it]
   --only NAMES      formats with one of these in their names, with commas between
-  --write FILE      puts the tables into a page, docs/formats.md for one, between its marks";
+  --write FILE      puts the tables into a page, docs/formats.md for one, between its marks
+soak     requests of all kinds at once, a tenth of them broken, cancelled or slow, and what the server is like afterwards
+  --program FILE    this program, already built [default: builds it]
+  --model MODEL     the model that it serves [default: demo]
+  --requests COUNT  how many [default: 2000]
+  --clients COUNT   how many at a time [default: 8]
+  --seed NUMBER     which of them come in which order [default: 1]
+  --write FILE      puts the table into a page, docs/reliability.md for one, between its marks
+load     how much a server does for 1, 8, 32 clients, and how long a short sound takes while a long one is heard
+  --seconds COUNT   for each number of clients [default: 60]
+  --clients COUNTS  numbers of clients, with commas between [default: 1,8,32]
+  --peer URL        the same with another server on this machine that has OpenAI's endpoints
+  --peer-model NAME what to ask it for [default: whisper-1]
+faults   kills, full disks, damaged files, clients that mean harm: what must happen, and what happens
+  --model FOLDER    a model that may be copied, and harmed [default: models/demo]
+  --only NAMES      faults with one of these in their names, with commas between
+  --small           without what takes gigabytes or many minutes";
 
 fn main() -> ExitCode {
     let given: Vec<String> = env::args().skip(1).collect();
@@ -47,6 +77,9 @@ fn run(given: &[&str]) -> Result<()> {
         ["check", rest @ ..] => check::run(rest),
         ["parity", rest @ ..] => parity::run(rest),
         ["formats", rest @ ..] => formats::run(rest),
+        ["soak", rest @ ..] => soak::run(rest),
+        ["load", rest @ ..] => load::run(rest),
+        ["faults", rest @ ..] => faults::run(rest),
         _ => bail!("{USAGE}"),
     }
 }

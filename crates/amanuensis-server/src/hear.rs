@@ -195,7 +195,7 @@ impl Shared {
         Ok(self.blocking(prepare).await??)
     }
 
-    /// Decodes a sound, on a thread where that does not hold up others. It stops when nobody waits for it.
+    /// Decodes a sound, on a thread where that does not hold up others. It stops when nobody waits for it, or no longer.
     pub(crate) async fn decode(&self, input: Input, raw: Option<RawFormat>) -> Result<Recording, ApiError> {
         let mut channels = self.decode_channels(input, raw, Channels::Mix).await?;
         channels.pop().ok_or_else(|| ApiError::bad("file", "the sound has no channels"))
@@ -221,7 +221,11 @@ impl Shared {
                 if flag.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         };
-        Ok(self.blocking(decode).await??)
+        // A small file can be days of sound that take hours to decode.
+        let time = Duration::from_secs(self.settings.deadline);
+        let decoded = tokio::time::timeout(time, self.blocking(decode)).await;
+        let late = |_| ApiError::past_deadline("the sound was not decoded in the time allowed");
+        Ok(decoded.map_err(late)???)
     }
 
     /// Runs what keeps a processor busy, no more at a time than there are processors.

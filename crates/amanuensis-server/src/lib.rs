@@ -20,6 +20,7 @@
 //! ```
 
 mod answer;
+mod connections;
 mod error;
 mod form;
 #[cfg(feature = "fuzzing")]
@@ -38,6 +39,7 @@ mod routes;
 mod scheduler;
 mod serve;
 mod settings;
+mod stalling;
 mod state;
 mod wish;
 mod wyoming;

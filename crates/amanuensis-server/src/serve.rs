@@ -1,27 +1,32 @@
 //! The server as a whole: it listens, answers, and comes to an end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::server::conn::http1::UpgradeableConnection;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::Service;
 
-use crate::guard::Peer;
+use crate::connections::{Connections, Line, affordable};
+use crate::guard::{Kept, Peer};
 use crate::jobs::{self, Jobs, Keeping, Sender, Store, StoreError};
 use crate::keys::Keys;
 use crate::models::Library;
 use crate::routes;
 use crate::settings::{Settings, SettingsError};
+use crate::stalling::Taken;
 use crate::state::Shared;
 use crate::wyoming;
 
@@ -31,6 +36,10 @@ const HEAD_BYTES: usize = 64 << 10;
 const TEND: Duration = Duration::from_secs(5);
 /// How long the last step of a job is waited for.
 const LAST_STEP: Duration = Duration::from_secs(5);
+/// How long a connection over which nothing was asked yet may still ask when the server is being stopped.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+/// How many connections that are idle go when there are no more descriptors.
+const AT_ONCE: usize = 16;
 
 /// Why a server does not start, or ends.
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +189,7 @@ async fn tend(shared: Arc<Shared>) {
 /// Takes connections until `stop` comes.
 async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: impl Future<Output = ()>) {
     let router = routes::router(Arc::clone(&shared));
-    let room = Arc::new(Semaphore::new(shared.settings.max_connections));
+    let connections = Connections::new(affordable(shared.settings.max_connections));
     let (close, closing) = watch::channel(());
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -189,53 +198,77 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: impl Future<Ou
         .half_close(false);
     tokio::pin!(stop);
     loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&room).acquire_owned() => permit,
-            () = &mut stop => break,
-        };
-        let Ok(permit) = permit else { break };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // No more descriptors, most likely: those that are open will be closed.
+                    // No more descriptors, most likely: some that are idle are closed for those that come.
                     tracing::warn!(%error, "a connection could not be taken");
+                    connections.let_go(AT_ONCE);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                     continue;
                 }
             },
             () = &mut stop => break,
         };
+        let line = tokio::select! {
+            line = connections.admit() => line,
+            () = &mut stop => break,
+        };
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            router.clone().call(request.map(Body::new))
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut closing = closing.clone();
-        tokio::spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            // A client that breaks off is no event of ours.
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = closing.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-            drop(permit);
-        });
+        let stream = TokioIo::new(Taken::within(Duration::from_secs(shared.settings.answer_idle), stream));
+        let connection = http.serve_connection(stream, service(&router, &line, peer)).with_upgrades();
+        tokio::spawn(attend(connection, line, closing.clone()));
     }
     drop(listener);
     shared.stop();
     tracing::info!(open = shared.scheduler.board().open(), "stopping: what is running is finished first");
     let drain = Duration::from_secs(shared.settings.drain);
     let _ = close.send(());
-    let all = u32::try_from(shared.settings.max_connections).unwrap_or(u32::MAX);
     shared.live.forget();
-    let finished = async { tokio::join!(room.acquire_many(all), shared.live.empty()) };
+    let finished = async { tokio::join!(connections.over(), shared.live.empty()) };
     if tokio::time::timeout(drain, finished).await.is_err() {
         tracing::warn!(open = shared.scheduler.board().open(), "stopped in the middle: the time for finishing is over");
+    }
+}
+
+/// What answers over a connection, which is busy from a request to the last byte of its answer.
+fn service(
+    router: &Router,
+    line: &Arc<Line>,
+    peer: SocketAddr,
+) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<> {
+    let (router, line) = (router.clone(), Arc::clone(line));
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        let busy = line.begin();
+        let answer = router.clone().call(request.map(Body::new));
+        async move { Ok(answer.await?.map(|body| Body::new(Kept { body, _kept: busy }))) }
+    })
+}
+
+/// Attends to a connection until it is over: it is closed from here when the server ends, or when it has to give way.
+async fn attend<S>(
+    connection: UpgradeableConnection<TokioIo<Taken<TcpStream>>, S>,
+    line: Arc<Line>,
+    mut closing: watch::Receiver<()>,
+) where
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    let mut connection = std::pin::pin!(connection);
+    // A client that breaks off is no event of ours.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = closing.changed() => {
+            connection.as_mut().graceful_shutdown();
+            if tokio::time::timeout(LAST_CHANCE, connection.as_mut()).await.is_ok() {
+                return;
+            }
+        }
+        () = line.asked_to_leave() => connection.as_mut().graceful_shutdown(),
+    }
+    // What never asked anything has nothing to be finished.
+    if line.has_asked() {
+        let _ = connection.await;
     }
 }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub body_idle: u64,
     /// Seconds that a request's head may take.
     pub head_timeout: u64,
+    /// Seconds without a byte that the client takes after which an answer is given up.
+    pub answer_idle: u64,
     /// Seconds that running work is waited for at the end.
     pub drain: u64,
     /// Seconds that a round may take; after them the server says that it is not ready.
@@ -105,6 +107,7 @@ impl Default for Settings {
             deadline: 3600,
             body_idle: 30,
             head_timeout: 15,
+            answer_idle: 60,
             drain: 30,
             stalled_after: 300,
             warm_up: true,
@@ -180,6 +183,7 @@ impl Settings {
             ("live_idle", self.live_idle),
             ("stalled_after", self.stalled_after),
             ("models_memory", self.models_memory.unwrap_or(u64::MAX)),
+            ("answer_idle", self.answer_idle),
         ] {
             if value == 0 {
                 return wrong(setting, "it is a number above 0");

@@ -157,6 +157,40 @@ fn a_bomb_stops_at_the_limit() {
     assert!(matches!(error, AudioError::LimitExceeded { what: "the length", .. }), "{error}");
 }
 
+#[test]
+fn silence_in_few_bytes_stops_at_the_limit() {
+    // An hour in 14 KB: every frame of the FLAC says one number for 65,535 samples, and its header says no length.
+    let mut file = b"fLaC\x80\0\0\x22\xff\xff\xff\xff\0\0\0\0\0\0".to_vec();
+    file.extend((16_000_u64 << 44 | 15 << 36).to_be_bytes());
+    file.extend([0; 16]);
+    for number in 0..880_u32 {
+        let counted = match number {
+            0..=0x7f => vec![number as u8],
+            0x80..=0x7ff => vec![0xc0 | (number >> 6) as u8, 0x80 | (number & 0x3f) as u8],
+            _ => unreachable!("a number of two bytes"),
+        };
+        let mut frame = [&[0xff, 0xf8, 0x70, 0x08][..], &counted, &[0xff, 0xfe]].concat();
+        frame.push(sum(&frame, 8, 0x07) as u8);
+        frame.extend([0, 0, 0]);
+        frame.extend((sum(&frame, 16, 0x8005) as u16).to_be_bytes());
+        file.extend(frame);
+    }
+    assert!(file.len() < 16_000);
+    let error = open(file).unwrap_err();
+    assert!(matches!(error, AudioError::LimitExceeded { what: "the length", .. }), "{error}");
+}
+
+/// A cyclic redundancy check of so many bits.
+fn sum(bytes: &[u8], bits: u32, polynomial: u32) -> u32 {
+    let top = 1 << (bits - 1);
+    bytes.iter().fold(0, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte) << (bits - 8), |sum: u32, _| {
+            let shifted = sum << 1 & (2 * top - 1);
+            if sum & top == 0 { shifted } else { shifted ^ polynomial }
+        })
+    })
+}
+
 /// A stream of packets with a frame of MPEG audio in each, as broadcasters send it.
 fn transport_stream() -> Vec<u8> {
     let sound = std::fs::read(common::in_repository("samples/english.mp3")).unwrap();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::USAGE;
+use crate::{USAGE, page};
 use program::{Program, Texts};
 use python::{Offer, Pythons};
 use table::{Cell, Made, Table, Written};
@@ -108,10 +108,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let table = Table { made: made(&asked, &pythons, &program)?, written: written(&asked, &pythons, &program)? };
     io::stdout().write_all(table.markdown().as_bytes()).context("cannot write to standard output")?;
     if let Some(path) = &asked.write {
-        let page = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let page = table::replaced(&page, &table.markdown())
-            .with_context(|| format!("{} has no place for the tables: {}", path.display(), table::MARKS.join(" ")))?;
-        fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
+        page::write(path, "formats", &table.markdown())?;
     }
     match table.failures() {
         0 => Ok(()),

@@ -1,11 +1,12 @@
 //! The program's side: run as anybody would run it.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
+
+use crate::built;
 
 /// What was said in each recording, by its name; spaces and ends of lines are one space.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,17 +33,7 @@ pub(super) struct Program {
 impl Program {
     /// The one that is named, or else built for debugging: all but its speed is the same.
     pub(super) fn find(named: Option<&Path>) -> Result<Program> {
-        if let Some(path) = named {
-            return Ok(Program { path: path.to_owned() });
-        }
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(["build", "--locked", "-p", "amanuensis-cli"]).status();
-        let status = status.context("cargo could not be started")?;
-        if !status.success() {
-            bail!("the program could not be built ({status})");
-        }
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-        Ok(Program { path: target.join("debug").join(format!("amanuensis{}", env::consts::EXE_SUFFIX)) })
+        Ok(Program { path: built::program(named)? })
     }
 
     fn run(&self, build: impl FnOnce(&mut Command)) -> Result<Output> {

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use super::python::Offer;
 use super::{MODELS, PEERS_MODEL, RECORDINGS};
-
-/// The lines between which the tables stand in a page.
-pub(super) const MARKS: [&str; 2] = ["<!-- formats -->", "<!-- /formats -->"];
+use crate::page::plain;
 
 /// A model in a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,29 +114,9 @@ fn same(others: &[String]) -> String {
     if others.is_empty() { "same text".to_owned() } else { format!("other text: {}", others.join(", ")) }
 }
 
-/// As a cell of a table.
-fn plain(text: &str) -> String {
-    text.replace('|', "/").replace('\n', " ")
-}
-
-/// The page with other text between the marks; none where it has no marks.
-pub(super) fn replaced(page: &str, text: &str) -> Option<String> {
-    let (before, rest) = page.split_once(MARKS[0])?;
-    let (_, after) = rest.split_once(MARKS[1])?;
-    Some(format!("{before}{}\n\n{text}\n{}{after}", MARKS[0], MARKS[1]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_marked_part_is_replaced() {
-        let page = "# A\n<!-- formats -->\nold\n<!-- /formats -->\nB\n";
-        let expected = "# A\n<!-- formats -->\n\nnew\n\n<!-- /formats -->\nB\n";
-        assert_eq!(replaced(page, "new\n").unwrap(), expected);
-        assert_eq!(replaced("# A\n", "new"), None);
-    }
 
     #[test]
     fn fewer_bits_may_change_a_text_and_nothing_else_may() {

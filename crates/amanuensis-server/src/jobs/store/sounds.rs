@@ -12,6 +12,9 @@ use super::{StoreError, at};
 
 pub(super) const FOLDER: &str = "uploads";
 
+/// Bytes of the disk that no sound takes: what comes of the jobs that were accepted has to be kept as well.
+const SPARE: u64 = 32 << 20;
+
 pub(super) fn folder(data: &Path) -> PathBuf {
     data.join(FOLDER)
 }
@@ -56,11 +59,35 @@ pub(super) fn keep(data: &Path, id: &str, sound: &File, digest: &mut Sha256) -> 
         })?;
         file.sync_all()
     });
-    let kept = written.map_err(at(&path)).and_then(|()| sync_folder(&folder(data)));
+    let kept = written.and_then(|()| check_spare(data)).map_err(at(&path)).and_then(|()| sync_folder(&folder(data)));
     if kept.is_err() {
         forget(data, id);
     }
     kept
+}
+
+/// Refuses what leaves too little of the disk.
+fn check_spare(data: &Path) -> std::io::Result<()> {
+    match available(data) {
+        Some(bytes) if bytes < SPARE => {
+            let message =
+                format!("{bytes} bytes of the disk would be left, and {SPARE} are kept for the results of jobs");
+            Err(std::io::Error::new(std::io::ErrorKind::StorageFull, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that this user may still write there, where the system says.
+#[cfg(unix)]
+fn available(folder: &Path) -> Option<u64> {
+    let system = rustix::fs::statvfs(folder).ok()?;
+    system.f_bavail.checked_mul(system.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn available(_folder: &Path) -> Option<u64> {
+    None
 }
 
 /// Reads a file from its beginning.

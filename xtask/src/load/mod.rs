@@ -1,0 +1,156 @@
+//! `cargo xtask load`: how much a server does for one client and for many, and how long a short sound takes while a long one
+//! is heard; of this server, and of another with OpenAI's endpoints.
+
+mod clients;
+mod report;
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::serving::process::circumstances;
+use crate::serving::{Place, Plan, sounds};
+use crate::{USAGE, built, page};
+use clients::{Clip, Round, Target};
+use report::{Beside, Measured, Report};
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    program: Option<PathBuf>,
+    model: String,
+    seconds: u64,
+    clients: Vec<usize>,
+    peer: Option<String>,
+    peer_model: String,
+    write: Option<PathBuf>,
+}
+
+impl Asked {
+    fn parse(arguments: &[&str]) -> Result<Asked> {
+        let mut asked = Asked {
+            program: None,
+            model: "demo".to_owned(),
+            seconds: 60,
+            clients: vec![1, 8, 32],
+            peer: None,
+            peer_model: "whisper-1".to_owned(),
+            write: None,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(flag) = arguments.next() {
+            let Some(value) = arguments.next() else { bail!("{flag} needs a value\n{USAGE}") };
+            let number = |text: &str, most: u64| {
+                let number = text.parse::<u64>().ok().filter(|number| (1..=most).contains(number));
+                number.with_context(|| format!("{flag}: {text} is no number from 1 to {most}\n{USAGE}"))
+            };
+            match *flag {
+                "--program" => asked.program = Some(value.into()),
+                "--model" => asked.model = (*value).to_owned(),
+                "--seconds" => asked.seconds = number(value, 3600)?,
+                "--clients" => {
+                    let counts = value.split(',').map(|count| Ok(number(count, 256)? as usize));
+                    asked.clients = counts.collect::<Result<_>>()?;
+                }
+                "--peer" => asked.peer = Some((*value).to_owned()),
+                "--peer-model" => asked.peer_model = (*value).to_owned(),
+                "--write" => asked.write = Some(value.into()),
+                _ => bail!("{flag} is no flag of load\n{USAGE}"),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn command(&self) -> String {
+        let clients: Vec<String> = self.clients.iter().map(ToString::to_string).collect();
+        let peer = if self.peer.is_some() { " --peer URL" } else { "" };
+        format!(
+            "cargo xtask load --seconds {} --clients {} --model {}{peer}",
+            self.seconds,
+            clients.join(","),
+            self.model
+        )
+    }
+}
+
+/// The address of a server on this machine: others are not to be loaded by a test.
+fn peer(url: &str) -> Result<SocketAddr> {
+    let host = url.strip_prefix("http://").with_context(|| format!("--peer: {url} does not begin with http://"))?;
+    let host = host.trim_end_matches('/').trim_end_matches("/v1");
+    let mut addresses = host.to_socket_addrs().with_context(|| format!("--peer: {host} is no address"))?;
+    let address = addresses.next().with_context(|| format!("--peer: {host} is no address"))?;
+    if !address.ip().is_loopback() {
+        bail!("--peer: {address} is not this machine; only a server here may be loaded");
+    }
+    Ok(address)
+}
+
+/// What is measured of a server. Live sessions will be one more of them.
+fn measure(name: &str, target: &Target, asked: &Asked) -> Result<Measured> {
+    let time = Duration::from_secs(asked.seconds);
+    let clip = Clip::new("english-numbers.wav", sounds::sample("english-numbers.wav")?);
+    let long = Clip::new("ten minutes", sounds::long(&["english.wav", "two-voices.wav", "english-numbers.wav"], 600)?);
+    target.check(&clip)?;
+    let mut rounds: Vec<Round> = Vec::new();
+    for &clients in &asked.clients {
+        eprintln!("load: {name}, {clients} clients for {} s", asked.seconds);
+        rounds.push(target.round(&clip, clients, time));
+    }
+    eprintln!("load: {name}, a short sound while a long one is heard");
+    let alone = target.round(&clip, 1, time / 3);
+    let (beside, whole) = target.beside(&clip, &long, time)?;
+    Ok(Measured { name: name.to_owned(), clip: clip.seconds, rounds, beside: Beside { alone, beside, whole } })
+}
+
+/// Measures with the arguments behind its name.
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    let asked = Asked::parse(arguments)?;
+    let other = asked.peer.as_deref().map(peer).transpose()?;
+    let program = built::program(asked.program.as_deref())?;
+    let mut measured = Vec::new();
+    {
+        let place = Place::new()?;
+        let server = Plan::new(&program, &asked.model).start(&place)?;
+        let target = Target { address: server.address, model: "whisper-1".to_owned() };
+        measured.push(measure("amanuensis", &target, &asked)?);
+    }
+    if let Some(address) = other {
+        let target = Target { address, model: asked.peer_model.clone() };
+        measured.push(measure("peer", &target, &asked)?);
+    }
+    let report = Report { measured, about: circumstances(&program), command: asked.command() };
+    let text = report.markdown();
+    io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    if let Some(path) = &asked.write {
+        page::write(path, "load", &text)?;
+    }
+    match report.faults() {
+        faults if faults.is_empty() => Ok(()),
+        faults => bail!("{}", faults.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_clients_are_a_list() {
+        let asked = Asked::parse(&["--clients", "1,4", "--seconds", "10"]).unwrap();
+        assert_eq!((asked.clients.as_slice(), asked.seconds), (&[1, 4][..], 10));
+        for wrong in [["--clients", "1,x"], ["--seconds", "0"], ["--slow", "1"]] {
+            assert!(Asked::parse(&wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loaded() {
+        assert_eq!(peer("http://127.0.0.1:9000/v1/").unwrap(), "127.0.0.1:9000".parse().unwrap());
+        for wrong in ["https://127.0.0.1:9000", "http://192.0.2.1:80", "http://127.0.0.1"] {
+            assert!(peer(wrong).is_err(), "{wrong}");
+        }
+    }
+}
