@@ -157,8 +157,8 @@ export class LiveCaptions extends HTMLElement {
 
   /** @param {Extract<LiveMessage, {type: "final"}>} line */
   #add(line) {
-    const { id, start, end, text, words } = line;
-    this.#segments.push({ id, start, end, text, words });
+    const { id, start, end, text } = line;
+    this.#segments.push({ id, start, end, text });
     this.#coming.textContent = "";
     const last = this.#lines.lastElementChild;
     if (line.utterance === this.#utterance && last) last.append(` ${text}`);

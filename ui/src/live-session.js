@@ -76,7 +76,7 @@ export class LiveSession extends EventTarget {
     const { model, language, task, prompt } = this.#settings;
     const sound = { encoding: "pcm16", sample_rate: this.#rate };
     const resume = this.#session ? { resume: this.#session, after: this.#last } : {};
-    return { type: "start", model, language: language || null, task, prompt: prompt || null, words: true, ...sound, ...resume };
+    return { type: "start", model, language: language || null, task, prompt: prompt || null, ...sound, ...resume };
   }
 
   /** @param {LiveMessage} message */

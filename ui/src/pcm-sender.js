@@ -5,6 +5,13 @@
 class PcmSender extends AudioWorkletProcessor {
   constructor() {
     super();
+    this.frame = new Int16Array(0);
+    this.filled = 0;
+    this.begin();
+  }
+
+  /** A frame that is handed on is gone, its length too. */
+  begin() {
     this.frame = new Int16Array(Math.round(sampleRate / 10));
     this.filled = 0;
   }
@@ -15,8 +22,7 @@ class PcmSender extends AudioWorkletProcessor {
       this.frame[this.filled++] = Math.max(-1, Math.min(1, sample)) * 0x7fff;
       if (this.filled < this.frame.length) continue;
       this.port.postMessage(this.frame, [this.frame.buffer]);
-      this.frame = new Int16Array(this.frame.length);
-      this.filled = 0;
+      this.begin();
     }
     return true;
   }

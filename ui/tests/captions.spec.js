@@ -7,7 +7,8 @@ const test = base.extend({
   page: async ({ baseURL, launchOptions }, use) => {
     const args = [...(launchOptions.args ?? []), `--use-file-for-fake-audio-capture=${sample("english.wav")}`];
     const browser = await chromium.launch({ ...launchOptions, args });
-    await use(await browser.newPage({ baseURL, permissions: ["microphone"] }));
+    const context = await browser.newContext({ baseURL, permissions: ["microphone"] });
+    await use(await context.newPage());
     await browser.close();
   },
 });
