@@ -312,7 +312,7 @@ pub(crate) const FIELDS: [Field; 34] = [
         set: |wish, value| put(&mut wish.options.hallucination_silence_threshold, Some(number(value, 0.0, 3600.0)?)),
     },
     Field {
-        name: "suppress_tokens[]",
+        name: "suppress_tokens",
         kind: Kind::ListOf(&[]),
         endpoints: ALL,
         about: "Numbers of tokens that are never said, with commas; -1 stands for the symbols that are not spoken",
@@ -397,7 +397,7 @@ impl Wish {
         }
         for (name, value) in &gathered(fields) {
             let is_it = |field: &&Field| {
-                let is_list = field.name.strip_suffix("[]").is_some_and(|bare| bare == name);
+                let is_list = matches!(field.kind, Kind::ListOf(_)) && bare(field.name) == bare(name);
                 (field.name == name || is_list) && field.endpoints.contains(&endpoint)
             };
             let Some(field) = FIELDS.iter().find(is_it) else {
@@ -475,6 +475,11 @@ fn gathered(fields: &[(String, String)]) -> Vec<(String, String)> {
         rest.push((OBJECT.to_owned(), Value::Object(object).to_string()));
     }
     rest
+}
+
+/// The name of a list without the brackets that some clients write behind it, and others do not.
+fn bare(name: &str) -> &str {
+    name.strip_suffix("[]").unwrap_or(name)
 }
 
 #[cfg(test)]
