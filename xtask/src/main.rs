@@ -24,8 +24,8 @@ const USAGE: &str = "usage: cargo xtask check [--fast]
        cargo xtask parity [--shared DIR] [--python PROGRAM] [--cache DIR] [--only NAME] [--write FILE]
        cargo xtask formats [--shared DIR] [--python PROGRAM] [--work DIR] [--program FILE] [--only NAMES] [--write FILE]
        cargo xtask soak [--program FILE] [--model MODEL] [--requests COUNT] [--clients COUNT] [--seed NUMBER] [--write FILE]
-       cargo xtask load [--program FILE] [--model MODEL] [--seconds COUNT] [--clients COUNTS] [--peer URL] [--peer-model NAME]
-                        [--write FILE]
+       cargo xtask load [--program FILE] [--model MODEL] [--compute-type TYPE] [--seconds COUNT] [--clients COUNTS]
+                        [--live COUNTS] [--peer URL] [--peer-model NAME] [--write FILE]
        cargo xtask faults [--program FILE] [--model FOLDER] [--only NAMES] [--small] [--write FILE]
 
 check    formatting, clippy, documentation, licences and duplicate crates, tests
@@ -51,9 +51,12 @@ soak     requests of all kinds at once, a tenth of them broken, cancelled or slo
   --clients COUNT   how many at a time [default: 8]
   --seed NUMBER     which of them come in which order [default: 1]
   --write FILE      puts the table into a page, docs/reliability.md for one, between its marks
-load     how much a server does for 1, 8, 32 clients, and how long a short sound takes while a long one is heard
-  --seconds COUNT   for each number of clients [default: 60]
+load     how much a server does for 1, 8, 32 clients, how long a short sound takes while a long one is heard, and whether
+         live sessions keep up
+  --compute-type T  what the model is computed in [default: auto]
+  --seconds COUNT   for each number of clients or sessions [default: 60]
   --clients COUNTS  numbers of clients, with commas between [default: 1,8,32]
+  --live COUNTS     numbers of live sessions at once, with commas between [default: 1,8]
   --peer URL        the same with another server on this machine that has OpenAI's endpoints
   --peer-model NAME what to ask it for [default: whisper-1]
 faults   kills, full disks, damaged files, clients that mean harm: what must happen, and what happens

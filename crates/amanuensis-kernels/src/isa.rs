@@ -148,8 +148,8 @@ impl Isa {
         Err(UnsupportedIsa::Missing { isa: self, lacks: lacks.join(", "), available })
     }
 
-    /// Of those that are used without being asked for.
-    fn widest() -> Isa {
+    /// The last of the table that this processor has and that is used without being asked for.
+    pub fn widest() -> Isa {
         let mut chosen = Isa::ALL.into_iter().rev().filter(|isa| *isa != Isa::Amx);
         chosen.find(|isa| isa.lacks().is_empty()).unwrap_or(Isa::Scalar)
     }
@@ -168,54 +168,5 @@ impl FromStr for Isa {
         let wanted = word.trim().to_ascii_lowercase();
         let known = Isa::ALL.into_iter().find(|isa| isa.name() == wanted);
         known.ok_or_else(|| UnsupportedIsa::Unknown { word: word.to_owned() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_name_instruction_sets() {
-        for isa in Isa::ALL {
-            assert_eq!(isa.name().parse(), Ok(isa));
-        }
-        assert_eq!(" AVX2 ".parse(), Ok(Isa::Avx2));
-        let message = "mmx".parse::<Isa>().unwrap_err().to_string();
-        assert!(message.contains("`mmx`") && message.contains("scalar"), "{message}");
-    }
-
-    #[test]
-    fn the_widest_available_is_preferred() {
-        assert!(Isa::ALL.is_sorted());
-        assert_eq!(Some(Isa::widest()), Isa::available().into_iter().filter(|isa| *isa != Isa::Amx).max());
-        // Dot products of bytes before the same width without them, and any width before a narrower one.
-        assert!(Isa::Neon < Isa::NeonDot && Isa::Avx2 < Isa::AvxVnni);
-        assert!(Isa::AvxVnni < Isa::Avx512 && Isa::Avx512 < Isa::Avx512Vnni);
-    }
-
-    #[test]
-    fn no_processor_has_the_vectors_of_another_architecture() {
-        for isa in Isa::ALL {
-            let lacks = isa.lacks();
-            let foreign = lacks.iter().any(|what| what.ends_with(" processor"));
-            let of_arm = matches!(isa, Isa::Neon | Isa::NeonDot);
-            let of_x86 = !of_arm && isa != Isa::Scalar;
-            let expected = (of_arm && !cfg!(target_arch = "aarch64")) || (of_x86 && !cfg!(target_arch = "x86_64"));
-            assert_eq!(foreign, expected, "{isa} lacks {lacks:?}");
-        }
-    }
-
-    #[test]
-    fn the_absent_is_refused_by_name() {
-        assert!(Isa::available().contains(&Isa::Scalar));
-        for isa in Isa::ALL {
-            if isa.lacks().is_empty() {
-                assert_eq!(isa.require(), Ok(isa));
-            } else {
-                let message = isa.require().unwrap_err().to_string();
-                assert!(message.contains(isa.name()) && message.contains("lacks"), "{message}");
-            }
-        }
     }
 }

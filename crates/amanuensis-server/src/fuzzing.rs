@@ -1,15 +1,21 @@
 //! The readers of what strangers send, as the fuzzer calls them: whatever comes, they read it or refuse it with a reason.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use amanuensis::Engine;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header;
 
 use crate::error::ApiError;
 use crate::form::Form;
+use crate::keys::Keys;
+use crate::live::fuzzing as live;
+use crate::models::Library;
 use crate::routes::fuzzing as routes;
 use crate::settings::Settings;
+use crate::state::Shared;
 use crate::wish::{Endpoint, Wish};
 use crate::wyoming::Event;
 
@@ -64,4 +70,29 @@ pub fn wyoming(mut bytes: &[u8]) {
             assert!(same, "{event:?} became {again:?}");
         }
     }
+}
+
+/// A library whose model is never asked for.
+struct Nothing;
+
+impl Library for Nothing {
+    fn names(&self) -> Vec<String> {
+        vec!["base".to_owned()]
+    }
+
+    fn load(&self, _: &str) -> Result<Engine, String> {
+        Err("there is no model while fuzzing".to_owned())
+    }
+}
+
+static SHARED: LazyLock<Arc<Shared>> = LazyLock::new(|| {
+    let shared = Shared::new(Settings::default(), Keys::default(), Arc::new(Nothing), None);
+    Arc::new(shared.expect("a thread"))
+});
+
+/// The messages of a live session, with a zero between them: a native one where the first byte is `n`, else one of OpenAI's.
+pub fn messages(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let messages: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
+    live::messages(&SHARED, *kind == b'n', &messages, check);
 }

@@ -294,7 +294,7 @@ fn a_job_gives_what_a_request_gives() {
 fn accepted_jobs_survive_kills_and_hear_nothing_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let sounds =
-        [long("two-voices.wav", 7), long("english.wav", 12), long("german.wav", 14), long("english-numbers.wav", 12)];
+        [long("two-voices.wav", 5), long("english.wav", 8), long("german.wav", 9), long("english-numbers.wav", 8)];
     let options: [&[(&str, &str)]; 4] = [
         &[("condition_on_previous_text", "true")],
         &[("word_timestamps", "true"), ("prompt", "Ferrer")],

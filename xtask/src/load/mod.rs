@@ -1,7 +1,8 @@
-//! `cargo xtask load`: how much a server does for one client and for many, and how long a short sound takes while a long one
-//! is heard; of this server, and of another with OpenAI's endpoints.
+//! `cargo xtask load`: how much a server does for one client and for many, how long a short sound takes while a long one
+//! is heard, and how many live sessions keep up; of this server, and but for the last of another with OpenAI's endpoints.
 
 mod clients;
+mod live;
 mod report;
 
 use std::io::{self, Write as _};
@@ -15,6 +16,7 @@ use crate::serving::process::circumstances;
 use crate::serving::{Place, Plan, sounds};
 use crate::{USAGE, built, page};
 use clients::{Clip, Round, Target};
+use live::Heard;
 use report::{Beside, Measured, Report};
 
 /// What was asked for.
@@ -24,6 +26,8 @@ struct Asked {
     model: String,
     seconds: u64,
     clients: Vec<usize>,
+    live: Vec<usize>,
+    compute_type: String,
     peer: Option<String>,
     peer_model: String,
     write: Option<PathBuf>,
@@ -36,6 +40,8 @@ impl Asked {
             model: "demo".to_owned(),
             seconds: 60,
             clients: vec![1, 8, 32],
+            live: vec![1, 8],
+            compute_type: "auto".to_owned(),
             peer: None,
             peer_model: "whisper-1".to_owned(),
             write: None,
@@ -51,10 +57,12 @@ impl Asked {
                 "--program" => asked.program = Some(value.into()),
                 "--model" => asked.model = (*value).to_owned(),
                 "--seconds" => asked.seconds = number(value, 3600)?,
-                "--clients" => {
+                "--clients" | "--live" => {
                     let counts = value.split(',').map(|count| Ok(number(count, 256)? as usize));
-                    asked.clients = counts.collect::<Result<_>>()?;
+                    let counts = counts.collect::<Result<_>>()?;
+                    if *flag == "--live" { asked.live = counts } else { asked.clients = counts }
                 }
+                "--compute-type" => asked.compute_type = (*value).to_owned(),
                 "--peer" => asked.peer = Some((*value).to_owned()),
                 "--peer-model" => asked.peer_model = (*value).to_owned(),
                 "--write" => asked.write = Some(value.into()),
@@ -65,13 +73,16 @@ impl Asked {
     }
 
     fn command(&self) -> String {
-        let clients: Vec<String> = self.clients.iter().map(ToString::to_string).collect();
+        let list = |counts: &[usize]| counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        // A folder's name says which model it is; where it lies is nobody's concern.
+        let model = self.model.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let peer = if self.peer.is_some() { " --peer URL" } else { "" };
         format!(
-            "cargo xtask load --seconds {} --clients {} --model {}{peer}",
+            "cargo xtask load --seconds {} --clients {} --live {} --model {model} --compute-type {}{peer}",
             self.seconds,
-            clients.join(","),
-            self.model
+            list(&self.clients),
+            list(&self.live),
+            self.compute_type,
         )
     }
 }
@@ -88,7 +99,7 @@ fn peer(url: &str) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// What is measured of a server. Live sessions will be one more of them.
+/// What is measured of a server.
 fn measure(name: &str, target: &Target, asked: &Asked) -> Result<Measured> {
     let time = Duration::from_secs(asked.seconds);
     let clip = Clip::new("english-numbers.wav", sounds::sample("english-numbers.wav")?);
@@ -105,23 +116,38 @@ fn measure(name: &str, target: &Target, asked: &Asked) -> Result<Measured> {
     Ok(Measured { name: name.to_owned(), clip: clip.seconds, rounds, beside: Beside { alone, beside, whole } })
 }
 
+/// What is measured of live sessions, which only this server has.
+fn listen(target: &Target, asked: &Asked) -> Result<Vec<Heard>> {
+    let speech = ["english.wav", "two-voices.wav", "english-numbers.wav"];
+    let samples = sounds::samples(&speech, 2, asked.seconds as usize)?;
+    let sessions = |&count: &usize| {
+        eprintln!("load: {count} live sessions of {} s", asked.seconds);
+        let heard = live::sessions(target.address, &samples, count);
+        eprintln!("load: {:.1} s most lag, the last word {:.1} s behind the sound", heard.most_lag, heard.tail);
+        heard
+    };
+    Ok(asked.live.iter().map(sessions).collect())
+}
+
 /// Measures with the arguments behind its name.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let asked = Asked::parse(arguments)?;
     let other = asked.peer.as_deref().map(peer).transpose()?;
     let program = built::program(asked.program.as_deref())?;
-    let mut measured = Vec::new();
+    let (mut measured, live);
     {
         let place = Place::new()?;
-        let server = Plan::new(&program, &asked.model).start(&place)?;
+        let plan = Plan { compute_type: asked.compute_type.clone(), ..Plan::new(&program, &asked.model) };
+        let server = plan.start(&place)?;
         let target = Target { address: server.address, model: "whisper-1".to_owned() };
-        measured.push(measure("amanuensis", &target, &asked)?);
+        live = listen(&target, &asked)?;
+        measured = vec![measure("amanuensis", &target, &asked)?];
     }
     if let Some(address) = other {
         let target = Target { address, model: asked.peer_model.clone() };
         measured.push(measure("peer", &target, &asked)?);
     }
-    let report = Report { measured, about: circumstances(&program), command: asked.command() };
+    let report = Report { measured, live, about: circumstances(&program), command: asked.command() };
     let text = report.markdown();
     io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
     if let Some(path) = &asked.write {

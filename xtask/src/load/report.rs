@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use super::clients::Round;
+use super::live::Heard;
 use crate::figures::{percentile, seconds};
 use crate::page::plain;
 
 /// How many times its time alone a short sound may take while a long one is heard.
 const MOST_TIMES: f64 = 3.0;
+/// Seconds behind the end of the sound after which a live session did not keep up.
+const MOST_TAIL: f64 = 5.0;
 
 /// A short sound, alone and beside a long one.
 pub(super) struct Beside {
@@ -36,6 +39,7 @@ pub(super) struct Measured {
 
 pub(super) struct Report {
     pub(super) measured: Vec<Measured>,
+    pub(super) live: Vec<Heard>,
     pub(super) about: String,
     pub(super) command: String,
 }
@@ -57,6 +61,12 @@ impl Report {
             Some((_, slow)) if slow < MOST_TIMES => {}
             Some((_, slow)) => faults.push(format!("a short sound took {slow:.1} times as long beside a long one")),
             None => faults.push("no short sound was answered while a long one was heard".to_owned()),
+        }
+        for heard in &self.live {
+            faults.extend(heard.errors.iter().map(|error| format!("{} live sessions: {error}", heard.sessions)));
+            if heard.tail > MOST_TAIL {
+                faults.push(format!("{} live sessions ended {:.1} s behind their sound", heard.sessions, heard.tail));
+            }
         }
         faults
     }
@@ -108,8 +118,38 @@ impl Report {
                 }
             }
         }
+        self.live(&mut text);
         let _ = writeln!(text, "\n`{}`\n\n{}.", self.command, self.about);
         text
+    }
+
+    fn live(&self, text: &mut String) {
+        let Some(first) = self.live.first() else { return };
+        let _ = write!(
+            text,
+            "\nLive sessions at once, each fed {:.0} s of sentences and pauses as fast as they are spoken. A `final` comes behind the silence of 500 ms that ends an utterance, or earlier:\n\n\
+             | sessions | from the end of the last word to its `final`, p50 | p95 | most lag | all told behind the end of the sound | different texts | errors |\n\
+             |---|---|---|---|---|---|---|\n",
+            first.seconds
+        );
+        for heard in &self.live {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {:.1} s | {} | {} | {} |",
+                heard.sessions,
+                seconds(percentile(&heard.delays, 0.5)),
+                seconds(percentile(&heard.delays, 0.95)),
+                heard.most_lag,
+                seconds(Some(heard.tail)),
+                heard.different(),
+                heard.errors.len(),
+            );
+        }
+        for heard in &self.live {
+            for error in &heard.errors {
+                let _ = write!(text, "\n* {} live sessions: {}", heard.sessions, plain(error));
+            }
+        }
     }
 }
 
@@ -124,7 +164,7 @@ mod tests {
     fn report(beside: f64) -> Report {
         let beside = Beside { alone: round(1, 0.5), beside: round(1, beside), whole: vec![30.0] };
         let own = Measured { name: "own".to_owned(), clip: 5.0, rounds: vec![round(1, 0.5)], beside };
-        Report { measured: vec![own], about: "here".to_owned(), command: "load".to_owned() }
+        Report { measured: vec![own], live: Vec::new(), about: "here".to_owned(), command: "load".to_owned() }
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Place {
 pub(crate) struct Plan {
     pub(crate) program: PathBuf,
     pub(crate) models: Vec<String>,
+    pub(crate) compute_type: String,
     /// Settings, as `--set` takes them.
     pub(crate) set: Vec<String>,
     /// A key for everything; none is asked for without it.
@@ -81,7 +82,7 @@ impl Plan {
         // Programs that measure ask more in a minute than a client should.
         let set = ["max_requests_per_minute=1000000", "max_concurrent=256"].map(str::to_owned).to_vec();
         let (program, models) = (program.to_owned(), vec![model.to_owned()]);
-        Plan { program, models, set, key: None, before: String::new() }
+        Plan { program, models, compute_type: "auto".to_owned(), set, key: None, before: String::new() }
     }
 
     pub(crate) fn set(mut self, setting: &str) -> Self {
@@ -95,7 +96,8 @@ impl Plan {
         let log = log.context("cannot write a log")?;
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{} exec \"$0\" \"$@\"", self.before)).arg(&self.program);
-        command.args(["serve", "--listen", "127.0.0.1:0"]).arg("--data").arg(place.data());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--compute-type", &self.compute_type]);
+        command.arg("--data").arg(place.data());
         for model in &self.models {
             command.arg("--model").arg(model);
         }

@@ -17,6 +17,14 @@ pub(crate) fn sample(name: &str) -> Result<Vec<u8>> {
 
 /// Samples one behind the other until there are so many seconds.
 pub(crate) fn long(names: &[&str], seconds: usize) -> Result<Vec<u8>> {
+    let mut data = samples(names, 0, seconds)?;
+    let mut sound = wave_header(data.len() as u32);
+    sound.append(&mut data);
+    Ok(sound)
+}
+
+/// The same without a header, with pauses of so many seconds behind each sample.
+pub(crate) fn samples(names: &[&str], pause: usize, seconds: usize) -> Result<Vec<u8>> {
     let mut parts = Vec::new();
     for name in names {
         let sample = sample(name)?;
@@ -32,11 +40,10 @@ pub(crate) fn long(names: &[&str], seconds: usize) -> Result<Vec<u8>> {
             break;
         }
         data.extend_from_slice(part);
+        data.resize(data.len() + pause * RATE * 2, 0);
     }
     data.truncate(bytes);
-    let mut sound = wave_header(data.len() as u32);
-    sound.append(&mut data);
-    Ok(sound)
+    Ok(data)
 }
 
 /// Seconds of a wave file of one of the samples.

@@ -93,31 +93,3 @@ impl Roofs {
         unsafe { (self.read)(numbers) }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_roof_runs_where_its_kernels_do() {
-        for isa in Isa::available() {
-            let roofs = Roofs::of(Kernels::new(isa).unwrap());
-            for arithmetic in [roofs.multiply_add, roofs.dot_product] {
-                arithmetic.run(3);
-                assert!(arithmetic.operations() >= 2 && !arithmetic.instruction().is_empty(), "{isa}");
-            }
-        }
-    }
-
-    #[test]
-    fn everything_is_read_once() {
-        for isa in Isa::available() {
-            let roofs = Roofs::of(Kernels::new(isa).unwrap());
-            for length in [0, 1, 63, 64, 1000, 4096, 70_001] {
-                let numbers: Vec<f32> = (0..length).map(|index| (index % 7) as f32).collect();
-                // Whole numbers this small add up exactly in any order.
-                assert_eq!(roofs.read(&numbers), numbers.iter().sum::<f32>(), "{isa}, {length} numbers");
-            }
-        }
-    }
-}

@@ -11,7 +11,7 @@ use super::update::Update;
 use super::words::{self, Heard};
 use crate::audio::{Recording, SAMPLE_RATE};
 use crate::segments::{Punctuation, Transcript};
-use crate::transcription::Options;
+use crate::transcription::{Options, ShortContext};
 
 /// Samples that are taken in at a time.
 const BLOCK: usize = 1024;
@@ -447,6 +447,9 @@ impl Session {
             // One try is enough for what is heard again in a second, as long as nothing is forgotten.
             options.search.temperatures.truncate(1);
         }
+        // While more will be heard, words are told because two hearings agree on them. The last hearing stands alone: it is taken
+        // where the model was certain of every token, and is heard again in the whole context where not.
+        options.short_context = if is_last { ShortContext::Auto } else { ShortContext::Always };
         if self.settings.context && !self.said.is_empty() {
             let asked = options.initial_prompt.take().map_or_else(String::new, |prompt| prompt + " ");
             options.initial_prompt = Some(asked + self.said.trim());

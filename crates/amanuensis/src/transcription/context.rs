@@ -18,6 +18,9 @@ pub enum ShortContext {
     Off,
     /// A window with little sound is heard in less, and again in all of it where the text is not certain.
     Auto,
+    /// A window with little sound is heard in less, and what is heard is taken: for a text that is judged otherwise, as what is
+    /// being said is by being heard again (`live`).
+    Always,
 }
 
 impl ShortContext {
@@ -26,6 +29,7 @@ impl ShortContext {
         match self {
             ShortContext::Off => "off",
             ShortContext::Auto => "auto",
+            ShortContext::Always => "always",
         }
     }
 }
@@ -47,13 +51,17 @@ const FRAMES_PER_STEP: u64 = 2;
 /// The frames that a window is given.
 pub(super) fn frames(window: Window, asked: ShortContext) -> usize {
     let least = (window.frames as usize + MARGIN).next_multiple_of(2);
-    if asked == ShortContext::Auto && least <= MOST { least } else { WINDOW_FRAMES }
+    if asked != ShortContext::Off && least <= MOST { least } else { WINDOW_FRAMES }
 }
 
-/// Whether what was heard in a short context is what would be heard in the whole one, as far as its measures say.
+/// Whether what was heard in a short context is to be taken: it is what would be heard in the whole one, as far as its
+/// measures say.
 pub(super) fn is_certain(window: Window, decoded: &Decoded, options: &Options, special: &Special) -> bool {
     let end = window.frames + SLACK;
     let within = |token: &u32| u64::from(token.saturating_sub(special.timestamp_begin)) * FRAMES_PER_STEP <= end;
+    if options.short_context == ShortContext::Always {
+        return true;
+    }
     // What is not said is not certain: the end of the sound may be lost.
     !decoded.text.trim().is_empty()
         && !options.thresholds.fails(decoded)
@@ -62,7 +70,7 @@ pub(super) fn is_certain(window: Window, decoded: &Decoded, options: &Options, s
         && decoded.tokens.iter().filter(|token| special.is_timestamp(**token)).all(within)
 }
 
-/// Whether it is certain which language was heard in a short context.
-pub(super) fn is_certain_of(languages: &Languages) -> bool {
-    languages.first().is_none_or(|(_, probability)| *probability >= LANGUAGE)
+/// Whether the language that was heard in a short context is to be taken.
+pub(super) fn is_certain_of(languages: &Languages, asked: ShortContext) -> bool {
+    asked == ShortContext::Always || languages.first().is_none_or(|(_, probability)| *probability >= LANGUAGE)
 }

@@ -143,7 +143,7 @@ impl Rounds<'_> {
         for (window, heard) in windows.into_iter().zip(heard) {
             let (turn, course) = (turns[window], &mut *courses[turns[window].course]);
             let heard = restrict(heard, &course.asked.allowed);
-            if turn.is_short() && !context::is_certain_of(&heard) {
+            if turn.is_short() && !context::is_certain_of(&heard, course.options.short_context) {
                 course.strands[turn.strand].in_vain = Some(0);
                 continue;
             }
