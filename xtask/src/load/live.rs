@@ -33,11 +33,8 @@ pub(super) struct Heard {
 
 /// Feeds so many sessions with a sound in real time.
 pub(super) fn sessions(address: SocketAddr, samples: &[u8], count: usize) -> Heard {
-    let mut heard = Heard {
-        sessions: count,
-        seconds: samples.len() as f64 / PIECE as f64 * PIECE_SECONDS,
-        ..Heard::default()
-    };
+    let mut heard =
+        Heard { sessions: count, seconds: samples.len() as f64 / PIECE as f64 * PIECE_SECONDS, ..Heard::default() };
     thread::scope(|scope| {
         let start = |number: usize| {
             scope.spawn(move || {
@@ -73,7 +70,9 @@ fn session(address: SocketAddr, samples: &[u8]) -> Result<Heard> {
     let began = Instant::now();
     for (index, piece) in samples.chunks(PIECE).enumerate() {
         let due = began + Duration::from_secs_f64(index as f64 * PIECE_SECONDS);
-        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| *left > Duration::from_millis(1)) {
+        while let Some(left) =
+            due.checked_duration_since(Instant::now()).filter(|left| *left > Duration::from_millis(1))
+        {
             if let Some(message) = receive(&mut socket, left)? {
                 heard.take(&message, began)?;
             }
@@ -102,7 +101,9 @@ fn receive(socket: &mut WebSocket<TcpStream>, time: Duration) -> Result<Option<V
         Ok(Message::Text(text)) => Ok(Some(serde_json::from_str(text.as_str()).context("a message is not JSON")?)),
         Ok(Message::Close(frame)) => bail!("the server closed it: {frame:?}"),
         Ok(_) => Ok(None),
-        Err(Error::Io(error)) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+        Err(Error::Io(error))
+            if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+        {
             Ok(None)
         }
         Err(error) => Err(error.into()),

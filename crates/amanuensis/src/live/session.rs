@@ -443,13 +443,15 @@ impl Session {
         let id = self.hearings;
         self.asked = Some(Asked { id, start: self.origin, end: self.end(), is_last });
         let mut options = self.options.clone();
-        if !is_last && self.buffer.len() as u64 <= samples(TRIM) {
-            // One try is enough for what is heard again in a second, as long as nothing is forgotten.
+        let is_behind = self.step > self.settings.step;
+        if is_behind || (!is_last && self.buffer.len() as u64 <= samples(TRIM)) {
+            // One try is enough for what is heard again in a second, as long as nothing is forgotten; and where hearing does
+            // not keep up, a doubtful text that comes is better than five more tries at it.
             options.search.temperatures.truncate(1);
         }
         // While more will be heard, words are told because two hearings agree on them. The last hearing stands alone: it is taken
         // where the model was certain of every token, and is heard again in the whole context where not.
-        options.short_context = if is_last { ShortContext::Auto } else { ShortContext::Always };
+        options.short_context = if is_last && !is_behind { ShortContext::Auto } else { ShortContext::Always };
         if self.settings.context && !self.said.is_empty() {
             let asked = options.initial_prompt.take().map_or_else(String::new, |prompt| prompt + " ");
             options.initial_prompt = Some(asked + self.said.trim());

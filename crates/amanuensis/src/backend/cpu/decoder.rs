@@ -144,9 +144,7 @@ impl<'a> CpuDecoding<'a> {
 
 impl Drop for CpuDecoding<'_> {
     fn drop(&mut self) {
-        let mut rooms = self.model.rooms();
-        rooms.heard.append(&mut self.heard);
-        rooms.lanes.append(&mut self.lanes.leave());
+        self.model.rooms().take_back(std::mem::take(&mut self.heard), self.lanes.leave());
     }
 }
 

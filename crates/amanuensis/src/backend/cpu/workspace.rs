@@ -23,3 +23,37 @@ pub(super) struct Rooms {
     /// Of lanes.
     pub(super) lanes: Vec<Vec<KeysValues>>,
 }
+
+impl Rooms {
+    /// Keeps the room of a decoding that is over. Where another came back meanwhile, the larger of the two is enough: if both
+    /// were kept, every two decodings at once would leave more behind.
+    pub(super) fn take_back(&mut self, heard: Vec<Vec<KeysValues>>, lanes: Vec<Vec<KeysValues>>) {
+        for (kept, room) in [(&mut self.heard, heard), (&mut self.lanes, lanes)] {
+            if room.len() > kept.len() {
+                *kept = room;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use amanuensis_kernels::{Isa, Kernels};
+
+    use super::*;
+
+    #[test]
+    fn decodings_at_once_leave_no_more_behind_than_the_larger_of_them() {
+        let kernels = Kernels::new(Isa::Scalar).unwrap();
+        let room = |count: usize| (0..count).map(|_| vec![KeysValues::new(kernels, 1, 4, 8)]).collect::<Vec<_>>();
+        let mut rooms = Rooms::default();
+        for _ in 0..10 {
+            // The first takes what there is, the second finds nothing.
+            let (heard, mut lanes) = (std::mem::take(&mut rooms.heard), std::mem::take(&mut rooms.lanes));
+            lanes.extend(room(3_usize.saturating_sub(lanes.len())));
+            rooms.take_back(room(2), room(5));
+            rooms.take_back(heard, lanes);
+        }
+        assert_eq!((rooms.heard.len(), rooms.lanes.len()), (2, 5));
+    }
+}
