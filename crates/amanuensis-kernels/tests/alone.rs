@@ -2,6 +2,7 @@
 //! be every kernel a second time, a tenth of what all tests take to build.
 
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "only their tests are wanted here")]
+#![allow(clippy::wrong_self_convention, reason = "said of what is private here and public there")]
 
 #[path = "../src/affinity.rs"]
 mod affinity;
