@@ -1,0 +1,1 @@
+//! AMD XDNA NPUs: what they are told, planned, emulated and spoken to. No XRT, no C++.
