@@ -131,18 +131,19 @@ impl Overlay {
         // Lines of m and k rows are a wrap of a descriptor; lines of k and n elements are another.
         let rows = usize::from(self.rows);
         let sides = [
-            ("m", tile.m, micro.r, Descriptor::MOST_STEPS / rows),
-            ("k", tile.k, micro.s.max(input), Descriptor::MOST_STEPS),
-            ("n", tile.n, micro.t.max(input).max(output), Descriptor::MOST_STEPS),
+            ("m", tile.m, [micro.r, 1, 1], Descriptor::MOST_STEPS / rows),
+            ("k", tile.k, [micro.s, input, 1], Descriptor::MOST_STEPS),
+            ("n", tile.n, [micro.t, input, output], Descriptor::MOST_STEPS),
         ];
-        for (side, size, multiple, most) in sides {
-            if size == 0 || multiple == 0 || size % multiple != 0 || size > most {
-                return Err(OverlayError::Tile { side, size, multiple, most });
+        for (side, size, multiples, most) in sides {
+            let multiple = multiples.into_iter().find(|multiple| *multiple == 0 || size % multiple != 0);
+            if size == 0 || size > most || multiple.is_some() {
+                return Err(OverlayError::Tile { side, size, multiple: multiple.unwrap_or(1), most });
             }
-            let word = input.max(output);
-            if side != "m" && size % word != 0 {
-                return Err(OverlayError::Tile { side, size, multiple: word, most });
-            }
+        }
+        // Packed blocks are put into rows word by word.
+        if self.weights == WeightOrder::MicroTiles && micro.t % input != 0 {
+            return Err(OverlayError::Tile { side: "t", size: micro.t, multiple: input, most: tile.n });
         }
         let (inside, outside) = (operands.input.bytes() as usize, 4);
         let bytes = 2 * inside * tile.k * (tile.m + tile.n) + outside * tile.m * tile.n;

@@ -229,10 +229,10 @@ impl State<'_> {
         if reserved != 0 {
             self.find(Rule::PushBits, format!("{word:#010x}"));
         }
-        if let Some(pending) = self.pending.take()
-            && (pending != channel || !push.token)
-        {
-            self.find(Rule::ControllerFollowed, format!("{pending}"));
+        match self.pending.take() {
+            Some(pending) if pending != channel || !push.token => self.find(Rule::ControllerFollowed, format!("{pending}")),
+            None if push.token => self.find(Rule::ControllerAnew, format!("{channel}")),
+            _ => {}
         }
         let told = self.channels.entry(channel).or_default();
         let controller = told.controller;

@@ -66,6 +66,7 @@ rules! {
     ControllerWord, Error, "a control register is only told which controller takes tokens";
     ControllerFollowed, Error, "a channel that is told its controller is pushed next, with a token";
     ControllerMissing, Error, "a channel that sends a token was told its controller";
+    ControllerAnew, Note, "a channel is told its controller before each token";
     WaitShape, Error, "a wait names channels that there are";
     WaitForever, Error, "a token that is waited for is sent";
     WaitMissing, Note, "a token that is sent is waited for";

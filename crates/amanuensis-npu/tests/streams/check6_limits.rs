@@ -1,0 +1,269 @@
+//! Check 6: whatever the product, no field of a descriptor or push is asked for more than it holds, no tile for more descriptors and no
+//! queue for more pushes than there are. Products beyond that are cut, or refused with the limit.
+
+use std::collections::BTreeMap;
+
+use amanuensis_npu::emulator::Array;
+use amanuensis_npu::plan::{
+    Arguments, Drain, Fifo, Gemm, Limit, Operands, Overlay, OverlayError, Plan, Refusal, Slice, TileShape, WeightOrder, Weights,
+    pack_activations, pack_weights, plan, reference, unpack_results,
+};
+use amanuensis_npu::txn::{
+    ADDRESS_FOLD, Channel, Descriptor, Direction, Expectations, Generation, Instruction, Place, Push, Register, TRANSLATED_ARGUMENTS, lint,
+};
+use proptest::prelude::*;
+
+use super::support::{Numbers, Projection, int8, product, small};
+
+/// Overlays of all kinds: packed and not, narrow and wide, bytes and halves.
+fn overlay(index: usize) -> Overlay {
+    let wide = |operands, weights| Overlay { weights, ..reference(Generation::Npu2, operands, TileShape { m: 64, k: 64, n: 64 }) };
+    match index {
+        0 => small(),
+        1 => int8(Generation::Npu1),
+        2 => Overlay { weights: WeightOrder::Matrix, ..small() },
+        3 => wide(Operands::BF16, WeightOrder::MicroTiles),
+        4 => wide(Operands::BF16_TO_F32, WeightOrder::Matrix),
+        _ => wide(Operands::INT8, WeightOrder::Tiles),
+    }
+}
+
+/// Follows a stream and checks what it asks of the hardware. Gives the words that each argument is asked for.
+fn follow(overlay: &Overlay, gemm: &Gemm, plan: &Plan) {
+    let channels: BTreeMap<Channel, Fifo> = overlay.ports.iter().map(|port| (port.at(), port.fifo)).collect();
+    let mut descriptors = BTreeMap::new();
+    let mut patches = BTreeMap::new();
+    // Pushes since the last wait but one: what was pushed before that is known to be done.
+    let mut queued: BTreeMap<Channel, Vec<usize>> = BTreeMap::new();
+    let (mut group, mut waiting) = (0, false);
+    let (mut traffic, mut written) = (0, 0);
+    let arguments = gemm.arguments;
+    for instruction in plan.stream.instructions() {
+        if waiting && !matches!(instruction, Instruction::Wait(_)) {
+            group += 1;
+        }
+        waiting = matches!(instruction, Instruction::Wait(_));
+        match instruction {
+            Instruction::BlockWrite { address, data } => {
+                let words: [u32; 8] = data.as_slice().try_into().unwrap();
+                let descriptor = Descriptor::decode(&words);
+                assert_eq!(descriptor.encode(), words);
+                assert_eq!((descriptor.reserved, descriptor.valid), ([0; 6], true));
+                assert!(descriptor.iteration.size <= 64 && descriptor.length > 0);
+                let Some(Place { tile, register: Register::Descriptor { id, word: 0 }, .. }) = Place::of(*address) else { panic!() };
+                assert!(tile.row == 0 && id < 16);
+                descriptors.insert((tile.column, id), descriptor);
+            }
+            Instruction::Patch { register, argument, plus } => {
+                let Some(Place { tile, register: Register::Descriptor { id, word: 1 }, .. }) = Place::of(*register) else { panic!() };
+                let offset = if *argument >= TRANSLATED_ARGUMENTS { plus - ADDRESS_FOLD } else { *plus };
+                assert!(*argument < 7 && offset % 4 == 0 && plus >> 48 == 0);
+                patches.insert((tile.column, id), (*argument, offset));
+            }
+            Instruction::Write { address, value } => {
+                let place = Place::of(*address).unwrap();
+                let Register::Queue { direction, channel } = place.register else { continue };
+                let channel = Channel { tile: place.tile, direction, index: channel };
+                let (push, reserved) = Push::decode(*value);
+                assert!(reserved == 0 && push.passes <= 256);
+                let key = (place.tile.column, push.descriptor);
+                let (descriptor, (argument, offset)) = (descriptors[&key], patches[&key]);
+                assert!(descriptor.iteration.size == 1 || u16::from(descriptor.iteration.size) == push.passes);
+                let words = u64::from(descriptor.length) * u64::from(push.passes);
+                traffic += words * 4;
+                let (slice, most) = match channels[&channel] {
+                    Fifo::Activations(_) => (arguments.activations, plan.geometry.activation_words),
+                    Fifo::Weights(_) => (arguments.weights, plan.geometry.weight_words),
+                    Fifo::Results(_) => (arguments.results, plan.geometry.result_words),
+                };
+                written += if direction == Direction::StreamToMemory { words } else { 0 };
+                assert_eq!(argument, slice.argument);
+                let (first, last) = descriptor.pattern(offset / 4, push.passes).extent();
+                assert!(first >= slice.offset / 4 && last <= slice.offset / 4 + most as u64, "{first}..{last} of {most}");
+                let queue = queued.entry(channel).or_default();
+                queue.retain(|pushed| pushed + 2 > group);
+                queue.push(group);
+                assert!(queue.len() <= 4 + 2, "{channel}: {queue:?}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(traffic, plan.traffic);
+    assert_eq!(written, plan.geometry.result_words as u64, "every word of the product is written once");
+    assert_eq!(lint(&plan.stream, &Expectations::default()), []);
+}
+
+/// A side between 1 and 2^22, short ones as often as long ones.
+fn side() -> impl Strategy<Value = usize> {
+    (0..23_u32, any::<u32>()).prop_map(|(bits, random)| (1_usize << bits) + (random as usize & ((1 << bits) - 1)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn limits_hold_for_any_product(
+        index in 0..6_usize, m in side(), k in side(), n in side(), last in any::<bool>(), argument in 0..7_u32, offset in 0..1000_u64,
+    ) {
+        let overlay = overlay(index);
+        let slice = |argument, offset| Slice { argument, offset };
+        let arguments = Arguments {
+            activations: slice(argument, offset * 4),
+            weights: slice((argument + 1) % 7, 1 << 33),
+            results: slice((argument + 2) % 7, 0),
+        };
+        let gemm = Gemm { arguments, ..Gemm::new(m, k, n) };
+        let drain = if last { Drain::Last } else { Drain::First };
+        match plan(&overlay, &gemm, drain) {
+            Ok(plan) => follow(&overlay, &gemm, &plan),
+            Err(Refusal::Limit { limit: Limit::Stream, value, most, .. }) => prop_assert!(value > most && m > 10_000),
+            Err(Refusal::Limit { limit: Limit::Stride, value, most, .. }) => prop_assert!(value > most && k.max(n) > 1 << 12),
+            Err(Refusal::Limit { limit: Limit::Length, value, most, .. }) => prop_assert!(value > most && k as u64 * n as u64 > 1 << 30),
+            Err(other) => prop_assert!(false, "{m} x {k} x {n}: {other}"),
+        }
+    }
+
+    /// Small products of all kinds are executed: the emulator counts descriptors and queues for itself.
+    #[test]
+    fn small_products_execute(index in 0..3_usize, m in 1..200_usize, k in 1..80_usize, n in 1..200_usize, last in any::<bool>()) {
+        let overlay = overlay(index);
+        let drain = if last { Drain::Last } else { Drain::First };
+        let mut numbers = Numbers::new((m * 1000 + n * 10 + k) as u64);
+        let (left, right) = (numbers.bytes(m * k), numbers.bytes(k * n));
+        let plan = plan(&overlay, &Gemm::new(m, k, n), drain).unwrap();
+        let mut activations = pack_activations(&left, &overlay, &plan.geometry).unwrap();
+        let turned: Vec<i8> = (0..n * k).map(|place| right[place % k * n + place / k]).collect();
+        let mut weights = pack_weights(Weights::ByOutput(&turned), &overlay, &plan.geometry).unwrap();
+        prop_assert_eq!(&weights, &pack_weights(Weights::ByInput(&right), &overlay, &plan.geometry).unwrap());
+        let mut results = vec![0; plan.geometry.result_words];
+        let mut array = Array::new(overlay.clone()).unwrap();
+        array.dispatch(&plan.words(), &mut [&mut activations, &mut weights, &mut results]).unwrap();
+        let results: Vec<i32> = unpack_results(&results, &overlay, &plan.geometry).unwrap();
+        prop_assert_eq!(results, product(&left, &right, [m, k, n]));
+    }
+}
+
+/// More blocks of columns than a push has passes or a descriptor iterations: the product is cut into panels.
+#[test]
+fn wide_products_are_cut_into_panels() {
+    for (index, panels) in [(0, 2), (2, 5)] {
+        let overlay = overlay(index);
+        let (m, k, n) = (40, 16, 32 * 300);
+        let mut numbers = Numbers::new(9);
+        let (left, right) = (numbers.bytes(m * k), numbers.bytes(k * n));
+        let plan = plan(&overlay, &Gemm::new(m, k, n), Drain::First).unwrap();
+        assert_eq!(plan.panels, panels);
+        let mut activations = pack_activations(&left, &overlay, &plan.geometry).unwrap();
+        let mut weights = pack_weights(Weights::ByInput(&right), &overlay, &plan.geometry).unwrap();
+        let mut results = vec![0; plan.geometry.result_words];
+        let mut array = Array::new(overlay.clone()).unwrap();
+        array.dispatch(&plan.words(), &mut [&mut activations, &mut weights, &mut results]).unwrap();
+        let results: Vec<i32> = unpack_results(&results, &overlay, &plan.geometry).unwrap();
+        assert!(results == product(&left, &right, [m, k, n]));
+    }
+}
+
+/// Matrices anywhere in any of the seven arguments, also those whose address the stream itself moves.
+#[test]
+fn matrices_lie_anywhere() {
+    let overlay = small();
+    for (left, right, out) in [(0, 1, 2), (5, 6, 4), (6, 0, 5), (2, 2, 2)] {
+        let (m, k, n) = (20, 16, 40);
+        let mut numbers = Numbers::new(u64::from(left) + 1);
+        let (a, b) = (numbers.bytes(m * k), numbers.bytes(k * n));
+        let shape = plan(&overlay, &Gemm::new(m, k, n), Drain::First).unwrap().geometry;
+        let activations = pack_activations(&a, &overlay, &shape).unwrap();
+        let weights = pack_weights(Weights::ByInput(&b), &overlay, &shape).unwrap();
+        let (first, second) = (3, 3 + activations.len() + 5);
+        let third = second + weights.len() + 1;
+        let mut buffers = vec![vec![0; third + shape.result_words + 9]; 7];
+        buffers[left as usize][first..][..activations.len()].copy_from_slice(&activations);
+        buffers[right as usize][second..][..weights.len()].copy_from_slice(&weights);
+        let slice = |argument, word: usize| Slice { argument, offset: word as u64 * 4 };
+        let arguments = Arguments { activations: slice(left, first), weights: slice(right, second), results: slice(out, third) };
+        let plan = plan(&overlay, &Gemm { arguments, ..Gemm::new(m, k, n) }, Drain::First).unwrap();
+        assert_eq!(lint(&plan.stream, &Expectations { arguments: Some(7) }), []);
+        let mut borrowed: Vec<&mut [u32]> = buffers.iter_mut().map(Vec::as_mut_slice).collect();
+        let report = Array::new(overlay.clone()).unwrap().dispatch(&plan.words(), &mut borrowed).unwrap();
+        assert_eq!(report.first_unwritten(out as usize, third..third + shape.result_words), None);
+        assert_eq!(report.first_unwritten(out as usize, third - 1..third), Some(third - 1));
+        let results = &buffers[out as usize][third..][..shape.result_words];
+        assert_eq!(unpack_results::<i32>(results, &overlay, &shape).unwrap(), product(&a, &b, [m, k, n]));
+    }
+}
+
+#[test]
+fn what_cannot_be_planned_is_refused_with_the_reason() {
+    let refusal = |overlay: &Overlay, gemm: Gemm| plan(overlay, &gemm, Drain::First).unwrap_err();
+    let overlay = small();
+    assert_eq!(refusal(&overlay, Gemm::new(0, 8, 8)), Refusal::Empty { m: 0, k: 8, n: 8 });
+    assert!(matches!(refusal(&overlay, Gemm::new(usize::MAX, 8, 8)), Refusal::Limit { limit: Limit::Offset, .. }));
+    assert!(matches!(refusal(&overlay, Gemm::new(1 << 30, 8, 8)), Refusal::Limit { limit: Limit::Stream, .. }));
+    // Lines that are further apart than a descriptor steps.
+    let far = Gemm::new(8, 8, 1 << 23);
+    let Refusal::Limit { what, limit, value, most } = refusal(&overlay, far) else { panic!() };
+    assert_eq!((what, limit, value, most), ("the product", Limit::Stride, 1 << 23, 1 << 20));
+    let mut gemm = Gemm::new(8, 8, 8);
+    gemm.arguments.weights.argument = 7;
+    assert_eq!(refusal(&overlay, gemm), Refusal::Argument { argument: 7 });
+    gemm.arguments.weights = Slice { argument: 1, offset: 2 };
+    assert_eq!(refusal(&overlay, gemm), Refusal::Alignment { what: "the right factor", bytes: 2 });
+    let fixed = super::support::public_256();
+    assert_eq!(refusal(&fixed, Gemm::new(32, 512, 32)), Refusal::Depth { k: 512, needed: 16, depth: 8 });
+    let text = refusal(&overlay, far).to_string();
+    assert_eq!(text, "the product: the words of a descriptor's step would be 8388608, more than 1048576");
+}
+
+#[test]
+fn overlays_that_cannot_exist_are_refused() {
+    let error = |change: fn(&mut Overlay)| {
+        let mut overlay = small();
+        change(&mut overlay);
+        overlay.check().unwrap_err()
+    };
+    assert!(matches!(error(|overlay| overlay.columns = 5), OverlayError::Array { columns: 5, most: 4, .. }));
+    assert!(matches!(error(|overlay| overlay.rows_per_stream = 0), OverlayError::Array { .. }));
+    assert!(matches!(error(|overlay| overlay.tile.k = 12), OverlayError::Tile { side: "k", size: 12, multiple: 8, .. }));
+    assert!(matches!(error(|overlay| overlay.tile.m = 512), OverlayError::Tile { side: "m", most: 255, .. }));
+    assert!(matches!(error(|overlay| overlay.micro.t = 0), OverlayError::Tile { side: "n", .. }));
+    assert!(matches!(error(|overlay| overlay.tile = TileShape { m: 128, k: 128, n: 128 }), OverlayError::Memory { .. }));
+    assert!(matches!(error(|overlay| overlay.operands.output = amanuensis_npu::plan::Element::Int8), OverlayError::Operands { .. }));
+    assert!(matches!(error(|overlay| drop(overlay.ports.pop())), OverlayError::Ports { fifo: Fifo::Results(3), ports: 0 }));
+    assert!(matches!(error(|overlay| overlay.ports[0].channel = 1), OverlayError::Port { .. }));
+    assert!(matches!(error(|overlay| overlay.ports[0].column = 4), OverlayError::Port { column: 4, .. }));
+    let bounds = |change: fn(&mut Vec<amanuensis_npu::plan::Parameter>, &mut Vec<amanuensis_npu::plan::Barrier>)| {
+        let mut overlay = small();
+        let amanuensis_npu::plan::Bounds::Runtime { parameters, barriers, .. } = &mut overlay.bounds else { panic!() };
+        change(parameters, barriers);
+        overlay.check().unwrap_err()
+    };
+    assert!(matches!(bounds(|parameters, _| drop(parameters.pop())), OverlayError::Parameters { found: 0, .. }));
+    assert!(matches!(bounds(|parameters, _| parameters[1].offset = parameters[0].offset), OverlayError::ParameterPlace { .. }));
+    assert!(matches!(bounds(|parameters, _| parameters[1].offset = 0x1_0000), OverlayError::ParameterPlace { .. }));
+    assert!(matches!(bounds(|_, barriers| barriers[0].open = 0), OverlayError::Barrier { found: 0, .. }));
+    assert!(matches!(bounds(|_, barriers| barriers.push(barriers[0])), OverlayError::Barrier { found: 2, .. }));
+}
+
+/// The cores that tests put in place of the real ones are not the same as those.
+#[test]
+fn projections_see_what_products_see() {
+    let overlay = small();
+    let plan = plan(&overlay, &Gemm::new(32, 16, 64), Drain::First).unwrap();
+    let run = |words: &[u32]| {
+        let mut numbers = Numbers::new(3);
+        let kernel = Projection::new(&overlay, &mut numbers);
+        let (left, right) = (numbers.bytes(32 * 16), numbers.bytes(16 * 64));
+        let mut activations = pack_activations(&left, &overlay, &plan.geometry).unwrap();
+        let mut weights = pack_weights(Weights::ByInput(&right), &overlay, &plan.geometry).unwrap();
+        let mut results = vec![0; plan.geometry.result_words];
+        let mut array = Array::with_kernel(overlay.clone(), Box::new(kernel)).unwrap();
+        array.dispatch(words, &mut [&mut activations, &mut weights, &mut results]).map(|_| results)
+    };
+    let words = plan.words();
+    let right = run(&words).unwrap();
+    // The offset of the second row block's left factor.
+    let mut wrong = words.clone();
+    let place = wrong.iter().rposition(|word| *word == 0x81).unwrap() + 10;
+    wrong[place] ^= 64;
+    assert_ne!(run(&wrong).ok(), Some(right));
+}
