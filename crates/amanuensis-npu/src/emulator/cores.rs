@@ -37,7 +37,9 @@ impl Cores {
     pub(super) fn new(overlay: &Overlay) -> Self {
         let core = |tile| {
             let (parameters, barrier, job) = match &overlay.bounds {
-                Bounds::Fixed { depth } => (BTreeMap::new(), None, Some(Job { depth: *depth, tiles: None, stale: false })),
+                Bounds::Fixed { depth } => {
+                    (BTreeMap::new(), None, Some(Job { depth: *depth, tiles: None, stale: false }))
+                }
                 Bounds::Runtime { parameters, barriers, .. } => {
                     let own = parameters.iter().filter(|one| one.core == tile);
                     let barrier = barriers.iter().find(|one| one.core == tile);
@@ -117,7 +119,8 @@ impl Core {
         if !open || self.job.is_some() {
             return Ok(());
         }
-        let value = |wanted: Meaning| self.parameters.values().find(|(meaning, _)| *meaning == wanted).and_then(|one| one.1);
+        let value =
+            |wanted: Meaning| self.parameters.values().find(|(meaning, _)| *meaning == wanted).and_then(|one| one.1);
         let (Some(depth), Some(tiles)) = (value(Meaning::Depth), value(Meaning::Tiles)) else {
             return Err(Wrong::NoParameters(self.tile));
         };

@@ -9,8 +9,8 @@ use super::output::{Output, Task};
 use super::{Fault, Kernel, Report, Wrong};
 use crate::plan::{Fifo, Overlay, WeightOrder, tile_order};
 use crate::txn::{
-    ADDRESS_FOLD, CONTROLLER, CONTROLLER_MASK, Channel, Descriptor, Direction, Generation, HEADER_WORDS, Instruction, Packet,
-    Place, Push, Register, Stream, TRANSLATED_ARGUMENTS, Tile, TileKind, TokenWait,
+    ADDRESS_FOLD, CONTROLLER, CONTROLLER_MASK, Channel, Descriptor, Direction, Generation, HEADER_WORDS, Instruction,
+    Packet, Place, Push, Register, Stream, TRANSLATED_ARGUMENTS, Tile, TileKind, TokenWait,
 };
 
 /// A descriptor's registers and what the last patch of its address said.
@@ -264,11 +264,8 @@ impl<'a, 'b> Dispatch<'a, 'b> {
 
     fn wait(&mut self, wait: &TokenWait) -> Result<(), Wrong> {
         let columns = u16::from(wait.column)..u16::from(wait.column) + u16::from(wait.columns);
-        let at = |column| Channel {
-            tile: Tile { column, row: wait.row },
-            direction: wait.direction,
-            index: wait.channel,
-        };
+        let at =
+            |column| Channel { tile: Tile { column, row: wait.row }, direction: wait.direction, index: wait.channel };
         if columns.is_empty() || wait.rows != 1 {
             return Err(Wrong::Wait(at(wait.column)));
         }
@@ -289,7 +286,9 @@ impl<'a, 'b> Dispatch<'a, 'b> {
             return Err(Wrong::NoToken(channel));
         }
         loop {
-            let Some(task) = self.results.get_mut(index).and_then(|output| output.tasks.pop_front()) else { return Ok(()) };
+            let Some(task) = self.results.get_mut(index).and_then(|output| output.tasks.pop_front()) else {
+                return Ok(());
+            };
             self.drain(channel, column, &task)?;
             if task.token {
                 return Ok(());
@@ -371,7 +370,10 @@ impl<'a, 'b> Dispatch<'a, 'b> {
     }
 
     fn end(&self) -> Result<(), Wrong> {
-        for (&channel, fifo) in &self.ports {
+        // Results first: what is left of the factors is most often what they were to be made of.
+        let mut ports: Vec<(&Channel, &Fifo)> = self.ports.iter().collect();
+        ports.sort_by_key(|(channel, _)| channel.direction);
+        for (&channel, fifo) in ports {
             let words = match *fifo {
                 Fifo::Activations(index) => self.activations.get(usize::from(index)).map_or(0, Input::left),
                 Fifo::Weights(index) => self.weights.get(usize::from(index)).map_or(0, Input::left),

@@ -83,7 +83,9 @@ pub enum Wrong {
         arguments: usize,
     },
     /// An offset without what must be added to it, or with it where it must not.
-    #[error("argument {argument}: offset {offset:#x}, from the sixth argument on 0x80000000 must be in it, before it must not")]
+    #[error(
+        "argument {argument}: offset {offset:#x}, from the sixth argument on 0x80000000 must be in it, before it must not"
+    )]
     Fold {
         /// Which argument.
         argument: u32,

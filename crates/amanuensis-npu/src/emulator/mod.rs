@@ -57,10 +57,11 @@ impl Array {
         if self.lost {
             return Err(Fault::of(None, Wrong::Lost));
         }
-        let result = disassemble(stream).map_err(|malformed| Fault::of(None, Wrong::Malformed(malformed))).and_then(|stream| {
-            let dispatch = Dispatch::new(&self.overlay, self.kernel.as_mut(), &mut self.cores, arguments);
-            dispatch.run(&stream)
-        });
+        let result =
+            disassemble(stream).map_err(|malformed| Fault::of(None, Wrong::Malformed(malformed))).and_then(|stream| {
+                let dispatch = Dispatch::new(&self.overlay, self.kernel.as_mut(), &mut self.cores, arguments);
+                dispatch.run(&stream)
+            });
         self.lost = result.is_err();
         result
     }

@@ -43,13 +43,20 @@ impl Emitter {
             self.instructions.push(Instruction::Write { address: parameter.core.address(parameter.offset), value });
         }
         for barrier in barriers {
-            self.instructions.push(Instruction::Write { address: barrier.core.lock(barrier.lock), value: barrier.open });
+            self.instructions
+                .push(Instruction::Write { address: barrier.core.lock(barrier.lock), value: barrier.open });
         }
         Ok(())
     }
 
     /// Sets off a transfer: descriptor, address, for what leaves the array who takes the token, push.
-    pub(super) fn transfer(&mut self, group: &mut Group, port: Port, argument: u32, lowered: &Lowered) -> Result<(), Refusal> {
+    pub(super) fn transfer(
+        &mut self,
+        group: &mut Group,
+        port: Port,
+        argument: u32,
+        lowered: &Lowered,
+    ) -> Result<(), Refusal> {
         let channel = port.at();
         let tile = channel.tile;
         let column = tile.column;
@@ -80,7 +87,14 @@ impl Emitter {
         for channel in group.tokens {
             let (column, row) = (channel.tile.column, channel.tile.row);
             let (direction, channel) = (channel.direction, channel.index);
-            self.instructions.push(Instruction::Wait(TokenWait { column, row, columns: 1, rows: 1, direction, channel }));
+            self.instructions.push(Instruction::Wait(TokenWait {
+                column,
+                row,
+                columns: 1,
+                rows: 1,
+                direction,
+                channel,
+            }));
         }
         for (column, id) in group.descriptors {
             if let Some(free) = self.free.get_mut(usize::from(column)) {

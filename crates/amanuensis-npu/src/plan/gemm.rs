@@ -166,7 +166,12 @@ impl Planner<'_> {
             for row in rows.clone() {
                 if index < streams {
                     let transfer = self.activations(index, row, columns);
-                    self.push(&mut group, Fifo::Activations(index), self.gemm.arguments.activations.argument, &transfer)?;
+                    self.push(
+                        &mut group,
+                        Fifo::Activations(index),
+                        self.gemm.arguments.activations.argument,
+                        &transfer,
+                    )?;
                 }
                 if index < width {
                     let transfer = self.weights(index, columns);
@@ -216,7 +221,13 @@ impl Planner<'_> {
 
     /// The tiles of the product that a column of cores makes. A step from one row block to the next that is too
     /// long for a descriptor is made by another descriptor.
-    fn results(&mut self, group: &mut Group, column: u8, rows: &Range<u64>, columns: &Range<u64>) -> Result<(), Refusal> {
+    fn results(
+        &mut self,
+        group: &mut Group,
+        column: u8,
+        rows: &Range<u64>,
+        columns: &Range<u64>,
+    ) -> Result<(), Refusal> {
         let (tile, wide) = (self.overlay.tile, self.geometry.padded[2] as u64);
         let (n, lines) = (tile.n as u64, tile.m as u64 * u64::from(self.overlay.rows));
         let across = n * u64::from(self.overlay.columns);

@@ -23,8 +23,8 @@ pub struct Geometry {
     pub result_words: usize,
 }
 
-/// Bytes of the largest matrix: offsets have 48 bits, and the array sees memory from 2^31 on.
-pub(super) const MOST_BYTES: u64 = 1 << 47;
+/// Bytes of an argument that are used: an offset of 2^31 could not be told from one with what late arguments have added.
+pub(super) const MOST_BYTES: u64 = 1 << 31;
 
 impl Geometry {
     /// Cuts a product into an overlay's tiles. The overlay is one that was checked.
@@ -37,7 +37,8 @@ impl Geometry {
         let tile = overlay.tile;
         let blocks = [tile.m * usize::from(overlay.rows), tile.k, tile.n * usize::from(overlay.columns)];
         let counts = [m.div_ceil(blocks[0]), k.div_ceil(blocks[1]), n.div_ceil(blocks[2])];
-        let padded: Vec<Option<usize>> = counts.iter().zip(blocks).map(|(count, block)| count.checked_mul(block)).collect();
+        let padded: Vec<Option<usize>> =
+            counts.iter().zip(blocks).map(|(count, block)| count.checked_mul(block)).collect();
         let too_long = |what| Refusal::Limit { what, limit: Limit::Offset, value: u64::MAX, most: MOST_BYTES };
         let [Some(rows), Some(inner), Some(columns)] = padded[..] else { return Err(too_long("a side")) };
         let words = |what, one: usize, other: usize, bytes: u64| {

@@ -90,7 +90,9 @@ fn expect<T: Lane>(what: &'static str, found: usize, expected: usize, element: E
 /// Words of a line of elements; what is missing in the last word is zero.
 fn words<T: Lane>(line: &[T]) -> impl Iterator<Item = u32> {
     let bits = T::ELEMENT.bytes() as usize * 8;
-    let join = move |lanes: &[T]| lanes.iter().rev().fold(0, |word: u32, lane| word.checked_shl(bits as u32).unwrap_or(0) | lane.to_word());
+    let join = move |lanes: &[T]| {
+        lanes.iter().rev().fold(0, |word: u32, lane| word.checked_shl(bits as u32).unwrap_or(0) | lane.to_word())
+    };
     line.chunks(T::ELEMENT.per_word() as usize).map(join)
 }
 
@@ -107,7 +109,11 @@ pub fn pack_activations<T: Lane>(rows: &[T], overlay: &Overlay, geometry: &Geome
 }
 
 /// Packs the right factor, once for all products with it.
-pub fn pack_weights<T: Lane>(weights: Weights<'_, T>, overlay: &Overlay, geometry: &Geometry) -> Result<Vec<u32>, PackError> {
+pub fn pack_weights<T: Lane>(
+    weights: Weights<'_, T>,
+    overlay: &Overlay,
+    geometry: &Geometry,
+) -> Result<Vec<u32>, PackError> {
     let [_, k, n] = geometry.wanted;
     let (Weights::ByInput(values) | Weights::ByOutput(values)) = weights;
     expect::<T>("the right factor", values.len(), k.saturating_mul(n), overlay.operands.input)?;

@@ -15,7 +15,7 @@ pub enum Limit {
     Passes,
     /// Words of a pass: 2^32 - 1.
     Length,
-    /// Bytes of an offset: 2^47, so that it fits 48 bits with what is added to it.
+    /// Bytes of a matrix, and of an offset: 2^31.
     Offset,
     /// Words of a stream.
     Stream,
@@ -31,7 +31,7 @@ impl Limit {
             Self::Iterations => "the iterations of a descriptor",
             Self::Passes => "the passes of a push",
             Self::Length => "the words of a descriptor",
-            Self::Offset => "the bytes of an offset in an argument",
+            Self::Offset => "the bytes of a matrix in its argument",
             Self::Stream => "the words of an instruction stream",
             Self::Tiles => "the tiles that a core counts",
         }

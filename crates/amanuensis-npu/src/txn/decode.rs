@@ -27,7 +27,9 @@ pub enum Malformed {
         minor: u8,
     },
     /// A number that is no operation.
-    #[error("operation {operation} at word {word}: opcode {opcode:#04x} is not known, so neither is where the next one begins")]
+    #[error(
+        "operation {operation} at word {word}: opcode {opcode:#04x} is not known, so neither is where the next one begins"
+    )]
     Opcode {
         /// Which operation, from 0.
         operation: usize,

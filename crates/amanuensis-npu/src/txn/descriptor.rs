@@ -102,11 +102,8 @@ impl Descriptor {
         let [length, low, upper, inner, middle, outer, passes, last] = *words;
         let stride = |word: u32| (word & STRIDE) + 1;
         let dimension = |word: u32| Dimension { wrap: (word >> 20 & 0x3FF) as u16, stride: stride(word) };
-        let iteration = Iteration {
-            current: (passes >> 26) as u8,
-            size: (passes >> 20 & 63) as u8 + 1,
-            stride: stride(passes),
-        };
+        let iteration =
+            Iteration { current: (passes >> 26) as u8, size: (passes >> 20 & 63) as u8 + 1, stride: stride(passes) };
         let packet = Packet {
             enabled: upper >> 30 & 1 == 1,
             out_of_order: (upper >> 24 & 63) as u8,

@@ -137,7 +137,8 @@ pub struct Push {
 impl Push {
     /// The push of a word, and the bits of it that mean nothing.
     pub const fn decode(word: u32) -> (Self, u32) {
-        let push = Self { descriptor: (word & 15) as u8, passes: (word >> 16 & 255) as u16 + 1, token: word >> 31 == 1 };
+        let push =
+            Self { descriptor: (word & 15) as u8, passes: (word >> 16 & 255) as u16 + 1, token: word >> 31 == 1 };
         (push, word & 0x7F00_FFF0)
     }
 

@@ -42,7 +42,9 @@ impl fmt::Display for Listing<'_> {
 fn say(instruction: &Instruction, form: Form, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match instruction {
         Instruction::Write { address, value } => match Place::of(*address) {
-            Some(place) if matches!(place.register, Register::Queue { .. }) && place.tile.kind() == Some(TileKind::Shim) => {
+            Some(place)
+                if matches!(place.register, Register::Queue { .. }) && place.tile.kind() == Some(TileKind::Shim) =>
+            {
                 let (push, _) = Push::decode(*value);
                 write!(f, "{}: push descriptor {}", Named(*address), push.descriptor)?;
                 if push.passes > 1 {
@@ -63,8 +65,11 @@ fn say(instruction: &Instruction, form: Form, f: &mut fmt::Formatter<'_>) -> fmt
         Instruction::Preempt { level } => write!(f, "others may run, level {level}"),
         Instruction::LoadPdi { id, size, address } => write!(f, "configuration {id}: {size} bytes at {address:#x}"),
         Instruction::Wait(wait) => {
-            let channel =
-                Channel { tile: Tile { column: wait.column, row: wait.row }, direction: wait.direction, index: wait.channel };
+            let channel = Channel {
+                tile: Tile { column: wait.column, row: wait.row },
+                direction: wait.direction,
+                index: wait.channel,
+            };
             write!(f, "for a token of {channel}")?;
             if (wait.columns, wait.rows) != (1, 1) {
                 write!(f, " and of the others in {} columns and {} rows", wait.columns, wait.rows)?;
@@ -75,7 +80,12 @@ fn say(instruction: &Instruction, form: Form, f: &mut fmt::Formatter<'_>) -> fmt
             write!(f, "{} = argument {argument} + {plus:#x}", Named(*register))
         }
         Instruction::Other { data, .. } => {
-            write!(f, "{} words, not emitted by this program{}", data.len() + 1, if form == Form::Classic { "" } else { " (1.0)" })
+            write!(
+                f,
+                "{} words, not emitted by this program{}",
+                data.len() + 1,
+                if form == Form::Classic { "" } else { " (1.0)" }
+            )
         }
     }
 }

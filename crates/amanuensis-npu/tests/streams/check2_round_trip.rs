@@ -1,8 +1,9 @@
 //! Check 2: words become instructions and instructions words, without a bit lost.
 
 use amanuensis_npu::txn::{
-    Channel, Descriptor, Dimension, Direction, Expectations, Form, Generation, Instruction, Iteration, Malformed, Opcode, Operation,
-    Place, Push, Register, Rule, Severity, Stream, Tile, TokenWait, assemble, disassemble, lint, words_of,
+    Channel, Descriptor, Dimension, Direction, Expectations, Form, Generation, Instruction, Iteration, Malformed,
+    Opcode, Operation, Place, Push, Register, Rule, Severity, Stream, Tile, TokenWait, assemble, disassemble, lint,
+    words_of,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -34,7 +35,10 @@ fn descriptor_of_a_published_stream() {
     assert_eq!(descriptor, expected);
     assert_eq!(descriptor.encode(), words);
     let runs: Vec<_> = descriptor.pattern(4096, 1).runs(0).map(|run| (run.start, run.count, run.step)).collect();
-    assert_eq!((runs.len(), runs[0], runs[31], runs[32]), (64, (4096, 32, 1), (4096 + 31 * 64, 32, 1), (4096 + 2048, 32, 1)));
+    assert_eq!(
+        (runs.len(), runs[0], runs[31], runs[32]),
+        (64, (4096, 32, 1), (4096 + 31 * 64, 32, 1), (4096 + 2048, 32, 1))
+    );
     assert_eq!(descriptor.pattern(4096, 1).extent(), (4096, 4096 + 2048 + 31 * 64 + 32));
 }
 
@@ -52,7 +56,11 @@ fn registers_of_published_streams() {
         (0x0001_D21C, shim(0), Register::Queue { direction: Direction::MemoryToStream, channel: 1 }),
         (0x0201_D000, shim(1), Register::Descriptor { id: 0, word: 0 }),
         (0x0801_D000, shim(4), Register::Descriptor { id: 0, word: 0 }),
-        (0x001A_0630, Tile { column: 0, row: 1 }, Register::Control { direction: Direction::MemoryToStream, channel: 0 }),
+        (
+            0x001A_0630,
+            Tile { column: 0, row: 1 },
+            Register::Control { direction: Direction::MemoryToStream, channel: 0 },
+        ),
         (0x001C_03F0, Tile { column: 0, row: 1 }, Register::Lock { id: 63 }),
         (0x0221_F0F0, Tile { column: 1, row: 2 }, Register::Lock { id: 15 }),
         (0x0250_0400, Tile { column: 1, row: 5 }, Register::Memory { offset: 0x400 }),
@@ -105,9 +113,14 @@ fn by_hand(form: Form) -> (Vec<Instruction>, Vec<u32>) {
             &[0x81, 48, 0, 0, 0, 0, 0x1D004, 0, 2, 0, 16384, 0],
             &[0x81, 24, 0x1D004, 2, 16384, 0],
         ),
-        (Instruction::Other { opcode: Opcode::MergeSync, data: vec![12, 0x0402] }, &[0x84, 12, 0x0402], &[0x84, 12, 0x0402]),
+        (
+            Instruction::Other { opcode: Opcode::MergeSync, data: vec![12, 0x0402] },
+            &[0x84, 12, 0x0402],
+            &[0x84, 12, 0x0402],
+        ),
     ];
-    let words = cases.iter().flat_map(|(_, classic, short)| if form == Form::Classic { *classic } else { *short }).copied();
+    let words =
+        cases.iter().flat_map(|(_, classic, short)| if form == Form::Classic { *classic } else { *short }).copied();
     (cases.iter().map(|(instruction, ..)| instruction.clone()).collect(), words.collect())
 }
 
@@ -154,7 +167,10 @@ fn what_cannot_be_read_is_an_error_that_says_where() {
     assert_eq!(read(&[0, 0, 0, 0, 0, 28]), Malformed::Size { operation: 0, word: 4, opcode: Opcode::Write, bytes: 28 });
     assert_eq!(read(&[1, 0, 0, 12]), Malformed::Size { operation: 0, word: 4, opcode: Opcode::BlockWrite, bytes: 12 });
     assert_eq!(read(&[1, 0, 0, 20]), Malformed::Truncated { operation: 0, word: 4, opcode: Opcode::BlockWrite });
-    assert_eq!(read(&[1, 0, 0, u32::MAX - 3]), Malformed::Truncated { operation: 0, word: 4, opcode: Opcode::BlockWrite });
+    assert_eq!(
+        read(&[1, 0, 0, u32::MAX - 3]),
+        Malformed::Truncated { operation: 0, word: 4, opcode: Opcode::BlockWrite }
+    );
     assert_eq!(read(&[0x84, 2]), Malformed::Size { operation: 0, word: 4, opcode: Opcode::MergeSync, bytes: 2 });
     assert_eq!(read(&[0x80, 16]), Malformed::Truncated { operation: 0, word: 4, opcode: Opcode::Wait });
 }

@@ -43,7 +43,10 @@ fn order(words: &[u32]) -> Vec<String> {
                 let Register::Queue { direction, channel } = place.register else { panic!("{address:#x}") };
                 let (push, _) = Push::decode(*value);
                 let token = if push.token { " token" } else { "" };
-                said.push(format!("{} {direction}{channel} {} x{}{token}", place.tile.column, push.descriptor, push.passes));
+                said.push(format!(
+                    "{} {direction}{channel} {} x{}{token}",
+                    place.tile.column, push.descriptor, push.passes
+                ));
             }
             Instruction::Wait(wait) => said.push(format!("wait {} {}{}", wait.column, wait.direction, wait.channel)),
             _ => {}
@@ -59,15 +62,35 @@ fn four_columns_in_the_order_of_the_public_stream() {
     // Per column the results of both row blocks, then for each of them the left and the right factor; the left one is read again for each of
     // the four blocks of columns, the right one moves on.
     let expected = [
-        "1 S2MM0 0 x2 token", "0 MM2S0 0 x4", "1 MM2S1 1 x4", "0 MM2S0 1 x4", "1 MM2S1 2 x4",
-        "1 S2MM1 3 x2 token", "1 MM2S0 4 x4", "0 MM2S1 2 x4", "1 MM2S0 5 x4", "0 MM2S1 3 x4",
-        "0 S2MM0 4 x2 token", "2 MM2S0 0 x4", "2 MM2S1 1 x4", "2 MM2S0 2 x4", "2 MM2S1 3 x4",
-        "2 S2MM0 4 x2 token", "3 MM2S0 0 x4", "3 MM2S1 1 x4", "3 MM2S0 2 x4", "3 MM2S1 3 x4",
-        "wait 1 S2MM0", "wait 1 S2MM1", "wait 0 S2MM0", "wait 2 S2MM0",
+        "1 S2MM0 0 x2 token",
+        "0 MM2S0 0 x4",
+        "1 MM2S1 1 x4",
+        "0 MM2S0 1 x4",
+        "1 MM2S1 2 x4",
+        "1 S2MM1 3 x2 token",
+        "1 MM2S0 4 x4",
+        "0 MM2S1 2 x4",
+        "1 MM2S0 5 x4",
+        "0 MM2S1 3 x4",
+        "0 S2MM0 4 x2 token",
+        "2 MM2S0 0 x4",
+        "2 MM2S1 1 x4",
+        "2 MM2S0 2 x4",
+        "2 MM2S1 3 x4",
+        "2 S2MM0 4 x2 token",
+        "3 MM2S0 0 x4",
+        "3 MM2S1 1 x4",
+        "3 MM2S0 2 x4",
+        "3 MM2S1 3 x4",
+        "wait 1 S2MM0",
+        "wait 1 S2MM1",
+        "wait 0 S2MM0",
+        "wait 2 S2MM0",
     ];
     assert_eq!(order(&words), expected);
     // Results of the first column: 32 wide, 256 lines of 512, blocks of columns 128 apart, row blocks 256 lines apart.
-    let results = [32 * 256 * 4, 0, 0, 32 << 20, 2 << 30 | 256 << 20 | 511, 2 << 24 | 127, 1 << 20 | (256 * 512 - 1), 1 << 25];
+    let results =
+        [32 * 256 * 4, 0, 0, 32 << 20, 2 << 30 | 256 << 20 | 511, 2 << 24 | 127, 1 << 20 | (256 * 512 - 1), 1 << 25];
     assert_eq!(words[8..16], results);
     assert_eq!(words[16..28], [0x81, 48, 0, 0, 0, 0, 0x0201_D004, 0, 2, 0, 0, 0]);
     assert_eq!(words[28..35], [3, 0, 0x0201_D200, 0, 0xF00, 0x1F00, 28]);
@@ -76,7 +99,8 @@ fn four_columns_in_the_order_of_the_public_stream() {
     let left = [32 * 64 * 8, 0, 0, 32 << 20, 2 << 30 | 64 << 20 | 255, 2 << 24 | 31, 0, 1 << 25];
     assert_eq!(words[45..53], left);
     // The right factor's first columns: 32 elements wide, eight tiles of 64 lines; four blocks of columns 128 apart.
-    let right = [16 * 64 * 8, 0, 0, 16 << 20, 2 << 30 | 64 << 20 | 255, 2 << 24 | (64 * 256 - 1), 3 << 20 | 63, 1 << 25];
+    let right =
+        [16 * 64 * 8, 0, 0, 16 << 20, 2 << 30 | 64 << 20 | 255, 2 << 24 | (64 * 256 - 1), 3 << 20 | 63, 1 << 25];
     assert_eq!(words[75..83], right);
 }
 
@@ -88,7 +112,9 @@ fn one_column_recycles_descriptors_like_the_public_stream() {
     for instruction in disassemble(&words).unwrap().instructions() {
         match instruction {
             Instruction::BlockWrite { address, .. } => {
-                let Register::Descriptor { id, .. } = Place::of(*address).unwrap().register else { panic!("{address:#x}") };
+                let Register::Descriptor { id, .. } = Place::of(*address).unwrap().register else {
+                    panic!("{address:#x}")
+                };
                 let _ = write!(used, "B{id} ");
             }
             Instruction::Wait(_) => used.push_str("S "),
@@ -125,7 +151,12 @@ fn executes_exactly(overlay: &Overlay, words: &[u32], side: usize) {
     let mut matrix = || (0..side * side).map(|_| numbers.below(200) as i16 - 100).collect::<Vec<i16>>();
     let (left, right) = (matrix(), matrix());
     let pack = |values: &[i16]| -> Vec<u32> {
-        values.as_chunks::<2>().0.iter().map(|[low, high]| u32::from(*low as u16) | u32::from(*high as u16) << 16).collect()
+        values
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|[low, high]| u32::from(*low as u16) | u32::from(*high as u16) << 16)
+            .collect()
     };
     let (mut activations, mut weights, mut results) = (pack(&left), pack(&right), vec![0; side * side]);
     poison(&mut results);
@@ -166,8 +197,10 @@ fn corpus_streams() {
         let words = words_of(&found).unwrap();
         let stream = disassemble(&words).unwrap();
         assert_eq!(assemble(&stream), words, "{file}");
-        let errors: Vec<_> =
-            lint(&stream, &Expectations::default()).into_iter().filter(|finding| finding.severity() == Severity::Error).collect();
+        let errors: Vec<_> = lint(&stream, &Expectations::default())
+            .into_iter()
+            .filter(|finding| finding.severity() == Severity::Error)
+            .collect();
         if let Some(operations) = entry.get("operations") {
             assert_eq!(stream.operations.len() as i64, operations.as_integer().unwrap());
             println!("{file}: {} errors: {errors:?}", errors.len());

@@ -10,7 +10,7 @@ use amanuensis_npu::emulator::{Array, poison};
 use amanuensis_npu::plan::{Drain, Gemm, Overlay, Weights, pack_activations, pack_weights, plan, unpack_results};
 use amanuensis_npu::txn::{Expectations, Generation, lint};
 
-use super::support::{Numbers, Projection, dot, int8, product};
+use super::support::{Numbers, Projection, int8, product, weighted};
 
 /// Width and frequency bands of the encoders: tiny, base, small, medium, large to large-v2, large-v3 and turbo.
 const MODELS: [(usize, usize); 6] = [(384, 80), (512, 80), (768, 80), (1024, 80), (1280, 80), (1280, 128)];
@@ -40,25 +40,19 @@ enum How {
     Sums,
 }
 
-/// rows x columns of `matrix` times a vector, from the right.
-fn times(matrix: impl Iterator<Item = i32>, vector: &[i32]) -> Vec<i32> {
-    let mut matrix = matrix;
-    let mut sums = Vec::new();
-    loop {
-        let line: Vec<i32> = matrix.by_ref().take(vector.len()).collect();
-        if line.is_empty() {
-            return sums;
-        }
-        sums.push(dot(line.into_iter(), vector));
-    }
+/// A matrix times a vector.
+fn times(matrix: &[i32], vector: &[i32]) -> Vec<i32> {
+    let dot = |line: &[i32]| {
+        line.iter().zip(vector).fold(0, |sum: i32, (one, other)| sum.wrapping_add(one.wrapping_mul(*other)))
+    };
+    matrix.chunks_exact(vector.len()).map(dot).collect()
 }
 
-/// A vector times a matrix with so many columns.
-fn from_left(vector: &[i32], matrix: impl Iterator<Item = i32>, columns: usize) -> Vec<i32> {
-    let mut matrix = matrix;
+/// A vector times a matrix.
+fn from_left(vector: &[i32], matrix: &[i32]) -> Vec<i32> {
+    let columns = matrix.len() / vector.len();
     let mut sums = vec![0_i32; columns];
-    for factor in vector {
-        let line = matrix.by_ref().take(columns);
+    for (factor, line) in vector.iter().zip(matrix.chunks_exact(columns)) {
         sums.iter_mut().zip(line).for_each(|(sum, value)| *sum = sum.wrapping_add(value.wrapping_mul(*factor)));
     }
     sums
@@ -76,7 +70,7 @@ fn check(overlay: &Overlay, sides: [usize; 3], how: How) {
     let mut results = vec![0; geometry.result_words];
     poison(&mut results);
     let projection = Projection::new(overlay, &mut numbers);
-    let factors = projection.weights.clone();
+    let factors = projection.factors();
     let mut array = match how {
         How::Elements | How::Vectors => Array::new(overlay.clone()),
         How::Sums => Array::with_kernel(overlay.clone(), Box::new(projection)),
@@ -94,21 +88,32 @@ fn check(overlay: &Overlay, sides: [usize; 3], how: How) {
             return;
         }
         How::Vectors => (wide(&left), wide(&right)),
-        How::Sums => tile_sums(&wide(&left), &wide(&right), sides, overlay.tile.k, &factors),
+        How::Sums => tile_sums(&left, &right, sides, overlay.tile.k, &factors),
     };
-    let inner = left.len() / m;
-    let vector = |numbers: &mut Numbers, length: usize| (0..length).map(|_| numbers.next() as i32).collect::<Vec<i32>>();
-    let (rows, columns) = (vector(&mut numbers, m), vector(&mut numbers, n));
-    let through = times(right.iter().copied(), &columns);
-    assert!(times(results.iter().copied(), &columns) == times(left.iter().copied(), &through), "{sides:?} from the right");
-    let through = from_left(&rows, left.into_iter(), inner);
-    assert!(from_left(&rows, results.into_iter(), n) == from_left(&through, right.into_iter(), n), "{sides:?} from the left");
+    let mut vector = |length: usize| (0..length).map(|_| numbers.next() as i32).collect::<Vec<i32>>();
+    let (rows, columns) = (vector(m), vector(n));
+    assert!(times(&results, &columns) == times(&left, &times(&right, &columns)), "{sides:?} from the right");
+    assert!(from_left(&rows, &results) == from_left(&from_left(&rows, &left), &right), "{sides:?} from the left");
 }
 
 /// The factors of the product that cores make of weighted sums: a column, and a row, for each tile along the inner side.
-fn tile_sums(left: &[i32], right: &[i32], [_, k, n]: [usize; 3], tile: usize, factors: &[Vec<i32>; 2]) -> (Vec<i32>, Vec<i32>) {
-    let rows = left.chunks_exact(k).flat_map(|row| row.chunks(tile).map(|part| dot(part.iter().copied(), &factors[0])));
-    let lines = right.chunks(tile * n).flat_map(|part| from_left(&factors[1][..part.len() / n], part.iter().copied(), n));
+fn tile_sums(
+    left: &[i8],
+    right: &[i8],
+    [_, k, n]: [usize; 3],
+    tile: usize,
+    factors: &[Vec<i16>; 2],
+) -> (Vec<i32>, Vec<i32>) {
+    let halves = |values: &[i8]| values.iter().map(|value| i16::from(*value)).collect::<Vec<i16>>();
+    let (left, right) = (halves(left), halves(right));
+    let rows = left.chunks_exact(k).flat_map(|row| row.chunks(tile).map(|part| i32::from(weighted(part, &factors[0]))));
+    let lines = right.chunks(tile * n).flat_map(|part| {
+        let mut sums = vec![0_i16; n];
+        for (line, factor) in part.chunks_exact(n).zip(&factors[1]) {
+            sums.iter_mut().zip(line).for_each(|(sum, value)| *sum = sum.wrapping_add(value.wrapping_mul(*factor)));
+        }
+        sums.into_iter().map(i32::from)
+    });
     (rows.collect(), lines.collect())
 }
 

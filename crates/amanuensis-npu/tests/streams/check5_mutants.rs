@@ -55,7 +55,8 @@ impl Subject {
     }
 
     fn execute(&self, words: &[u32]) -> (Noticed, String) {
-        let (mut activations, mut weights, mut results) = (self.activations.clone(), self.weights.clone(), vec![0; self.words]);
+        let (mut activations, mut weights, mut results) =
+            (self.activations.clone(), self.weights.clone(), vec![0; self.words]);
         poison(&mut results);
         let mut array = Array::new(self.overlay.clone()).unwrap();
         match array.dispatch(words, &mut [&mut activations, &mut weights, &mut results]) {
@@ -68,7 +69,11 @@ impl Subject {
             }
         }
         let results: Vec<i32> = unpack_results(&results, &self.overlay, &self.geometry).unwrap();
-        if results == self.expected { (Noticed::Nobody, String::new()) } else { (Noticed::Result, "another result".into()) }
+        if results == self.expected {
+            (Noticed::Nobody, String::new())
+        } else {
+            (Noticed::Result, "another result".into())
+        }
     }
 }
 
@@ -89,7 +94,8 @@ fn mutant(stream: &Stream, numbers: &mut Numbers) -> Option<(Vec<u32>, String)> 
                 2 => words[word].wrapping_mul(2),
                 _ => words[numbers.below(words.len())],
             };
-            let text = format!("word {word} is {other:#x} instead of {:#x}: {}", words[word], operation_of(stream, word));
+            let text =
+                format!("word {word} is {other:#x} instead of {:#x}: {}", words[word], operation_of(stream, word));
             let changed = std::mem::replace(&mut words[word], other) != other;
             changed.then_some((words, text))
         }
@@ -110,9 +116,11 @@ fn mutant(stream: &Stream, numbers: &mut Numbers) -> Option<(Vec<u32>, String)> 
                 instructions.insert(place, instruction.clone());
                 "there twice"
             };
-            let mut changed = Stream { header: stream.header, operations: instructions.into_iter().map(Into::into).collect() };
+            let mut changed =
+                Stream { header: stream.header, operations: instructions.into_iter().map(Into::into).collect() };
             let whole: usize = changed.instructions().map(|instruction| instruction.words(stream.header.form)).sum();
-            (changed.header.operations, changed.header.bytes) = (changed.operations.len() as u32, (whole as u32 + 4) * 4);
+            (changed.header.operations, changed.header.bytes) =
+                (changed.operations.len() as u32, (whole as u32 + 4) * 4);
             Some((assemble(&changed), format!("operation {place} is {what}: {}", instruction.opcode().name())))
         }
     }
@@ -149,7 +157,9 @@ fn kill(subject: &Subject, seed: u64, count: usize) {
             survivors.push(text);
         }
     }
-    println!("{made} mutants: {tally:?}; {only_executed} were noticed only when they were executed; survivors: {survivors:#?}");
+    println!(
+        "{made} mutants: {tally:?}; {only_executed} were noticed only when they were executed; survivors: {survivors:#?}"
+    );
     assert!(survivors.len() * 100 <= made, "{} of {made} mutants were not noticed", survivors.len());
 }
 

@@ -1,6 +1,8 @@
 //! Estimates: the sums that the rates of others give, and that more work takes longer.
 
-use amanuensis_npu::plan::{Arithmetic, Drain, Element, EncoderWork, Gemm, Operands, Rates, TileShape, estimate, plan, reference};
+use amanuensis_npu::plan::{
+    Arithmetic, Drain, Element, EncoderWork, Gemm, Operands, Rates, TileShape, estimate, plan, reference,
+};
 use amanuensis_npu::txn::Generation;
 
 /// An encoder of base: 3.1 + 56.6 GFLOP of products, 27.6 of attention.
@@ -22,5 +24,9 @@ fn products() {
     assert_eq!(short.compute, 2.0 * 1536.0 * 1280.0 * 1536.0 / 10e12);
     assert!(short.total >= short.memory.unwrap() + short.dispatch);
     let old = reference(Generation::Npu1, Operands::INT8, TileShape { m: 64, k: 64, n: 32 });
-    assert_eq!(estimate(&old, &plan(&old, &Gemm::new(1500, 384, 384), Drain::First).unwrap()).memory, None, "nobody published it");
+    assert_eq!(
+        estimate(&old, &plan(&old, &Gemm::new(1500, 384, 384), Drain::First).unwrap()).memory,
+        None,
+        "nobody published it"
+    );
 }

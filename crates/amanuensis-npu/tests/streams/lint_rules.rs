@@ -2,8 +2,8 @@
 
 use amanuensis_npu::plan::{Drain, Gemm, plan};
 use amanuensis_npu::txn::{
-    CONTROLLER, CONTROLLER_MASK, Channel, Descriptor, Direction, Expectations, Instruction, Push, Rule, Severity, Stream, Tile, TokenWait,
-    lint,
+    CONTROLLER, CONTROLLER_MASK, Channel, Descriptor, Direction, Expectations, Instruction, Push, Rule, Severity,
+    Stream, Tile, TokenWait, lint,
 };
 
 use super::support::small;
@@ -90,6 +90,8 @@ const BROKEN: &[(Rule, Change)] = &[
     (Rule::DescriptorInvalid, |stream| descriptor(stream, |fields| fields.valid = false)),
     (Rule::DescriptorShape, |stream| descriptor(stream, |fields| fields.dimensions[0].wrap = 3)),
     (Rule::DescriptorShape, |stream| descriptor(stream, |fields| fields.length = 0)),
+    (Rule::UnusedStep, |stream| descriptor(stream, |fields| fields.outer_stride = 2)),
+    (Rule::UnusedStep, |stream| descriptor(stream, |fields| fields.iteration.stride = 2)),
     (Rule::DescriptorInFlight, |stream| copy(stream, 0, 4)),
     (Rule::DescriptorUnused, |stream| copy(stream, 0, 5)),
     (Rule::BaseWord, |stream| descriptor(stream, |fields| fields.base = 4)),
@@ -103,11 +105,13 @@ const BROKEN: &[(Rule, Change)] = &[
     (Rule::PushUnwritten, |stream| push(stream, TOKEN | 4)),
     (Rule::PushPasses, |stream| descriptor(stream, |fields| fields.iteration.size = 2)),
     (Rule::ControllerWord, |stream| {
-        stream.operations[2] = Instruction::MaskWrite { address: channel(0).control(), value: 0xE00, mask: CONTROLLER_MASK }.into();
+        stream.operations[2] =
+            Instruction::MaskWrite { address: channel(0).control(), value: 0xE00, mask: CONTROLLER_MASK }.into();
     }),
     (Rule::ControllerFollowed, |stream| push(stream, 3)),
     (Rule::ControllerFollowed, |stream| {
-        stream.operations[2] = Instruction::MaskWrite { address: channel(1).control(), value: CONTROLLER, mask: CONTROLLER_MASK }.into();
+        stream.operations[2] =
+            Instruction::MaskWrite { address: channel(1).control(), value: CONTROLLER, mask: CONTROLLER_MASK }.into();
     }),
     (Rule::ControllerMissing, |stream| remove(stream, 2)),
     (Rule::ControllerAnew, |stream| remove(stream, 2)),

@@ -2,15 +2,13 @@
 
 use amanuensis_npu::emulator::{Array, poison};
 use amanuensis_npu::plan::{
-    Drain, Element, Gemm, Operands, Overlay, Rounding, TileShape, Weights, pack_activations, pack_weights, plan, reference,
-    unpack_results,
+    Drain, Element, Gemm, Operands, Overlay, Rounding, TileShape, Weights, pack_activations, pack_weights, plan,
+    reference, unpack_results,
 };
 use amanuensis_npu::txn::Generation;
 use half::bf16;
 
 use super::support::Numbers;
-
-const SIDES: [usize; 3] = [100, 500, 120];
 
 /// Errors of a product.
 struct Errors {
@@ -23,11 +21,13 @@ struct Errors {
 }
 
 fn errors(generation: Generation, operands: Operands, rounding: Rounding) -> Errors {
-    let [m, k, n] = SIDES;
+    let [m, k, n] = [60, 1536, 70];
     let overlay = Overlay { rounding, ..reference(generation, operands, TileShape { m: 32, k: 64, n: 32 }) };
     let mut numbers = Numbers::new(21);
     let mut matrix = |count| (0..count).map(|_| bf16::from_f32(numbers.real())).collect::<Vec<bf16>>();
-    let (left, right) = (matrix(m * k), matrix(k * n));
+    let (mut left, right) = (matrix(m * k), matrix(k * n));
+    // What an activation function leaves is mostly not negative; rounding down is worst for that.
+    left.iter_mut().for_each(|value| *value = bf16::from_f32(f32::from(*value).abs()));
     let plan = plan(&overlay, &Gemm::new(m, k, n), Drain::First).unwrap();
     let mut activations = pack_activations(&left, &overlay, &plan.geometry).unwrap();
     let mut weights = pack_weights(Weights::ByInput(&right), &overlay, &plan.geometry).unwrap();
@@ -42,7 +42,8 @@ fn errors(generation: Generation, operands: Operands, rounding: Rounding) -> Err
     };
     let mut errors = Errors { beyond: 0.0, square: 0.0, bias: 0.0 };
     for (place, result) in results.iter().enumerate() {
-        let products = (0..k).map(|inner| f64::from(left[place / n * k + inner]) * f64::from(right[inner * n + place % n]));
+        let products =
+            (0..k).map(|inner| f64::from(left[place / n * k + inner]) * f64::from(right[inner * n + place % n]));
         let (exact, mass) = products.fold((0.0, 0.0), |(sum, mass), product| (sum + product, mass + product.abs()));
         let half = if operands.output == Element::F32 { 0.0 } else { exact.abs() / 256.0 };
         errors.beyond = errors.beyond.max(((result - exact).abs() - half).max(0.0) / mass);
@@ -76,7 +77,7 @@ fn shared_exponents() {
     let right = errors(Generation::Npu2, Operands::BFP16_TO_F32, Rounding::ConvergentEven);
     let wrong = errors(Generation::Npu2, Operands::BFP16_TO_F32, Rounding::Floor);
     assert!(right.square < 2.4e-4, "{}", right.square);
-    assert!(wrong.square > 2.0 * right.square, "{} {}", wrong.square, right.square);
+    assert!(wrong.square > 5e-3, "{}", wrong.square);
 }
 
 /// Numbers with few bits come through exactly, whatever shares their exponent.

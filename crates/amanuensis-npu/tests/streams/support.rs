@@ -1,9 +1,7 @@
 //! Overlays, matrices and kernels for the tests.
 
 use amanuensis_npu::emulator::Kernel;
-use amanuensis_npu::plan::{
-    Bounds, Fifo, Micro, Operands, Overlay, Port, Rounding, TileShape, WeightOrder, reference,
-};
+use amanuensis_npu::plan::{Bounds, Fifo, Micro, Operands, Overlay, Port, Rounding, TileShape, WeightOrder, reference};
 use amanuensis_npu::txn::Generation;
 
 /// Numbers that look random and are always the same.
@@ -40,8 +38,10 @@ impl Numbers {
 pub(crate) fn public_512() -> Overlay {
     let ports = |results: [(u8, u8); 4], weights: [(u8, u8); 4]| {
         let activations = (0..4).map(|row| Port { fifo: Fifo::Activations(row), column: row, channel: 0 });
-        let weights = (0..).zip(weights).map(|(index, (column, channel))| Port { fifo: Fifo::Weights(index), column, channel });
-        let results = (0..).zip(results).map(|(index, (column, channel))| Port { fifo: Fifo::Results(index), column, channel });
+        let weights =
+            (0..).zip(weights).map(|(index, (column, channel))| Port { fifo: Fifo::Weights(index), column, channel });
+        let results =
+            (0..).zip(results).map(|(index, (column, channel))| Port { fifo: Fifo::Results(index), column, channel });
         activations.chain(weights).chain(results).collect()
     };
     Overlay {
@@ -92,40 +92,52 @@ pub(crate) fn product(left: &[i8], right: &[i8], [m, k, n]: [usize; 3]) -> Vec<i
     for (row, sums) in left.chunks_exact(k).zip(sums.chunks_exact_mut(n)) {
         for (factor, line) in row.iter().zip(right.chunks_exact(n)) {
             let factor = i32::from(*factor);
-            sums.iter_mut().zip(line).for_each(|(sum, value)| *sum = sum.wrapping_add(factor.wrapping_mul(i32::from(*value))));
+            sums.iter_mut()
+                .zip(line)
+                .for_each(|(sum, value)| *sum = sum.wrapping_add(factor.wrapping_mul(i32::from(*value))));
         }
     }
     sums
 }
 
 /// Cores that multiply weighted sums of a tile's rows and columns: a sixtieth of the work, and as unlike for another tile or
-/// another order within it. Everything is moved as for the product itself.
+/// another order within it. Everything is moved as for the product itself. Sums are kept to 16 bits, products to 32.
 pub(crate) struct Projection {
-    pub(crate) rows: usize,
-    pub(crate) inner: usize,
-    pub(crate) columns: usize,
-    pub(crate) weights: [Vec<i32>; 2],
-    pub(crate) sums: Vec<i32>,
-    pub(crate) left: Vec<i32>,
-    pub(crate) right: Vec<i32>,
+    inner: usize,
+    columns: usize,
+    weights: [Vec<i16>; 2],
+    bytes: Vec<i16>,
+    left: Vec<i16>,
+    right: Vec<i16>,
+    sums: Vec<i32>,
 }
 
 impl Projection {
     pub(crate) fn new(overlay: &Overlay, numbers: &mut Numbers) -> Self {
         let tile = overlay.tile;
         let rows = tile.m * usize::from(overlay.rows);
-        let weights = [(); 2].map(|()| (0..tile.k).map(|_| numbers.next() as i32 | 1).collect());
-        let sums = vec![0; rows * tile.n];
-        Self { rows, inner: tile.k, columns: tile.n, weights, sums, left: vec![0; rows], right: vec![0; tile.n] }
+        let weights = [(); 2].map(|()| (0..tile.k).map(|_| numbers.next() as i16 | 1).collect());
+        let (left, right, sums) = (vec![0; rows], vec![0; tile.n], vec![0; rows * tile.n]);
+        Self { inner: tile.k, columns: tile.n, weights, bytes: Vec::new(), left, right, sums }
+    }
+
+    /// The factors of rows and columns.
+    pub(crate) fn factors(&self) -> [Vec<i16>; 2] {
+        self.weights.clone()
+    }
+
+    fn unpack(&mut self, words: &[u32]) {
+        self.bytes.resize(words.len() * 4, 0);
+        for (word, numbers) in words.iter().zip(self.bytes.as_chunks_mut::<4>().0) {
+            *numbers = word.to_le_bytes().map(|byte| i16::from(byte as i8));
+        }
     }
 }
 
-fn bytes(words: &[u32]) -> impl Iterator<Item = i32> {
-    words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| i32::from(byte as i8))
-}
-
-pub(crate) fn dot(one: impl Iterator<Item = i32>, other: &[i32]) -> i32 {
-    one.zip(other).fold(0, |sum: i32, (one, other)| sum.wrapping_add(one.wrapping_mul(*other)))
+/// The lower half of a weighted sum.
+pub(crate) fn weighted(numbers: &[i16], weights: &[i16]) -> i16 {
+    let products = numbers.iter().zip(weights).map(|(one, other)| i32::from(*one).wrapping_mul(i32::from(*other)));
+    products.fold(0_i32, i32::wrapping_add) as i16
 }
 
 impl Kernel for Projection {
@@ -134,15 +146,17 @@ impl Kernel for Projection {
     }
 
     fn accumulate(&mut self, activations: &[u32], weights: &[u32]) {
-        let lines = activations.chunks_exact(self.inner / 4);
-        self.left.iter_mut().zip(lines).for_each(|(place, line)| *place = dot(bytes(line), &self.weights[0]));
+        self.unpack(activations);
+        let lines = self.bytes.chunks_exact(self.inner);
+        self.left.iter_mut().zip(lines).for_each(|(place, line)| *place = weighted(line, &self.weights[0]));
+        self.unpack(weights);
         self.right.fill(0);
-        for (line, weight) in weights.chunks_exact(self.columns / 4).zip(&self.weights[1]) {
-            let line = bytes(line).zip(&mut self.right);
-            line.for_each(|(value, sum)| *sum = sum.wrapping_add(value.wrapping_mul(*weight)));
+        for (line, weight) in self.bytes.chunks_exact(self.columns).zip(&self.weights[1]) {
+            let places = self.right.iter_mut().zip(line);
+            places.for_each(|(sum, value)| *sum = sum.wrapping_add(value.wrapping_mul(*weight)));
         }
         for (left, sums) in self.left.iter().zip(self.sums.chunks_exact_mut(self.columns)) {
-            let products = self.right.iter().map(|right| left.wrapping_mul(*right));
+            let products = self.right.iter().map(|right| i32::from(*left).wrapping_mul(i32::from(*right)));
             sums.iter_mut().zip(products).for_each(|(sum, product)| *sum = sum.wrapping_add(product));
         }
     }

@@ -46,7 +46,8 @@ impl Kernel for Integer {
         }
         for (row, sums) in self.left.chunks_exact(inner).zip(self.sums.chunks_exact_mut(columns)) {
             for (column, sum) in self.turned.chunks_exact(inner).zip(sums) {
-                let products = row.iter().zip(column).map(|(one, other)| i32::from(*one).wrapping_mul(i32::from(*other)));
+                let products =
+                    row.iter().zip(column).map(|(one, other)| i32::from(*one).wrapping_mul(i32::from(*other)));
                 *sum = sum.wrapping_add(products.fold(0, i32::wrapping_add));
             }
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::{
-    ADDRESS_FOLD, CONTROLLER, CONTROLLER_MASK, Channel, Descriptor, Direction, Instruction, MOST_ARGUMENTS, Place, Push,
-    Register, Stream, TRANSLATED_ARGUMENTS, Tile, TileKind, TokenWait,
+    ADDRESS_FOLD, CONTROLLER, CONTROLLER_MASK, Channel, Descriptor, Direction, Instruction, MOST_ARGUMENTS, Place,
+    Push, Register, Stream, TRANSLATED_ARGUMENTS, Tile, TileKind, TokenWait,
 };
 use super::{Expectations, Finding, Rule};
 
@@ -76,7 +76,10 @@ impl State<'_> {
                 self.place(*address);
                 self.find(Rule::NotEmitted, instruction.opcode().name());
             }
-            Instruction::Noop | Instruction::Preempt { .. } | Instruction::LoadPdi { .. } | Instruction::Other { .. } => {
+            Instruction::Noop
+            | Instruction::Preempt { .. }
+            | Instruction::LoadPdi { .. }
+            | Instruction::Other { .. } => {
                 self.find(Rule::NotEmitted, instruction.opcode().name());
             }
         }
@@ -103,7 +106,9 @@ impl State<'_> {
             Register::Descriptor { id, word } if shim => {
                 self.find(Rule::PartialDescriptor, format!("word {word} of descriptor {id} of {}", place.tile));
             }
-            Register::Control { .. } if shim => self.find(Rule::ControllerWord, format!("{value:#x} is written to all of it")),
+            Register::Control { .. } if shim => {
+                self.find(Rule::ControllerWord, format!("{value:#x} is written to all of it"))
+            }
             Register::Queue { .. } | Register::Descriptor { .. } | Register::Control { .. } => {
                 self.find(Rule::OtherTile, format!("{address:#010x}"));
             }
@@ -131,7 +136,8 @@ impl State<'_> {
         }
         match <&[u32; Descriptor::WORDS]>::try_from(data) {
             Ok(words) if word == 0 => self.descriptor(place.tile, id, words),
-            _ => self.find(Rule::PartialDescriptor, format!("{} words from word {word} of descriptor {id} on", data.len())),
+            _ => self
+                .find(Rule::PartialDescriptor, format!("{} words from word {word} of descriptor {id} on", data.len())),
         }
     }
 
@@ -162,7 +168,19 @@ impl State<'_> {
         if fields.length == 0 || inner == 0 && middle != 0 || fields.length % line != 0 {
             self.find(Rule::DescriptorShape, format!("{name}: {} words in {middle} lines of {inner}", fields.length));
         }
-        let before = self.descriptors.insert((tile.column, id), Written { at: self.operation, fields: Some(fields), ..Written::default() });
+        let [first, second] = fields.dimensions;
+        // Without a wrap the length ends a dimension, and the ones around it are never reached.
+        let taken = [
+            (inner != 0 && middle != 1 && fields.length > inner, second.stride),
+            (inner != 0 && middle != 0 && fields.length > line, fields.outer_stride),
+            (inner != 1 && fields.length != 1, first.stride),
+            (fields.iteration.size > 1, fields.iteration.stride),
+        ];
+        if taken.into_iter().any(|(taken, stride)| !taken && stride != 1) {
+            self.find(Rule::UnusedStep, name.clone());
+        }
+        let written = Written { at: self.operation, fields: Some(fields), ..Written::default() };
+        let before = self.descriptors.insert((tile.column, id), written);
         match before {
             Some(before) if before.in_flight => self.find(Rule::DescriptorInFlight, name),
             Some(before) if !before.pushed => self.find(Rule::DescriptorUnused, format!("{name} is written again")),
@@ -230,7 +248,9 @@ impl State<'_> {
             self.find(Rule::PushBits, format!("{word:#010x}"));
         }
         match self.pending.take() {
-            Some(pending) if pending != channel || !push.token => self.find(Rule::ControllerFollowed, format!("{pending}")),
+            Some(pending) if pending != channel || !push.token => {
+                self.find(Rule::ControllerFollowed, format!("{pending}"))
+            }
             None if push.token => self.find(Rule::ControllerAnew, format!("{channel}")),
             _ => {}
         }
@@ -268,8 +288,7 @@ impl State<'_> {
             return;
         }
         for column in columns {
-            let channel =
-                Channel { tile: Tile::shim(column as u8), direction: wait.direction, index: wait.channel };
+            let channel = Channel { tile: Tile::shim(column as u8), direction: wait.direction, index: wait.channel };
             let told = self.channels.entry(channel).or_default();
             match told.tokens.checked_sub(1) {
                 Some(left) => told.tokens = left,

@@ -51,6 +51,7 @@ rules! {
     DescriptorPolicy, Note, "a descriptor has long bursts, the usual cache, no packets, locks or successors";
     DescriptorInvalid, Error, "a descriptor says that it may be used";
     DescriptorShape, Error, "a descriptor's length is a whole number of its lines, and not zero";
+    UnusedStep, Note, "a step that is never taken is written as one word";
     DescriptorInFlight, Error, "a descriptor is not changed while it may be worked off";
     DescriptorUnused, Note, "a descriptor that is written is pushed";
     BaseWord, Note, "the address that a patch overwrites is zero or the patch's offset";
@@ -58,7 +59,7 @@ rules! {
     PatchTwice, Error, "a descriptor is patched once for each time it is written";
     PatchMissing, Error, "a descriptor that is pushed was patched";
     PatchArgument, Error, "a patch names an argument that there is";
-    PatchFold, Error, "from the sixth argument on the stream itself adds 0x80000000 to the offset, before it does not";
+    PatchFold, Error, "from the sixth argument on the stream itself adds 0x80000000 to the offset, before it does not and offsets are smaller";
     PatchAlignment, Error, "an offset is a multiple of 4 and fits 48 bits";
     PushBits, Error, "reserved bits of a push are zero";
     PushUnwritten, Error, "a descriptor that is pushed was written";
