@@ -209,7 +209,7 @@ impl<'a, 'b> Dispatch<'a, 'b> {
         // What is moved is decided now: the registers may change when the descriptor is worked off.
         let descriptor = Descriptor::decode(&words);
         usable(&descriptor).map_err(wrong)?;
-        if offset % 4 != 0 {
+        if !offset.is_multiple_of(4) {
             return Err(wrong("its address is no multiple of 4"));
         }
         let pattern = descriptor.pattern(offset / 4, push.passes);
@@ -401,7 +401,7 @@ fn usable(descriptor: &Descriptor) -> Result<(), &'static str> {
         (descriptor.iteration.current == 0, "iterations that begin in the middle are not emulated"),
         (descriptor.length != 0, "it moves nothing"),
         (inner != 0 || middle == 0, "it has lines of no length"),
-        (descriptor.length % line == 0, "its length is no whole number of its lines"),
+        (descriptor.length.is_multiple_of(line), "its length is no whole number of its lines"),
     ];
     checks.into_iter().try_for_each(|(holds, says)| if holds { Ok(()) } else { Err(says) })
 }

@@ -35,9 +35,9 @@ impl Transfer {
 
     /// The descriptor. Everything is counted in words from here on.
     pub(super) fn lower(&self) -> Result<Lowered, Refusal> {
-        let offset = self.bytes(self.start)?.checked_add(self.base).unwrap_or(u64::MAX);
+        let offset = self.bytes(self.start)?.saturating_add(self.base);
         self.within(Limit::Offset, offset, MOST_BYTES)?;
-        if offset % 4 != 0 {
+        if !offset.is_multiple_of(4) {
             return Err(Refusal::Alignment { what: self.what, bytes: offset });
         }
         let [passes, planes, lines, _] = self.sizes;
@@ -73,14 +73,14 @@ impl Transfer {
     }
 
     fn bytes(&self, elements: u64) -> Result<u64, Refusal> {
-        let bytes = elements.checked_mul(self.element.bytes()).unwrap_or(u64::MAX);
+        let bytes = elements.saturating_mul(self.element.bytes());
         self.within(Limit::Offset, bytes, MOST_BYTES)?;
         Ok(bytes)
     }
 
     fn words(&self, elements: u64) -> Result<u64, Refusal> {
         let bytes = self.bytes(elements)?;
-        if bytes % 4 == 0 { Ok(bytes / 4) } else { Err(Refusal::Alignment { what: self.what, bytes }) }
+        if bytes.is_multiple_of(4) { Ok(bytes / 4) } else { Err(Refusal::Alignment { what: self.what, bytes }) }
     }
 
     fn within(&self, limit: Limit, value: u64, most: u64) -> Result<(), Refusal> {

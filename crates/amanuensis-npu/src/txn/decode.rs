@@ -205,7 +205,7 @@ impl Reader<'_> {
         let size = Malformed::Size { operation, word, opcode, bytes };
         let words = (bytes / 4) as usize;
         // A block of no words does nothing but can be written; an operation shorter than its own header cannot.
-        if bytes % 4 != 0 || words < first {
+        if !bytes.is_multiple_of(4) || words < first {
             return Err(size);
         }
         self.words.get(first..words).ok_or(Malformed::Truncated { operation, word, opcode })

@@ -212,7 +212,7 @@ impl Place {
         let map = tile.map()?;
         let within = |base: u32, bytes: u32| offset.checked_sub(base).filter(|inner| *inner < bytes);
         let channel_of = |base| within(base, CHANNEL_STRIDE * map.channels);
-        let register = if offset % 4 != 0 {
+        let register = if !offset.is_multiple_of(4) {
             return None;
         } else if let Some(inner) = within(map.descriptors, DESCRIPTOR_STRIDE * map.descriptor_count) {
             let word = inner % DESCRIPTOR_STRIDE / 4;
@@ -225,7 +225,7 @@ impl Place {
         } else if let Some(inner) = channel_of(map.memory_to_stream) {
             channel_register(Direction::MemoryToStream, inner)
         } else if let Some(inner) = within(map.locks, LOCK_STRIDE * map.lock_count) {
-            if inner % LOCK_STRIDE != 0 {
+            if !inner.is_multiple_of(LOCK_STRIDE) {
                 return None;
             }
             Register::Lock { id: (inner / LOCK_STRIDE) as u8 }
@@ -250,7 +250,7 @@ impl Place {
 
 fn channel_register(direction: Direction, inner: u32) -> Register {
     let channel = (inner / CHANNEL_STRIDE) as u8;
-    if inner % CHANNEL_STRIDE == 0 {
+    if inner.is_multiple_of(CHANNEL_STRIDE) {
         Register::Control { direction, channel }
     } else {
         Register::Queue { direction, channel }

@@ -175,6 +175,29 @@ fn thousands_of_mutants_are_noticed() {
     kill(&Subject::new(int8(amanuensis_npu::txn::Generation::Npu2), [300, 128, 500]), 3, 2000);
 }
 
+/// Streams with a lot of damage are executed without a look at them before: there is an error or a result, nothing else.
+#[test]
+fn whatever_is_executed_does_no_harm() {
+    let subject = Subject::new(small(), [90, 16, 60]);
+    let mut numbers = Numbers::new(6);
+    let whole = assemble(&subject.stream);
+    // Registers and queues are where streams do things.
+    let values = |numbers: &mut Numbers| match numbers.below(4) {
+        0 => numbers.next() as u32,
+        1 => numbers.below(16) as u32,
+        2 => u32::MAX >> numbers.below(32),
+        _ => whole[numbers.below(whole.len())],
+    };
+    for _ in 0..3000 {
+        let mut words = whole.clone();
+        for _ in 0..1 + numbers.below(6) {
+            let place = 4 + numbers.below(words.len() - 4);
+            words[place] = values(&mut numbers);
+        }
+        let _ = subject.execute(&words);
+    }
+}
+
 /// How much is noticed by executing alone: what the lint is for, and what the emulator is for.
 #[test]
 fn executing_alone_notices_what_matters() {

@@ -8,6 +8,8 @@ use crate::plan::{Arithmetic, Element, Overlay, Rounding};
 
 /// Numbers that share an exponent.
 const BLOCK: usize = 8;
+/// Columns whose sums a processor keeps in registers.
+const STRIP: usize = 16;
 /// Bits of such a number without its sign.
 const MANTISSA: i32 = 7;
 
@@ -21,7 +23,6 @@ pub(super) struct Float {
     left: Vec<f32>,
     right: Vec<f32>,
     sums: Vec<f32>,
-    partial: Vec<f32>,
 }
 
 impl Float {
@@ -35,7 +36,6 @@ impl Float {
             left: Vec::new(),
             right: Vec::new(),
             sums: vec![0.0; sides.rows * sides.columns],
-            partial: vec![0.0; sides.columns],
         }
     }
 }
@@ -62,11 +62,11 @@ impl Kernel for Float {
         for (row, sums) in self.left.chunks_exact(inner).zip(self.sums.chunks_exact_mut(columns)) {
             let blocks = row.chunks(self.block).zip(self.right.chunks(self.block * columns));
             for (left, right) in blocks {
-                self.partial.fill(0.0);
-                for (factor, line) in left.iter().zip(right.chunks_exact(columns)) {
-                    self.partial.iter_mut().zip(line).for_each(|(sum, value)| *sum += factor * value);
+                for start in (0..columns).step_by(STRIP) {
+                    let strip = start..(start + STRIP).min(columns);
+                    let partial = strip_of(left, right, columns, strip.clone());
+                    sums[strip].iter_mut().zip(partial).for_each(|(sum, partial)| *sum += partial);
                 }
-                sums.iter_mut().zip(&self.partial).for_each(|(sum, partial)| *sum += partial);
             }
         }
     }
@@ -79,6 +79,19 @@ impl Kernel for Float {
         let round = |sum: f32| u32::from(narrow(sum, self.rounding).to_bits());
         results.extend(self.sums.as_chunks::<2>().0.iter().map(|[low, high]| round(*low) | round(*high) << 16));
     }
+}
+
+/// What an instruction sums, for some columns: a few numbers of a row times as many lines.
+fn strip_of(left: &[f32], right: &[f32], columns: usize, strip: std::ops::Range<usize>) -> [f32; STRIP] {
+    let mut partial = [0.0; STRIP];
+    for (factor, line) in left.iter().zip(right.chunks_exact(columns)) {
+        let line = &line[strip.clone()];
+        match <&[f32; STRIP]>::try_from(line) {
+            Ok(line) => partial.iter_mut().zip(line).for_each(|(sum, value)| *sum += factor * value),
+            Err(_) => partial.iter_mut().zip(line).for_each(|(sum, value)| *sum += factor * value),
+        }
+    }
+    partial
 }
 
 fn unpack(words: &[u32], numbers: &mut Vec<f32>) {

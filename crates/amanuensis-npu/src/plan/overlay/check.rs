@@ -114,7 +114,7 @@ impl Overlay {
         let most = self.generation.columns();
         let columns = (1..=most).contains(&self.columns);
         let rows = (1..=4).contains(&self.rows);
-        if columns && rows && self.rows_per_stream != 0 && self.rows % self.rows_per_stream == 0 {
+        if columns && rows && self.rows_per_stream != 0 && self.rows.is_multiple_of(self.rows_per_stream) {
             return Ok(());
         }
         let (name, per_stream) = (self.generation.name(), self.rows_per_stream);
@@ -136,13 +136,13 @@ impl Overlay {
             ("n", tile.n, [micro.t, input, output], Descriptor::MOST_STEPS),
         ];
         for (side, size, multiples, most) in sides {
-            let multiple = multiples.into_iter().find(|multiple| *multiple == 0 || size % multiple != 0);
+            let multiple = multiples.into_iter().find(|multiple| *multiple == 0 || !size.is_multiple_of(*multiple));
             if size == 0 || size > most || multiple.is_some() {
                 return Err(OverlayError::Tile { side, size, multiple: multiple.unwrap_or(1), most });
             }
         }
         // Packed blocks are put into rows word by word.
-        if self.weights == WeightOrder::MicroTiles && micro.t % input != 0 {
+        if self.weights == WeightOrder::MicroTiles && !micro.t.is_multiple_of(input) {
             return Err(OverlayError::Tile { side: "t", size: micro.t, multiple: input, most: tile.n });
         }
         let (inside, outside) = (operands.input.bytes() as usize, 4);
@@ -187,7 +187,8 @@ impl Overlay {
         }
         for (index, one) in parameters.iter().enumerate() {
             let twice = parameters[..index].iter().any(|other| (other.core, other.offset) == (one.core, one.offset));
-            let there = one.offset < CORE_BYTES && one.offset % 4 == 0 && self.cores().any(|core| core == one.core);
+            let there =
+                one.offset < CORE_BYTES && one.offset.is_multiple_of(4) && self.cores().any(|core| core == one.core);
             if twice || !there {
                 return Err(OverlayError::ParameterPlace { core: one.core, offset: one.offset });
             }

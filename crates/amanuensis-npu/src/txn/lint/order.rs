@@ -165,7 +165,7 @@ impl State<'_> {
         }
         let [inner, middle] = fields.dimensions.map(|dimension| u32::from(dimension.wrap));
         let line = inner.max(1) * middle.max(1);
-        if fields.length == 0 || inner == 0 && middle != 0 || fields.length % line != 0 {
+        if fields.length == 0 || inner == 0 && middle != 0 || !fields.length.is_multiple_of(line) {
             self.find(Rule::DescriptorShape, format!("{name}: {} words in {middle} lines of {inner}", fields.length));
         }
         let [first, second] = fields.dimensions;
@@ -216,7 +216,7 @@ impl State<'_> {
         if folded != (plus >= ADDRESS_FOLD) {
             self.find(Rule::PatchFold, format!("argument {argument}, offset {plus:#x}"));
         }
-        if plus % 4 != 0 || plus >> ADDRESS_BITS != 0 {
+        if !plus.is_multiple_of(4) || plus >> ADDRESS_BITS != 0 {
             self.find(Rule::PatchAlignment, format!("{plus:#x}"));
         }
         if base != 0 && base != plus && base != offset {
