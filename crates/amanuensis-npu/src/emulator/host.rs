@@ -7,7 +7,7 @@ use crate::txn::{Pattern, Run};
 pub const POISON: u32 = 0x7FDE_FFAD;
 
 /// Words that one push may read, as a multiple of the argument's: windows that overlap are read a few times, not more.
-const MOST_READING: u64 = 8;
+const MOST_READING: u64 = 4;
 
 /// Fills a buffer with what no run leaves.
 pub fn poison(words: &mut [u32]) {

@@ -13,6 +13,7 @@ mod input;
 mod kernel;
 mod output;
 mod report;
+mod work;
 
 pub use fault::{Fault, Wrong};
 pub use host::{POISON, poison};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Channel, Descriptor, Form, Generation, HEADER_WORDS, Instruction, Place, Push, Register, Stream, Tile, TileKind,
+    Channel, Descriptor, Generation, HEADER_WORDS, Instruction, Place, Push, Register, Stream, Tile, TileKind,
 };
 
 /// A stream that can be printed: a line for each operation, and one more for what a descriptor says.
@@ -28,7 +28,7 @@ impl fmt::Display for Listing<'_> {
         for (index, operation) in self.0.operations.iter().enumerate() {
             let instruction = &operation.instruction;
             write!(f, "{index:5} @{word:<6} {:10} ", instruction.opcode().name())?;
-            say(instruction, header.form, f)?;
+            say(instruction, f)?;
             if let Some(residue) = &operation.residue {
                 write!(f, "  [{} words with bits that mean nothing]", residue.len())?;
             }
@@ -39,7 +39,7 @@ impl fmt::Display for Listing<'_> {
     }
 }
 
-fn say(instruction: &Instruction, form: Form, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn say(instruction: &Instruction, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match instruction {
         Instruction::Write { address, value } => match Place::of(*address) {
             Some(place)
@@ -79,14 +79,7 @@ fn say(instruction: &Instruction, form: Form, f: &mut fmt::Formatter<'_>) -> fmt
         Instruction::Patch { register, argument, plus } => {
             write!(f, "{} = argument {argument} + {plus:#x}", Named(*register))
         }
-        Instruction::Other { data, .. } => {
-            write!(
-                f,
-                "{} words, not emitted by this program{}",
-                data.len() + 1,
-                if form == Form::Classic { "" } else { " (1.0)" }
-            )
-        }
+        Instruction::Other { data, .. } => write!(f, "{} words, never emitted by this crate", data.len() + 1),
     }
 }
 

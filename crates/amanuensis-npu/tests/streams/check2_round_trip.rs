@@ -245,6 +245,30 @@ proptest! {
         }
     }
 
+    /// The words that a push moves are as many as it says, and lie where it says.
+    #[test]
+    fn patterns_stay_within_their_extent(words in any::<[u32; 8]>(), length in 1..5000_u32, wraps in any::<[u8; 2]>(), passes in 1..70_u16) {
+        let mut descriptor = Descriptor::decode(&words);
+        descriptor.length = length;
+        descriptor.dimensions[0].wrap = u16::from(wraps[0]);
+        descriptor.dimensions[1].wrap = u16::from(wraps[1]);
+        let pattern = descriptor.pattern(1000, passes);
+        let (first, last) = pattern.extent();
+        let (mut nearest, mut farthest) = (u64::MAX, 0);
+        for pass in 0..passes {
+            let runs: Vec<_> = pattern.runs(pass).collect();
+            prop_assert_eq!(runs.iter().map(|run| run.count).sum::<u32>(), length);
+            nearest = runs.iter().map(|run| run.start).min().unwrap().min(nearest);
+            let ends = runs.iter().map(|run| run.start + u64::from(run.count - 1) * u64::from(run.step) + 1);
+            farthest = ends.max().unwrap().max(farthest);
+        }
+        prop_assert!(first <= nearest && farthest <= last);
+        let whole = u32::from(wraps[0]) * u32::from(wraps[1]);
+        if whole != 0 && length % whole == 0 {
+            prop_assert_eq!((first, last), (nearest, farthest));
+        }
+    }
+
     #[test]
     fn descriptors_and_pushes_come_back(words in any::<[u32; 8]>(), push in any::<u32>()) {
         prop_assert_eq!(Descriptor::decode(&words).encode(), words);
