@@ -15,7 +15,10 @@ pub use cost::{EncoderWork, Estimate, Rates, estimate};
 pub use element::{Arithmetic, Element, Micro, Operands, Rounding, WeightOrder};
 pub use gemm::{Arguments, Drain, Gemm, Plan, Slice, plan};
 pub use geometry::Geometry;
-pub use overlay::{Barrier, Bounds, Fifo, Meaning, Overlay, OverlayError, Parameter, Port, TileShape, reference};
+pub use overlay::{
+    Barrier, Bounds, Fifo, Meaning, NotRecovered, Overlay, OverlayError, Parameter, Port, TileShape, recover_ports,
+    reference,
+};
 pub(crate) use pack::tile_order;
 pub use pack::{Lane, PackError, Weights, pack_activations, pack_weights, unpack_results};
 pub use refusal::{Limit, Refusal};

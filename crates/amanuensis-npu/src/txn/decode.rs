@@ -12,6 +12,12 @@ pub enum Malformed {
     /// The bytes are no whole number of words.
     #[error("{0} bytes are no whole number of 32-bit words")]
     Bytes(usize),
+    /// A line that is no word.
+    #[error("line {line} is not a word of up to eight hexadecimal digits")]
+    Text {
+        /// Which line, from 1.
+        line: usize,
+    },
     /// There is no room for a header.
     #[error("{0} words are too few for the header of a stream, which has {HEADER_WORDS}")]
     Short(usize),
@@ -80,6 +86,18 @@ pub fn words_of(bytes: &[u8]) -> Result<Vec<u32>, Malformed> {
     } else {
         Err(Malformed::Bytes(bytes.len()))
     }
+}
+
+/// The words of a file that has them as text, a word of eight hexadecimal digits to a line, as some tools write them.
+pub fn words_of_text(text: &str) -> Result<Vec<u32>, Malformed> {
+    let digits = |line: &str| line.len() <= 8 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(index, line)| match u32::from_str_radix(line, 16) {
+            Ok(word) if digits(line) => Ok(word),
+            _ => Err(Malformed::Text { line: index + 1 }),
+        })
+        .collect()
 }
 
 /// Reads a stream, to the last word. What its header says of its length is kept and not believed.

@@ -11,7 +11,7 @@ mod listing;
 mod opcode;
 mod registers;
 
-pub use decode::{Malformed, disassemble, words_of};
+pub use decode::{Malformed, disassemble, words_of, words_of_text};
 pub use descriptor::{Descriptor, Dimension, Iteration, Packet, Pattern, Run};
 pub use encode::assemble;
 pub use header::{Form, Generation, HEADER_WORDS, Header};

@@ -3,7 +3,7 @@
 use amanuensis_npu::txn::{
     Channel, Descriptor, Dimension, Direction, Expectations, Form, Generation, Instruction, Iteration, Malformed,
     Opcode, Operation, Place, Push, Register, Rule, Severity, Stream, Tile, TokenWait, assemble, disassemble, lint,
-    words_of,
+    words_of, words_of_text,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -159,6 +159,9 @@ fn garbage_in_padding_is_kept_and_noted() {
 fn what_cannot_be_read_is_an_error_that_says_where() {
     let header = [0x0603_0100, 0x104, 0, 0];
     let read = |words: &[u32]| disassemble(&[&header, words].concat()).unwrap_err();
+    assert_eq!(words_of_text("06030100\r\n00000104\n\nDC\n"), Ok(vec![0x0603_0100, 0x104, 0xDC]));
+    assert_eq!(words_of_text("06030100\n+1\n"), Err(Malformed::Text { line: 2 }));
+    assert_eq!(words_of_text("006030100\n"), Err(Malformed::Text { line: 1 }));
     assert_eq!(words_of(&[0; 7]), Err(Malformed::Bytes(7)));
     assert_eq!(disassemble(&header[..3]), Err(Malformed::Short(3)));
     assert_eq!(disassemble(&[0x0603_0200, 0, 0, 0]), Err(Malformed::Version { major: 0, minor: 2 }));

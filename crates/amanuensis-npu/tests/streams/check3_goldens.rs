@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use amanuensis_npu::emulator::{Array, poison};
-use amanuensis_npu::plan::{Drain, Gemm, Overlay, plan};
+use amanuensis_npu::plan::{Arguments, Drain, Gemm, NotRecovered, Overlay, Port, plan, recover_ports};
 use amanuensis_npu::txn::{
     Expectations, Instruction, Place, Push, Register, Severity, assemble, disassemble, lint, words_of,
 };
 use sha2::{Digest, Sha256};
 
-use super::support::{Numbers, public_256, public_512};
+use super::support::{Numbers, public_256, public_512, small};
 
 fn stream_512() -> Vec<u32> {
     plan(&public_512(), &Gemm::new(512, 512, 512), Drain::First).unwrap().words()
@@ -143,6 +143,29 @@ fn the_planned_streams_have_nothing_strange() {
     for words in [stream_512(), stream_256()] {
         assert_eq!(lint(&disassemble(&words).unwrap(), &Expectations { arguments: Some(3) }), []);
     }
+}
+
+/// Where the public builds' streams enter and leave can be read from their instruction streams.
+#[test]
+fn ports_are_recovered() {
+    let sorted = |mut ports: Vec<Port>| {
+        ports.sort_by_key(|port| port.fifo);
+        ports
+    };
+    for (overlay, words) in [(public_512(), stream_512()), (public_256(), stream_256())] {
+        let stream = disassemble(&words).unwrap();
+        assert_eq!(sorted(recover_ports(&stream, &Arguments::default()).unwrap()), sorted(overlay.ports));
+    }
+    let packed = small();
+    let stream = plan(&packed, &Gemm::new(100, 20, 100), Drain::First).unwrap().stream;
+    assert_eq!(sorted(recover_ports(&stream, &Arguments::default()).unwrap()), sorted(packed.ports));
+    let mut others = Arguments::default();
+    others.weights.argument = 3;
+    assert!(matches!(recover_ports(&stream, &others), Err(NotRecovered::Argument { argument: 1, .. })));
+    others.weights.argument = 1;
+    others.activations.argument = 2;
+    others.results.argument = 0;
+    assert!(matches!(recover_ports(&stream, &others), Err(NotRecovered::Argument { argument: 0 | 2, .. })));
 }
 
 /// 16-bit products on the public builds' arrays, executed from a stream.

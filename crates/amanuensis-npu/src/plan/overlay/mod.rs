@@ -2,9 +2,11 @@
 //! cores how often to go round.
 
 mod check;
+mod recover;
 mod reference;
 
 pub use check::OverlayError;
+pub use recover::{NotRecovered, recover_ports};
 pub use reference::reference;
 
 use super::{Micro, Operands, Rounding, WeightOrder};
