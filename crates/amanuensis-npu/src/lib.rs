@@ -1,1 +1,8 @@
 //! AMD XDNA NPUs: what they are told, planned, emulated and spoken to. No XRT, no C++.
+
+pub mod containers;
+//pub mod doctor;
+pub mod driver;
+pub mod packs;
+pub mod trust;
+pub mod uapi;
