@@ -1,7 +1,7 @@
 //! AMD XDNA NPUs: what they are told, planned, emulated and spoken to. No XRT, no C++.
 
 pub mod containers;
-//pub mod doctor;
+pub mod doctor;
 pub mod driver;
 pub mod packs;
 pub mod trust;

@@ -112,7 +112,8 @@ fn split(bytes: &[u8], at: usize) -> Result<(Command<'_>, &[u8]), ContainerError
         (length, start) = (word(bytes, what, 4)?, 8);
     }
     let outside = |size: u64| ContainerError::Outside { what, at: at as u64, size, available: bytes.len() as u64 };
-    let payload = slice(bytes, what, start as u64, u64::from(length) * 4).map_err(|_| outside(u64::from(length) * 4))?;
+    let payload =
+        slice(bytes, what, start as u64, u64::from(length) * 4).map_err(|_| outside(u64::from(length) * 4))?;
     let number = |index: usize| word(payload, what, index * 4).map_err(|_| outside(4 + index as u64 * 4));
     let command = match opcode {
         WRITE => Command::Write { address: number(0)?, value: number(1)? },

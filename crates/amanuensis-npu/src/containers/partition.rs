@@ -81,7 +81,8 @@ struct Budget {
 
 impl Budget {
     fn take(&mut self, what: &'static str, bytes: usize) -> Result<(), ContainerError> {
-        let over = ContainerError::Number { what, found: (self.all - self.left + bytes) as u64, limit: self.all as u64 };
+        let over =
+            ContainerError::Number { what, found: (self.all - self.left + bytes) as u64, limit: self.all as u64 };
         self.left = self.left.checked_sub(bytes).ok_or(over)?;
         Ok(())
     }
@@ -93,7 +94,11 @@ impl<'a> Partition<'a> {
         slice(bytes, "AIE_PARTITION", 0u64, HEAD as u64)?;
         let schema = byte(bytes, "AIE_PARTITION", 0)?;
         if schema != SCHEMA {
-            return Err(ContainerError::Number { what: "schema of AIE_PARTITION", found: schema.into(), limit: SCHEMA.into() });
+            return Err(ContainerError::Number {
+                what: "schema of AIE_PARTITION",
+                found: schema.into(),
+                limit: SCHEMA.into(),
+            });
         }
         let columns = half(bytes, "columns", 32)?;
         if !(1..=COLUMN_LIMIT).contains(&columns) {
@@ -122,7 +127,11 @@ impl<'a> Partition<'a> {
         Ok(Self {
             programs: programs.collect::<Result<_, ContainerError>>()?,
             // Absent where its place is zero, or outside.
-            name: bytes.get(name as usize..).filter(|_| name > 0).map(|name| text(&name[..name.len().min(NAME_LIMIT)])).unwrap_or_default(),
+            name: bytes
+                .get(name as usize..)
+                .filter(|_| name > 0)
+                .map(|name| text(&name[..name.len().min(NAME_LIMIT)]))
+                .unwrap_or_default(),
             operations_per_cycle: word(bytes, "operations in a cycle", 8)?,
             columns,
             first_columns: first.chunks_exact(2).map(|column| u16::from_le_bytes([column[0], column[1]])).collect(),

@@ -53,9 +53,12 @@ pub(super) fn slice<'a>(
     size: impl Into<u64>,
 ) -> Result<&'a [u8], ContainerError> {
     let (at, size) = (at.into(), size.into());
-    range(at, size)
-        .and_then(|range| bytes.get(range))
-        .ok_or(ContainerError::Outside { what, at, size, available: bytes.len() as u64 })
+    range(at, size).and_then(|range| bytes.get(range)).ok_or(ContainerError::Outside {
+        what,
+        at,
+        size,
+        available: bytes.len() as u64,
+    })
 }
 
 fn range(at: u64, size: u64) -> Option<Range<usize>> {

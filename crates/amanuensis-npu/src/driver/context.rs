@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::mem::offset_of;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::buffer::Buffer;
@@ -64,6 +64,9 @@ pub(super) struct Core {
     pub(super) under_way: AtomicUsize,
     /// Commands that a chain may have, as far as this driver is known.
     chain: AtomicUsize,
+    /// Commands that nobody waited for. The device may write what they use until the context is destroyed, so until then none
+    /// of it is given back.
+    abandoned: Mutex<Vec<Arc<command::Shared>>>,
 }
 
 impl Context {
@@ -90,6 +93,7 @@ impl Context {
             life,
             under_way: AtomicUsize::new(0),
             chain: AtomicUsize::new(packet::CHAIN_LIMIT),
+            abandoned: Mutex::default(),
         };
         Ok(Self { core: Arc::new(core), heap: heap.clone(), images: Vec::new() })
     }
@@ -105,7 +109,8 @@ impl Context {
             let what = format!("{} overlays, where a context takes 1 to {UNITS_LIMIT}", overlays.len());
             return Err(DriverError::Units { what });
         }
-        let images: Vec<Object> = overlays.iter().map(|overlay| self.heap.image(overlay.image)).collect::<Result<_, _>>()?;
+        let images: Vec<Object> =
+            overlays.iter().map(|overlay| self.heap.image(overlay.image)).collect::<Result<_, _>>()?;
         let mut bytes = uapi::UnitsHeader { count: overlays.len() as u16, ..Default::default() }.to_bytes();
         for (image, overlay) in images.iter().zip(overlays) {
             bytes.extend(uapi::Unit { image: image.handle, function: overlay.function, pad: [0; 3] }.to_bytes());
@@ -156,7 +161,13 @@ impl Context {
     }
 
     /// A command that has a unit run a stream over buffers (step 8). The order of the buffers is the stream's.
-    pub fn command(&self, unit: Unit, stream: &Buffer, arguments: &[&Buffer], work: Work) -> Result<Command, DriverError> {
+    pub fn command(
+        &self,
+        unit: Unit,
+        stream: &Buffer,
+        arguments: &[&Buffer],
+        work: Work,
+    ) -> Result<Command, DriverError> {
         self.core.life.same(&stream.part.life)?;
         if unit.index as usize >= self.images.len() {
             let what = format!("compute unit {} of a context with {}", unit.index, self.images.len());
@@ -279,6 +290,11 @@ impl Core {
             Ok(_) => Ok(()),
             Err(_) => Err(DriverError::QueueFull { limit: QUEUE_DEPTH }),
         }
+    }
+
+    /// Keeps what commands use for as long as the context.
+    pub(super) fn abandon(&self, commands: &[Arc<command::Shared>]) {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(commands);
     }
 
     pub(super) fn leave(&self) {

@@ -154,8 +154,12 @@ impl Device {
                 path: node.to_owned(),
                 why: error.to_string(),
                 advice: match error.kind() {
-                    std::io::ErrorKind::NotFound => "is there an NPU, and is its driver (amdxdna, Linux 6.14 or later) loaded?",
-                    std::io::ErrorKind::PermissionDenied => "join the group that owns it, usually render, and log in again",
+                    std::io::ErrorKind::NotFound => {
+                        "is there an NPU, and is its driver (amdxdna, Linux 6.14 or later) loaded?"
+                    }
+                    std::io::ErrorKind::PermissionDenied => {
+                        "join the group that owns it, usually render, and log in again"
+                    }
                     _ => "see what the kernel's log says of amdxdna",
                 },
             })?;

@@ -79,7 +79,9 @@ pub enum DriverError {
         size: usize,
     },
     /// The device heap has no room.
-    #[error("{wanted} bytes do not fit into the device heap ({free} of {size} free in {pieces} pieces); drop instruction streams that are not used")]
+    #[error(
+        "{wanted} bytes do not fit into the device heap ({free} of {size} free in {pieces} pieces); drop instruction streams that are not used"
+    )]
     HeapFull {
         /// Bytes wanted.
         wanted: usize,
@@ -91,7 +93,9 @@ pub enum DriverError {
         pieces: usize,
     },
     /// The driver put something where firmware cannot use it.
-    #[error("the driver gave {what} the address {address:#x}, where {rule}; this driver is not understood, please report its version")]
+    #[error(
+        "the driver gave {what} the address {address:#x}, where {rule}; this driver is not understood, please report its version"
+    )]
     Misplaced {
         /// What it is.
         what: &'static str,
@@ -240,7 +244,8 @@ impl Health {
 
     /// Reads the report that the driver leaves behind a packet's header. Only version 1 for this family is known.
     pub fn read(payload: &[u32]) -> Option<Self> {
-        let [1, 0, operation, program_counter, fatal, exception, exception_counter, module] = *payload.first_chunk()? else {
+        let [1, 0, operation, program_counter, fatal, exception, exception_counter, module] = *payload.first_chunk()?
+        else {
             return None;
         };
         let last_operation = (operation != u32::MAX).then_some(operation);

@@ -15,8 +15,8 @@ use crate::uapi;
 /// Which word of a chain's packet names the command that failed.
 const ERROR_INDEX: usize = 3;
 
-/// A command or a chain under way. Dropped before it is done, it keeps its place in the queue and its buffers in use: the device
-/// may still be writing.
+/// A command or a chain under way. Dropped before it is done, it keeps its place in the queue and its buffers in use until the
+/// context is destroyed: the device may still be writing.
 #[must_use = "what a command used is in use until its fence was waited for"]
 pub struct Fence {
     core: Arc<Core>,
@@ -52,7 +52,10 @@ impl Fence {
         }
         let outcome = match self.block(patience) {
             Err(Errno::ETIME) => return Err(DriverError::Deadline { sequence: self.sequence, waited: patience }),
-            Err(errno) => Err(DriverError::call(self.call(), errno, "waiting for a command")),
+            Err(errno) => {
+                self.core.abandon(&self.members);
+                Err(DriverError::call(self.call(), errno, "waiting for a command"))
+            }
             Ok(()) => self.judge(),
         };
         // Whatever went wrong, it is not known what the device still does in this context.
@@ -121,5 +124,13 @@ impl Fence {
         };
         let health = reports.iter().find_map(|report| Health::read(&report[1..]));
         Err(Failure { sequence: self.sequence, state, member, health }.into())
+    }
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        if self.outcome.is_none() {
+            self.core.abandon(&self.members);
+        }
     }
 }

@@ -36,9 +36,7 @@ impl Life {
     pub(super) fn check(&self) -> Result<(), DriverError> {
         match self.shared.end.get() {
             None => Ok(()),
-            Some(reason) => {
-                Err(DriverError::Stale { generation: self.shared.generation, reason: reason.clone() })
-            }
+            Some(reason) => Err(DriverError::Stale { generation: self.shared.generation, reason: reason.clone() }),
         }
     }
 

@@ -39,7 +39,8 @@ impl Memory {
         let before = first.align_offset(alignment.max(WORD));
         let address = first.expose_provenance();
         let release = move || {
-            let words = std::ptr::slice_from_raw_parts_mut(std::ptr::with_exposed_provenance_mut::<u64>(address), count);
+            let words =
+                std::ptr::slice_from_raw_parts_mut(std::ptr::with_exposed_provenance_mut::<u64>(address), count);
             // SAFETY: these are the words of the box above, given back once, when the memory is dropped.
             drop(unsafe { Box::from_raw(words) });
         };
@@ -100,7 +101,10 @@ impl Memory {
 
     /// The bytes of a range as cells: single ones up to a multiple of eight, words, and single ones for what is left.
     fn cells(&self, at: usize, length: usize) -> (&[AtomicU8], &[AtomicU64], &[AtomicU8]) {
-        assert!(at.checked_add(length).is_some_and(|end| end <= self.length), "a range is checked before memory is touched");
+        assert!(
+            at.checked_add(length).is_some_and(|end| end <= self.length),
+            "a range is checked before memory is touched"
+        );
         let head = length.min(at.wrapping_neg() % WORD);
         let words = (length - head) / WORD;
         let tail = length - head - words * WORD;

@@ -53,9 +53,7 @@ impl Object {
         let device_address = info.device_address;
         let start = device_address.checked_sub(HEAP_DEVICE_BASE).and_then(|start| usize::try_from(start).ok());
         match start.filter(|start| start.checked_add(size).is_some_and(|end| end <= heap.size)) {
-            Some(start) => {
-                Ok(Self { link, handle, size, device_address, place: Place::Heap(heap.clone(), start) })
-            }
+            Some(start) => Ok(Self { link, handle, size, device_address, place: Place::Heap(heap.clone(), start) }),
             None => {
                 close(&link, handle);
                 let rule = "it should lie in the device heap";

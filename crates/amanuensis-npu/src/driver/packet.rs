@@ -2,7 +2,9 @@
 //!
 //! Word 0 is `state[3:0] | extra masks[11:10] | count[22:12] | opcode[27:23] | type[31:28]`; the count is of the words behind it.
 
-use crate::uapi::{ARGUMENT_LIMIT, COMMAND_SIZE, OPCODE_CHAIN, OPCODE_START_UNIT, PACKET_TYPE, RUN_STREAM, UNITS_LIMIT};
+use crate::uapi::{
+    ARGUMENT_LIMIT, COMMAND_SIZE, OPCODE_CHAIN, OPCODE_START_UNIT, PACKET_TYPE, RUN_STREAM, UNITS_LIMIT,
+};
 
 /// State of a packet that has not run.
 const NEW: u32 = 1;
@@ -117,7 +119,8 @@ impl Packet {
         if words.len() > COMMAND_SIZE / 4 {
             return Err(format!("{} words in a command buffer", words.len()));
         }
-        let body = words.get(1..=count).ok_or_else(|| format!("a count of {count} words and {} there", words.len() - 1))?;
+        let body =
+            words.get(1..=count).ok_or_else(|| format!("a count of {count} words and {} there", words.len() - 1))?;
         match opcode {
             OPCODE_START_UNIT => Self::read_start(header, body),
             OPCODE_CHAIN => Self::read_chain(body),

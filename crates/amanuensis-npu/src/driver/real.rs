@@ -51,7 +51,7 @@ impl Kernel for Node {
     fn map(&self, offset: u64, length: usize, placement: Placement) -> Result<Memory, Errno> {
         let offset = libc::off_t::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let Placement::Aligned(alignment) = placement else {
-            return Ok(self.mapped(ptr::null_mut(), length, libc::MAP_SHARED, offset)?.0);
+            return self.mapped(ptr::null_mut(), length, libc::MAP_SHARED, offset);
         };
         // Addresses are reserved generously, and the driver's pages put over the part that is aligned.
         let reserve = length.checked_add(alignment).ok_or(Errno::EINVAL)?;
@@ -74,7 +74,7 @@ impl Kernel for Node {
             // SAFETY: these addresses were reserved above, are not part of what is handed out, and nobody knows them.
             unsafe { libc::munmap(ptr::without_provenance_mut(address), length) };
         }
-        mapped.map(|(memory, _)| memory)
+        mapped
     }
 
     fn monotonic(&self) -> i64 {
@@ -92,7 +92,7 @@ impl Node {
         length: usize,
         flags: libc::c_int,
         offset: libc::off_t,
-    ) -> Result<(Memory, usize), Errno> {
+    ) -> Result<Memory, Errno> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: with MAP_FIXED the address was reserved by the caller for this; without, the kernel chooses it.
         let base = unsafe { libc::mmap(address, length, protection, flags, self.file.as_raw_fd(), offset) };
@@ -105,6 +105,6 @@ impl Node {
             unsafe { libc::munmap(ptr::with_exposed_provenance_mut(place), length) };
         };
         // SAFETY: pages of the driver's, readable and writable until they are unmapped by `release`; pages are aligned.
-        Ok((unsafe { Memory::taken(base.cast(), length, Box::new(release)) }, place))
+        Ok(unsafe { Memory::taken(base.cast(), length, Box::new(release)) })
     }
 }

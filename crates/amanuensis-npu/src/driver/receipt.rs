@@ -25,7 +25,9 @@ impl Origin {
 ///
 /// ```compile_fail
 /// use amanuensis_npu::driver::{Generation, Origin, Receipt};
-/// let forged = Receipt { origin: Origin::Hardware(Generation::Xdna2), operations: 1, bytes: 0 };
+/// let origin = Origin::Hardware(Generation::Xdna2);
+/// let wall = std::time::Duration::ZERO;
+/// let forged = Receipt { origin, generation: 1, sequence: 0, commands: 1, operations: 1, bytes: 0, wall };
 /// ```
 ///
 /// It is not proof that the work was done: firmware has been seen to say COMPLETED and touch nothing. That is what

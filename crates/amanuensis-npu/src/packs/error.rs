@@ -33,7 +33,9 @@ pub enum PackError {
         why: String,
     },
     /// A schema that is not known.
-    #[error("schema {found}, where this program knows {known}; use a program of the pack's age, or import the overlay again")]
+    #[error(
+        "schema {found}, where this program knows {known}; use a program of the pack's age, or import the overlay again"
+    )]
     Schema {
         /// The pack's.
         found: i64,
@@ -85,7 +87,9 @@ pub enum PackError {
         overlay: String,
     },
     /// Cores that round otherwise.
-    #[error("the pack's cores round by {found}; results are 100 times less exact then, so build it with conv_even set at core entry")]
+    #[error(
+        "the pack's cores round by {found}; results are 100 times less exact then, so build it with conv_even set at core entry"
+    )]
     Rounding {
         /// How.
         found: &'static str,

@@ -66,10 +66,3 @@ pub fn import(xclbin: &[u8], declared: Declared<'_>) -> Result<Manifest, PackErr
     manifest.check()?;
     Ok(manifest)
 }
-
-impl Manifest {
-    /// The manifest as the text of its file.
-    pub fn to_toml(&self) -> Result<String, PackError> {
-        toml::to_string(self).map_err(|error| PackError::Value { field: "manifest", why: error.to_string() })
-    }
-}

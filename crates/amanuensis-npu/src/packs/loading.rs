@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::PackError;
-use super::manifest::{Manifest, SCHEMA, parse_firmware};
+use super::manifest::{Manifest, parse_firmware};
 use crate::containers::{ContainerError, Kernel, Partition, Xclbin, layout};
 use crate::driver::{self, Generation};
 use crate::uapi::FirmwareVersion;
@@ -50,7 +50,7 @@ impl Pack {
         let path = folder.join(MANIFEST);
         let text = String::from_utf8(read(&path, MANIFEST_LIMIT)?)
             .map_err(|error| PackError::Syntax { path: path.clone(), why: error.to_string() })?;
-        let manifest = parse(&text).map_err(|error| match error {
+        let manifest = Manifest::from_toml(&text).map_err(|error| match error {
             PackError::Syntax { why, .. } => PackError::Syntax { path, why },
             other => other,
         })?;
@@ -59,11 +59,18 @@ impl Pack {
         }
         let overlay = described(folder, &manifest.overlay.file, &manifest.overlay.sha256)?;
         let (partition, image) = agree(&manifest, &overlay)?;
-        let sample = manifest.sample.as_ref().map(|sample| {
-            let bytes = described(folder, &sample.file, &sample.sha256)?;
-            Ok(bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
-        });
-        let sample = sample.transpose()?;
+        let sample = match &manifest.sample {
+            None => None,
+            Some(sample) => {
+                let bytes = described(folder, &sample.file, &sample.sha256)?;
+                Some(
+                    bytes
+                        .chunks_exact(4)
+                        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+                        .collect(),
+                )
+            }
+        };
         Ok(Self { folder: folder.to_owned(), manifest, image, partition, sample })
     }
 
@@ -76,27 +83,14 @@ impl Pack {
 /// The packs of a folder, by name: each loads, or says why not.
 pub fn installed(folder: &Path, target: Option<Target>) -> Vec<(PathBuf, Result<Pack, PackError>)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.join(MANIFEST).exists()).collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.join(MANIFEST).exists()).collect();
     folders.sort();
     let load = |folder: PathBuf| {
         let pack = Pack::load(&folder, target);
         (folder, pack)
     };
     folders.into_iter().map(load).collect()
-}
-
-/// Reads a manifest's text. The schema comes first: of another one nothing else is understood.
-pub(super) fn parse(text: &str) -> Result<Manifest, PackError> {
-    let syntax = |error: toml::de::Error| PackError::Syntax { path: PathBuf::from(MANIFEST), why: error.to_string() };
-    let table: toml::Table = text.parse().map_err(syntax)?;
-    match table.get("schema").and_then(toml::Value::as_integer) {
-        Some(found) if found == i64::from(SCHEMA) => {}
-        Some(found) => return Err(PackError::Schema { found, known: SCHEMA }),
-        None => return Err(PackError::Value { field: "schema", why: "it is missing".to_owned() }),
-    }
-    let manifest: Manifest = toml::from_str(text).map_err(syntax)?;
-    manifest.check()?;
-    Ok(manifest)
 }
 
 /// Whether a pack is for a device.

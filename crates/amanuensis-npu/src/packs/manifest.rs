@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::PackError;
+use super::loading::MANIFEST;
 use crate::driver::Generation;
 use crate::trust::Shape;
 use crate::uapi::ARGUMENT_LIMIT;
@@ -296,12 +297,34 @@ pub struct SelfTest {
 }
 
 impl Manifest {
+    /// Reads a manifest's text. The schema comes first: of another one nothing else is understood.
+    pub fn from_toml(text: &str) -> Result<Self, PackError> {
+        let syntax = |error: toml::de::Error| PackError::Syntax { path: MANIFEST.into(), why: error.to_string() };
+        let table: toml::Table = text.parse().map_err(syntax)?;
+        match table.get("schema").and_then(toml::Value::as_integer) {
+            Some(found) if found == i64::from(SCHEMA) => {}
+            Some(found) => return Err(PackError::Schema { found, known: SCHEMA }),
+            None => return Err(PackError::Value { field: "schema", why: "it is missing".to_owned() }),
+        }
+        let manifest: Self = toml::from_str(text).map_err(syntax)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The manifest as the text of its file.
+    pub fn to_toml(&self) -> Result<String, PackError> {
+        toml::to_string(self).map_err(|error| PackError::Value { field: "manifest", why: error.to_string() })
+    }
+
     /// Checks what can be checked without the overlay.
     pub(super) fn check(&self) -> Result<(), PackError> {
         let bad = |field, why: String| Err(PackError::Value { field, why });
         let generation = self.device.generation;
         if !(1..=generation.columns()).contains(&self.device.columns) {
-            return bad("device.columns", format!("{} of {} on {generation}", self.device.columns, generation.columns()));
+            return bad(
+                "device.columns",
+                format!("{} of {} on {generation}", self.device.columns, generation.columns()),
+            );
         }
         if let Some(firmware) = &self.device.minimum_firmware {
             parse_firmware(firmware)?;
@@ -321,7 +344,8 @@ impl Manifest {
             }
         }
         let twice = arguments.iter().enumerate().any(|(place, one)| arguments[..place].contains(one));
-        let whole = [Operand::Activations, Operand::Weights, Operand::Results].iter().all(|one| arguments.contains(one));
+        let whole =
+            [Operand::Activations, Operand::Weights, Operand::Results].iter().all(|one| arguments.contains(one));
         if twice || !whole || arguments.len() > ARGUMENT_LIMIT {
             return bad("operation.arguments", format!("{arguments:?}: activations, weights and results, each once"));
         }
@@ -332,7 +356,10 @@ impl Manifest {
             let taken = self.ports[..place].iter().any(|other| key(other) == key(port));
             if u16::from(port.column) >= generation.columns() || port.channel > 1 || taken {
                 let Port { stream, index, column, channel } = port;
-                return bad("ports", format!("{stream:?} {index} at column {column}, channel {channel}: not there, or taken"));
+                return bad(
+                    "ports",
+                    format!("{stream:?} {index} at column {column}, channel {channel}: not there, or taken"),
+                );
             }
         }
         self.check_bounds()?;
@@ -363,7 +390,8 @@ impl Manifest {
             Bounds::Fixed { depth: 0 } => bad("a depth of 0".to_owned()),
             Bounds::Fixed { .. } => Ok(()),
             Bounds::Runtime { parameters, barriers, rearmed } => {
-                let place = |one: &Parameter| !core(one.column, one.row) || one.offset >= CORE_BYTES || one.offset % 4 != 0;
+                let place =
+                    |one: &Parameter| !core(one.column, one.row) || one.offset >= CORE_BYTES || one.offset % 4 != 0;
                 if let Some(one) = parameters.iter().find(|one| place(one)) {
                     return bad(format!("no word at {:#x} of core {}, {}", one.offset, one.column, one.row));
                 }

@@ -12,7 +12,7 @@ mod manifest;
 mod self_test;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::PackError;
 pub use importing::{Declared, import};

@@ -19,7 +19,9 @@ pub enum SelfTestError {
         finding: Finding,
     },
     /// Other numbers came out.
-    #[error("self-test {seed}: the results' SHA-256 is {found} and not {expected}; this device does not run the pack as its maker's did")]
+    #[error(
+        "self-test {seed}: the results' SHA-256 is {found} and not {expected}; this device does not run the pack as its maker's did"
+    )]
     Digest {
         /// Which test.
         seed: u64,

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::loading::parse;
 use super::*;
 use crate::containers::{Command, Group, Kernel, Partition, Program, layout, pdi, xclbin};
 use crate::driver::Generation;
@@ -117,7 +116,13 @@ fn each_refusal_has_its_name() {
         (Box::new(|pack| pack.overlay.sha256 = "0".repeat(64)), "the manifest says 000"),
         (Box::new(|pack| pack.device.generation = Generation::Xdna2), "the pack is for XDNA2 and the device is XDNA1"),
         (Box::new(|pack| pack.device.minimum_firmware = Some("1.6.0.0".to_owned())), "needs firmware 1.6.0.0"),
-        (Box::new(|pack| pack.device.columns = 2), "columns: the manifest says 2, the overlay 4"),
+        (
+            Box::new(|pack| {
+                pack.device.columns = 2;
+                pack.bounds = Bounds::Fixed { depth: 4 };
+            }),
+            "columns: the manifest says 2, the overlay 4",
+        ),
         (Box::new(|pack| pack.overlay.operations_per_cycle = 4096), "operations in a cycle: the manifest says 4096"),
         (Box::new(|pack| pack.overlay.kernel_id = 0x902), "the kernel's number: the manifest says 0x902"),
         (Box::new(|pack| pack.overlay.kernel = "DPU".to_owned()), "the kernel's name"),
@@ -182,6 +187,6 @@ proptest! {
         let at = place.index(manifest.len());
         let mut damaged = manifest;
         damaged.replace_range(at..at.saturating_add(text.len()).min(damaged.len()), &text);
-        let _ = parse(&damaged);
+        let _ = Manifest::from_toml(&damaged);
     }
 }

@@ -121,7 +121,9 @@ pub enum Finding {
         found: f32,
     },
     /// Wrong numbers.
-    #[error("result {place} is {found} where {right} is right: an error of {error:.1e}, and {bound:.1e} is allowed (a pack that rounds down, or does not fit this device, has this effect)")]
+    #[error(
+        "result {place} is {found} where {right} is right: an error of {error:.1e}, and {bound:.1e} is allowed (a pack that rounds down, or does not fit this device, has this effect)"
+    )]
     Inexact {
         /// Where.
         place: usize,

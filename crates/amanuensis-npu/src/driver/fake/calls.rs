@@ -31,9 +31,9 @@ pub(super) fn call(
         GET_INFO => with(argument, |query| state.info(query, attached)),
         CREATE_BUFFER => with(argument, |made| state.create_buffer(made)),
         BUFFER_INFO => with(argument, |info| state.buffer_info(info)),
-        SYNC_BUFFER => with(argument, |sync: &mut SyncBuffer| {
-            state.sync(sync.handle, sync.direction, sync.offset, sync.size)
-        }),
+        SYNC_BUFFER => {
+            with(argument, |sync: &mut SyncBuffer| state.sync(sync.handle, sync.direction, sync.offset, sync.size))
+        }
         CLOSE_BUFFER => with(argument, |close: &mut CloseBuffer| state.close(close.handle)),
         CREATE_CONTEXT => with(argument, |made| state.create_context(made, attached)),
         DESTROY_CONTEXT => with(argument, |gone: &mut DestroyContext| {
@@ -51,7 +51,12 @@ pub(super) fn call(
             with(argument, |wait: &mut WaitCommand| {
                 let timeout = Duration::from_millis(wait.timeout.into());
                 let until = (wait.timeout > 0).then(|| Instant::now() + timeout);
-                wait_for(shared, |state| state.contexts.get(&wait.context).map(|context| context.done), wait.sequence, until)
+                wait_for(
+                    shared,
+                    |state| state.contexts.get(&wait.context).map(|context| context.done),
+                    wait.sequence,
+                    until,
+                )
             })
         }
         TIMELINE_WAIT => {
@@ -94,7 +99,8 @@ impl State {
             crate::driver::Generation::Xdna1 => (5, 1600, 6),
             crate::driver::Generation::Xdna2 => (8, 1800, 16),
         };
-        let tile = |rows, first_row, channels, locks| TileMetadata { rows, first_row, channels, locks, ..Default::default() };
+        let tile =
+            |rows, first_row, channels, locks| TileMetadata { rows, first_row, channels, locks, ..Default::default() };
         let clock_named = |name: &[u8], megahertz| {
             let mut clock = Clock { megahertz, ..Default::default() };
             clock.name[..name.len()].copy_from_slice(name);
@@ -112,11 +118,10 @@ impl State {
             }
             .to_bytes(),
             QUERY_VERSION => ArrayVersion { major: 2, minor: 0 }.to_bytes(),
-            QUERY_CLOCKS => Clocks {
-                controller: clock_named(b"MP-NPU Clock", 847),
-                array: clock_named(b"H Clock", clock),
+            QUERY_CLOCKS => {
+                Clocks { controller: clock_named(b"MP-NPU Clock", 847), array: clock_named(b"H Clock", clock) }
+                    .to_bytes()
             }
-            .to_bytes(),
             QUERY_FIRMWARE => FirmwareVersion { major: 1, minor: 5, patch: 5, build: 391 }.to_bytes(),
             QUERY_POWER => PowerMode::default().to_bytes(),
             QUERY_RESOURCES => ResourceInfo {
@@ -207,7 +212,9 @@ impl State {
         }
         for unit in &units {
             let image = self.objects.get(&unit.image).filter(|object| object.kind == BUFFER_DEVICE);
-            let Some(image) = image else { return self.refuse(Errno::EINVAL, "an overlay that is not in the dev heap") };
+            let Some(image) = image else {
+                return self.refuse(Errno::EINVAL, "an overlay that is not in the dev heap");
+            };
             if image.device_address % IMAGE_ALIGNMENT != 0 {
                 return self.refuse(Errno::EINVAL, "an overlay that is not at a multiple of 32 KiB");
             }
@@ -294,7 +301,8 @@ fn execute(shared: &Shared, command: &mut ExecuteCommand, attached: &mut [Attach
 }
 
 fn timeline_wait(shared: &Shared, wait: &mut TimelineWait, attached: &mut [Attached<'_>]) -> Result<(), Errno> {
-    let timeline = u32::get(behind(attached, std::mem::offset_of!(TimelineWait, handles))?.get(..4).ok_or(Errno::EFAULT)?);
+    let timeline =
+        u32::get(behind(attached, std::mem::offset_of!(TimelineWait, handles))?.get(..4).ok_or(Errno::EFAULT)?);
     let point = u64::get(behind(attached, std::mem::offset_of!(TimelineWait, points))?.get(..8).ok_or(Errno::EFAULT)?);
     if wait.count != 1 || timeline == 0 {
         return shared.state().refuse(Errno::EINVAL, "timelines to wait for");

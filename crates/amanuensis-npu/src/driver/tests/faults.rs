@@ -17,11 +17,9 @@ fn fly(injection: Injection) -> (Bench, Quarantine, Finding) {
 
 #[test]
 fn check_8_commands_that_end_badly_say_where() {
-    for (state, named) in [
-        (CommandState::Error, "ERROR"),
-        (CommandState::Abort, "ABORT"),
-        (CommandState::Timeout, "TIMEOUT"),
-    ] {
+    for (state, named) in
+        [(CommandState::Error, "ERROR"), (CommandState::Abort, "ABORT"), (CommandState::Timeout, "TIMEOUT")]
+    {
         let (bench, quarantine, finding) = fly(Injection::End(state, Some(41)));
         let said = finding.to_string();
         assert!(said.contains(named) && said.contains("the last operation executed was 41 of its stream"), "{said}");
@@ -110,6 +108,44 @@ fn check_8_a_device_that_goes_away_is_reported_as_gone() {
 }
 
 #[test]
+fn check_8_every_fault_ends_in_quarantine_with_its_reason() {
+    for (injection, reason) in [
+        (Injection::End(CommandState::Error, Some(3)), "ended as ERROR"),
+        (Injection::End(CommandState::Abort, Some(3)), "ended as ABORT"),
+        (Injection::End(CommandState::Timeout, Some(3)), "ended as TIMEOUT"),
+        (Injection::Lost, "the NPU is gone (ENODEV"),
+        (Injection::Untouched, "completed, but 48 of 48 results were never written"),
+        (Injection::Zeros, "every result is 0"),
+        (Injection::NotNumbers, "result 0 is NaN"),
+        (Injection::Unsteady, "for the same input"),
+    ] {
+        let (bench, quarantine, _) = fly(injection);
+        let Trust::Quarantined(why) = quarantine.trust() else { panic!("{injection:?}: not in quarantine") };
+        assert!(why.why.contains(reason), "{injection:?}: {why}");
+        assert_eq!(why.generation, bench.context.generation());
+        assert_eq!(quarantine.admit(1).map_err(|refused| refused.why), Err(why.why), "whoever asks is told the same");
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_is_kept_until_the_context_is_gone() {
+    let bench = Bench::new(Settings::default());
+    let before = bench.driver.counts().buffers;
+    bench.driver.hold(true);
+    let command = bench.command();
+    drop(bench.context.submit(&command).expect("submitted"));
+    drop(command);
+    // The device may still write: memory that it writes is not given back.
+    assert_eq!(bench.driver.counts().buffers, before + 1, "the command's buffer");
+    assert!(matches!(bench.buffers[2].read_words(0, 1), Err(DriverError::InUse { .. })));
+    let Bench { driver, context, buffers, stream, heap, device, .. } = bench;
+    drop((buffers, stream));
+    assert_eq!(driver.counts().buffers, before + 1);
+    drop((context, heap, device));
+    assert_eq!((driver.counts().buffers, driver.counts().contexts), (0, 0));
+}
+
+#[test]
 fn a_command_that_takes_long_is_waited_for_again() {
     for settings in kinds() {
         let bench = Bench::new(settings);
@@ -135,6 +171,9 @@ fn a_chain_says_which_of_its_commands_failed() {
     let all = [&commands[0], &commands[1], &bad, &commands[2]];
     let failed = bench.context.run_chained(&all, LONG).expect_err("the third");
     let DriverError::Failed(Failure { state, member, health, .. }) = &failed else { panic!("{failed}") };
-    assert_eq!((*state, *member, health.and_then(|health| health.last_operation)), (CommandState::Error, Some(2), Some(1)));
+    assert_eq!(
+        (*state, *member, health.and_then(|health| health.last_operation)),
+        (CommandState::Error, Some(2), Some(1))
+    );
     assert!(failed.to_string().contains("in command 2 of its chain"), "{failed}");
 }

@@ -70,7 +70,12 @@ impl Bare<'_> {
         Ok((handle, self.ask(BUFFER_INFO, info, 0, &mut [])?))
     }
 
-    fn map(&self, info: &BufferInfo, size: usize, placement: Placement) -> Result<super::super::memory::Memory, Stopped> {
+    fn map(
+        &self,
+        info: &BufferInfo,
+        size: usize,
+        placement: Placement,
+    ) -> Result<super::super::memory::Memory, Stopped> {
         self.kernel.map(info.map_offset, size, placement).map_err(|errno| Stopped("mmap", errno))
     }
 

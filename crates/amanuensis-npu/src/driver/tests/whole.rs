@@ -17,7 +17,8 @@ fn check_8_all_eleven_steps_pass_on_every_kind_of_driver() {
             work: Work { operations: SHAPE.operations() },
             patience: LONG,
         };
-        let mut arguments = [words(&problem.a), words(&problem.b), vec![0; SHAPE.results()]].map(|words| Argument { words });
+        let mut arguments =
+            [words(&problem.a), words(&problem.b), vec![0; SHAPE.results()]].map(|words| Argument { words });
         let receipt = run_once(&device, once, &mut arguments).unwrap_or_else(|error| panic!("{settings:?}: {error}"));
         assert_eq!(arguments[2].words, words(&right), "{settings:?}");
         assert_eq!((receipt.origin(), receipt.commands(), receipt.generation()), (Origin::Emulated, 1, 1));
@@ -39,7 +40,9 @@ fn devices_say_what_they_are() {
     assert_eq!(bench.device.resources().map(|resources| resources.contexts), Ok(1), "asked again");
     assert_eq!(bench.device.driver().name, crate::uapi::DRIVER_NAME);
     let other = FakeDriver::new(Settings { name: "amdgpu".to_owned(), ..Settings::default() }, Multiplier);
-    assert!(matches!(Device::fake(&other).map(|_| ()), Err(DriverError::OtherDriver { found, .. }) if found == "amdgpu"));
+    assert!(
+        matches!(Device::fake(&other).map(|_| ()), Err(DriverError::OtherDriver { found, .. }) if found == "amdgpu")
+    );
 }
 
 #[test]
