@@ -55,7 +55,8 @@ impl Marks {
         if self.dirty.len() > RANGES {
             let start = self.dirty.iter().map(|range| range.start).min();
             let end = self.dirty.iter().map(|range| range.end).max();
-            self.dirty = start.zip(end).map(|(start, end)| vec![start..end]).unwrap_or_default();
+            self.dirty.clear();
+            self.dirty.extend(start.zip(end).map(|(start, end)| start..end));
         }
     }
 }

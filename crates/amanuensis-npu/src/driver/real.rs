@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr;
+use std::time::Duration;
 
 use super::kernel::{Attached, Errno, Kernel, Placement};
 use super::memory::Memory;
@@ -81,7 +82,8 @@ impl Kernel for Node {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: the kernel writes one timespec, there.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-        i64::from(time.tv_sec).saturating_mul(1_000_000_000).saturating_add(i64::from(time.tv_nsec))
+        let since_start = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+        i64::try_from(since_start.as_nanos()).unwrap_or(i64::MAX)
     }
 }
 
@@ -106,5 +108,70 @@ impl Node {
         };
         // SAFETY: pages of the driver's, readable and writable until they are unmapped by `release`; pages are aligned.
         Ok(unsafe { Memory::taken(base.cast(), length, Box::new(release)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek, SeekFrom};
+
+    use super::*;
+    use crate::uapi::{GET_INFO, SYNC_BUFFER};
+
+    /// A file in place of the node: it can be mapped as one, and answers no call.
+    fn node(size: u64) -> Node {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(size).expect("room");
+        Node { file }
+    }
+
+    #[test]
+    fn mappings_lie_where_they_are_wanted_and_are_shared() {
+        const ALIGNMENT: usize = 1 << 20;
+        let mut node = node(128 << 10);
+        for placement in [Placement::Anywhere, Placement::Aligned(ALIGNMENT)] {
+            // Locked pages are few, because what may be locked often is.
+            let memory = node.map(64 << 10, 16 << 10, placement).expect("mapped");
+            if placement != Placement::Anywhere {
+                assert_eq!(memory.address() % ALIGNMENT as u64, 0);
+            }
+            memory.write(100, b"seen by both");
+            drop(memory);
+            let mut seen = [0; 12];
+            node.file.seek(SeekFrom::Start((64 << 10) + 100)).expect("there");
+            node.file.read_exact(&mut seen).expect("there");
+            assert_eq!(&seen, b"seen by both");
+            let again = node.map(64 << 10, 16 << 10, placement).expect("mapped again");
+            again.read(100, &mut seen);
+            again.write(100, &[0; 12]);
+            assert_eq!(&seen, b"seen by both");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_or_called_is_an_error() {
+        let node = node(4096);
+        assert_eq!(node.map(u64::MAX, 4096, Placement::Anywhere).map(|_| ()), Err(Errno::EINVAL));
+        assert_eq!(node.map(0, usize::MAX, Placement::Aligned(4096)).map(|_| ()), Err(Errno::EINVAL));
+        // An offset that is no multiple of a page is refused by the kernel, after addresses were reserved.
+        assert_eq!(node.map(100, 4096, Placement::Aligned(1 << 20)).map(|_| ()), Err(Errno::EINVAL));
+        // A file is no device: the kernel says "inappropriate ioctl", which is number 25.
+        assert_eq!(node.call(SYNC_BUFFER, &mut [0; 24], &mut []), Err(Errno(25)));
+        let attached = &mut [Attached { at: 8, bytes: &mut [0; 4] }];
+        assert_eq!(node.call(GET_INFO, &mut [0; 16], attached), Err(Errno(25)));
+        assert_eq!(node.call(SYNC_BUFFER, &mut [0; 23], &mut []), Err(Errno::EINVAL), "another size");
+        let outside = &mut [Attached { at: 20, bytes: &mut [0; 4] }];
+        assert_eq!(node.call(SYNC_BUFFER, &mut [0; 24], outside), Err(Errno::EINVAL), "an address outside");
+        assert!(node.monotonic() <= node.monotonic());
+    }
+
+    #[test]
+    fn nodes_that_are_not_there_say_what_to_do() {
+        let missing = crate::driver::Device::open(Path::new("/dev/accel/accel-of-no-machine")).map(|_| ());
+        let said = missing.expect_err("not there").to_string();
+        assert!(said.contains("/dev/accel/accel-of-no-machine") && said.contains("amdxdna, Linux 6.14"), "{said}");
+        let other = tempfile::NamedTempFile::new().expect("a file");
+        let said = crate::driver::Device::open(other.path()).map(|_| ()).expect_err("no device").to_string();
+        assert!(said.starts_with("VERSION: error number 25"), "{said}");
     }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::checking::parse_firmware;
 use super::error::PackError;
-use super::manifest::{Manifest, parse_firmware};
+use super::manifest::Manifest;
 use crate::containers::{ContainerError, Kernel, Partition, Xclbin, layout};
 use crate::driver::{self, Generation};
 use crate::uapi::FirmwareVersion;

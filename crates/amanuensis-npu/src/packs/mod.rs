@@ -5,6 +5,7 @@
 //! by name.
 #![deny(unsafe_code)]
 
+mod checking;
 mod error;
 mod importing;
 mod loading;

@@ -170,7 +170,8 @@ impl State {
             return self.refuse(Errno::EINVAL, "client dev heap object not exist");
         }
         let columns = made.tiles / CORE_ROWS;
-        if made.tiles % CORE_ROWS != 0 || columns == 0 || columns > self.settings.generation.columns().into() {
+        if !made.tiles.is_multiple_of(CORE_ROWS) || columns == 0 || columns > self.settings.generation.columns().into()
+        {
             return self.refuse(Errno::EINVAL, format!("{} tiles", made.tiles));
         }
         if self.contexts.len() as u64 >= self.settings.generation.context_limit() {

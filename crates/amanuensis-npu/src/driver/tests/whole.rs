@@ -1,7 +1,11 @@
 //! What goes well.
 
+use sha2::{Digest, Sha256};
+
+use super::super::fake::Injection;
 use super::super::{Argument, Once, Origin, run_once};
 use super::*;
+use crate::packs::{SelfTest, SelfTestError, verify};
 
 #[test]
 fn check_8_all_eleven_steps_pass_on_every_kind_of_driver() {
@@ -93,4 +97,23 @@ fn chains_find_how_long_they_may_be() {
     let operations: u64 = receipts.iter().map(Receipt::operations).sum();
     assert_eq!(operations, 130 * SHAPE.operations());
     assert_eq!(bench.driver.counts().commands, 131);
+}
+
+#[test]
+fn packs_are_tested_by_digest_and_by_bound() {
+    let bench = Bench::new(Settings::default());
+    let seed = 21;
+    // Numbers are multiples of 1/64 and few, so every sum is exact whatever its order.
+    let right: Vec<u8> =
+        Problem::new(seed, SHAPE).solve().0.iter().flat_map(|sum| (*sum as f32).to_le_bytes()).collect();
+    let sha256: String = Sha256::digest(right).iter().map(|byte| format!("{byte:02x}")).collect();
+    let test = SelfTest { seed, shape: SHAPE, sha256: Some(sha256), bound: None };
+    let mut run = |problem: &Problem, result: &mut [f32]| bench.multiply(problem, result);
+    assert!(verify(&test, &mut run).is_ok());
+    assert!(verify(&SelfTest { sha256: None, bound: Some(1e-6), ..test.clone() }, &mut run).is_ok());
+    let other = SelfTest { sha256: Some("0".repeat(64)), ..test.clone() };
+    assert!(matches!(verify(&other, &mut run), Err(SelfTestError::Digest { seed: 21, .. })));
+    bench.driver.break_all(Some(Injection::Zeros));
+    let dead = verify(&test, &mut run).expect_err("zeros");
+    assert_eq!(dead.to_string(), "self-test 21: every result is 0");
 }
