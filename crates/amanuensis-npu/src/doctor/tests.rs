@@ -79,7 +79,6 @@ impl Made {
         if kind.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.expect("removed");
     }
 
-    #[cfg(unix)]
     fn link(&self, driver: &str) {
         let link = self.root().join(ADDRESS).join("driver");
         let _ = std::fs::remove_file(&link);
@@ -297,7 +296,7 @@ fn contexts_that_are_all_taken_and_canaries_that_die_are_found() {
         let device = Device::fake(&driver).expect("a device");
         let heap = crate::driver::Heap::create(&device).expect("a heap");
         let partition = Partition { columns: 4, operations_per_cycle: 2048 };
-        let all: Vec<_> = (0..6).map(|_| crate::driver::Context::create(&device, &heap, partition)).collect();
+        let all: Vec<_> = (0..6).map(|_| crate::driver::Context::create(&heap, partition)).collect();
         assert!(all.iter().all(Result::is_ok));
         let report = made.examine_by(&open, &fly);
         assert_eq!(broken(&report).step, Step::Contexts);

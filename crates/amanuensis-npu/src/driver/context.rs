@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::buffer::Buffer;
 use super::command::{self, Command, Work, write_packet};
-use super::device::{Device, Link};
+use super::device::Link;
 use super::error::DriverError;
 use super::fence::Fence;
 use super::heap::Heap;
@@ -48,7 +48,7 @@ pub struct Unit {
 
 /// A context. When it is dropped it is destroyed, and what was made in it cannot be used any more.
 pub struct Context {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     heap: Heap,
     /// Overlays, kept for as long as firmware may load them.
     images: Vec<Object>,
@@ -70,9 +70,9 @@ pub(super) struct Core {
 }
 
 impl Context {
-    /// Makes a context (step 4 of [`run_once`](super::run_once)). There must be a heap first.
-    pub fn create(device: &Device, heap: &Heap, partition: Partition) -> Result<Self, DriverError> {
-        let link = device.link.clone();
+    /// Makes a context on the device of a heap (step 4 of [`run_once`](super::run_once)).
+    pub fn create(heap: &Heap, partition: Partition) -> Result<Self, DriverError> {
+        let link = heap.link();
         let (priority, first_column) = (uapi::PRIORITY_NORMAL, uapi::ANY_COLUMN);
         let mut bytes = uapi::Quality { priority, first_column, ..Default::default() }.to_bytes();
         let mut made = uapi::CreateContext {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::arena::Arena;
-use super::device::Device;
+use super::device::{Device, Link};
 use super::error::DriverError;
 use super::object::Object;
 use crate::uapi::{BUFFER_HEAP, HEAP_UNIT, IMAGE_ALIGNMENT};
@@ -31,10 +31,15 @@ struct Piece {
 }
 
 impl Heap {
-    /// Makes the heap and maps it (step 2 of [`run_once`](super::run_once)).
+    /// Makes the heap and maps it (step 2 of [`run_once`](super::run_once)). A device has one at a time.
     pub fn create(device: &Device) -> Result<Self, DriverError> {
         let object = Arc::new(Object::own(&device.link, BUFFER_HEAP, HEAP_UNIT)?);
         Ok(Self { shared: Arc::new(Shared { object, pieces: Mutex::default() }) })
+    }
+
+    /// The device that it is of.
+    pub(super) fn link(&self) -> Arc<Link> {
+        self.shared.object.link.clone()
     }
 
     /// Bytes.

@@ -1,6 +1,6 @@
 //! A client of the amdxdna kernel driver: devices, memory, contexts, commands and what became of them.
 //!
-//! Everything above [`Kernel`](kernel::Kernel) is the same for the driver in the kernel and for the one in memory
+//! Everything above the border of `kernel.rs` is the same for the driver in the kernel and for the one in memory
 //! (feature `fake-driver`); which of them it was is in every [`Receipt`].
 
 mod arena;

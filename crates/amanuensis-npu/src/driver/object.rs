@@ -10,7 +10,7 @@ use crate::uapi::{self, BUFFER_DEVICE, BUFFER_HEAP, HEAP_DEVICE_BASE, HEAP_UNIT,
 
 /// One buffer object. The kernel gets it back when nobody holds it any more.
 pub(super) struct Object {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     pub(super) handle: u32,
     pub(super) size: usize,
     /// What the device calls its first byte.

@@ -47,7 +47,7 @@ pub struct Argument {
 /// 11. What the caches hold of the answer is discarded, and the answer read.
 pub fn run_once(device: &Device, once: Once<'_>, arguments: &mut [Argument]) -> Result<Receipt, DriverError> {
     let heap = Heap::create(device)?;
-    let mut context = Context::create(device, &heap, once.partition)?;
+    let mut context = Context::create(&heap, once.partition)?;
     let units = context.configure(&[once.overlay])?;
     let unit = units.first().copied().ok_or_else(|| DriverError::Units { what: "no compute unit".to_owned() })?;
     let stream = context.stream(once.stream)?;

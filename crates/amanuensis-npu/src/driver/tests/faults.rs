@@ -37,7 +37,7 @@ fn check_8_commands_that_end_badly_say_where() {
 impl Bench {
     /// A command from before the context ended cannot be made after it, so one is made in a second context.
     fn command_or_stale(&self) -> Command {
-        let mut context = Context::create(&self.device, &self.heap, PARTITION).expect("another context");
+        let mut context = Context::create(&self.heap, PARTITION).expect("another context");
         let unit = context.configure(&[Overlay { image: &IMAGE, function: 0 }]).expect("a unit")[0];
         let stream = context.stream(&program(SHAPE)).expect("room");
         context.command(unit, &stream, &[], Work::default()).expect("a command")

@@ -1,7 +1,10 @@
 //! The driver's limits, as they are met through the safe layer.
 
 use super::super::Generation;
+use super::super::device::call;
+use super::super::kernel::Attached;
 use super::*;
+use crate::uapi::{EXECUTE_COMMAND, ExecuteCommand};
 
 #[test]
 fn contexts_end_where_the_family_has_no_more() {
@@ -10,11 +13,11 @@ fn contexts_end_where_the_family_has_no_more() {
         let device = Device::fake(&driver).expect("a device");
         let heap = Heap::create(&device).expect("a heap");
         let mut contexts: Vec<Context> =
-            (0..limit).map(|_| Context::create(&device, &heap, PARTITION).expect("below the limit")).collect();
-        let refused = Context::create(&device, &heap, PARTITION).map(|_| ()).expect_err("one too many");
+            (0..limit).map(|_| Context::create(&heap, PARTITION).expect("below the limit")).collect();
+        let refused = Context::create(&heap, PARTITION).map(|_| ()).expect_err("one too many");
         assert!(refused.to_string().contains("6 on XDNA1, 16 on XDNA2"), "{refused}");
         contexts.pop();
-        let again = Context::create(&device, &heap, PARTITION).expect("there is room again");
+        let again = Context::create(&heap, PARTITION).expect("there is room again");
         assert_eq!(again.generation(), limit + 1, "contexts that were never made count for nothing");
     }
 }
@@ -50,7 +53,7 @@ fn overlays_are_configured_once_and_lie_where_firmware_finds_them() {
     let overlay = Overlay { image: &IMAGE, function: 0 };
     let again = bench.context.configure(&[overlay]).expect_err("a second time");
     assert!(matches!(again, DriverError::Units { .. }), "{again}");
-    let mut context = Context::create(&bench.device, &bench.heap, PARTITION).expect("a context");
+    let mut context = Context::create(&bench.heap, PARTITION).expect("a context");
     assert!(matches!(context.configure(&[]), Err(DriverError::Units { .. })));
     assert!(matches!(context.configure(&[overlay; 33]), Err(DriverError::Units { .. })));
     let stream = context.stream(&program(SHAPE)).expect("room");
@@ -61,7 +64,7 @@ fn overlays_are_configured_once_and_lie_where_firmware_finds_them() {
     let driver = FakeDriver::new(Settings { heap_alignment: 64, ..Settings::default() }, Multiplier);
     let device = Device::fake(&driver).expect("a device");
     let heap = Heap::create(&device).expect("a heap");
-    let mut context = Context::create(&device, &heap, PARTITION).expect("a context");
+    let mut context = Context::create(&heap, PARTITION).expect("a context");
     let misplaced = context.configure(&[overlay; 2]).expect_err("the second lies behind the first");
     assert!(matches!(misplaced, DriverError::Misplaced { address: 0x0400_0040, .. }), "{misplaced}");
 }
@@ -69,7 +72,7 @@ fn overlays_are_configured_once_and_lie_where_firmware_finds_them() {
 #[test]
 fn what_outlives_its_context_is_stale_and_what_is_anothers_is_foreign() {
     let bench = Bench::new(Settings::default());
-    let mut other = Context::create(&bench.device, &bench.heap, PARTITION).expect("a context");
+    let mut other = Context::create(&bench.heap, PARTITION).expect("a context");
     let unit = other.configure(&[Overlay { image: &IMAGE, function: 0 }]).expect("a unit")[0];
     let theirs = other.share(64).expect("a buffer");
     let stream = other.stream(&program(SHAPE)).expect("room");
@@ -94,4 +97,35 @@ fn ranges_outside_of_buffers_are_errors() {
     let many: Vec<&Buffer> = std::iter::repeat_n(buffer, 8).collect();
     let packet = bench.context.command(bench.unit, &bench.stream, &many, Work::default()).map(|_| ());
     assert!(matches!(packet, Err(DriverError::Packet(_))));
+}
+
+#[test]
+fn the_driver_itself_lets_a_fifth_command_wait() {
+    let bench = Bench::new(Settings::default());
+    bench.driver.hold(true);
+    let commands: Vec<Command> = (0..4).map(|_| bench.command()).collect();
+    let mut fences: Vec<_> =
+        commands.iter().map(|command| bench.context.submit(command).expect("below the limit")).collect();
+    // A bare call, past the layer that counts.
+    let fifth = bench.command();
+    fifth.shared.begin().expect("nobody uses it");
+    let mut handles: Vec<u8> = fifth.shared.handles().iter().flat_map(|handle| handle.to_ne_bytes()).collect();
+    let mut argument = ExecuteCommand {
+        context: bench.context.core.handle,
+        commands: fifth.shared.object.handle.into(),
+        command_count: 1,
+        argument_count: handles.len() as u32 / 4,
+        ..Default::default()
+    };
+    let (driver, at) = (bench.driver.clone(), std::mem::offset_of!(ExecuteCommand, arguments));
+    let waiting = std::thread::spawn(move || {
+        let attached = &mut [Attached { at, bytes: &mut handles }];
+        call(&driver, EXECUTE_COMMAND, &mut argument, attached).map(|()| argument.sequence)
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!waiting.is_finished(), "four are under way");
+    bench.driver.hold(false);
+    assert_eq!(waiting.join().expect("it ends"), Ok(4));
+    assert!(fences.iter_mut().all(|fence| fence.wait(LONG).is_ok()));
+    assert_eq!(bench.driver.counts().deepest, 4);
 }

@@ -75,7 +75,7 @@ impl Bench {
         let driver = FakeDriver::new(settings, Multiplier);
         let device = Device::fake(&driver).expect("a device");
         let heap = Heap::create(&device).expect("a heap");
-        let mut context = Context::create(&device, &heap, PARTITION).expect("a context");
+        let mut context = Context::create(&heap, PARTITION).expect("a context");
         let unit = context.configure(&[Overlay { image: &IMAGE, function: 0 }]).expect("a unit")[0];
         let stream = context.stream(&program(SHAPE)).expect("room");
         let sizes = [SHAPE.m * SHAPE.k, SHAPE.k * SHAPE.n, SHAPE.m * SHAPE.n];
