@@ -10,6 +10,7 @@ mod error;
 mod importing;
 mod loading;
 mod manifest;
+mod planning;
 mod self_test;
 
 #[cfg(test)]
