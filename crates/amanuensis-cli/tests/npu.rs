@@ -12,7 +12,7 @@ use amanuensis_npu::packs::{
     Barrier, Bounds, Element, Family, Meaning, Micro, Operand, Operation, Parameter, Rounding, SelfTest, Tile,
     WeightOrder,
 };
-use amanuensis_npu::plan::{Drain, Gemm, Operands, TileShape, plan, reference};
+use amanuensis_npu::plan::{self, Drain, Gemm, Operands, TileShape, plan, reference};
 use amanuensis_npu::trust::Shape;
 use amanuensis_npu::txn::Generation;
 use tempfile::TempDir;
@@ -118,7 +118,7 @@ fn check_10_nothing_is_measured_or_tested_without_an_npu() {
         assert_eq!(out(&output), "", "{words:?}");
         assert!(err(&output).contains("NPU"), "{words:?}: {}", err(&output));
     }
-    assert!(err(&npu(&["bench"])).contains("nothing was measured"));
+    assert!(err(&npu(&["bench"])).contains("no time is told"));
     let report = json(&npu(&["selftest", "--json"]));
     assert_ne!(report["state"].as_str(), Some("usable"));
 
@@ -211,13 +211,13 @@ fn streams_are_listed_from_bytes_and_from_text() {
 }
 
 /// An overlay's file with the parts of one and a program that computes nothing.
-fn overlay() -> Vec<u8> {
+fn overlay(columns: u16) -> Vec<u8> {
     let image = pdi::write(&[containers::Command::Write { address: 0x0003_2000, value: 1 }]);
     let groups = vec![Group { kind: 1, program: 1, kernels: vec![0x901] }];
     let partition = Partition {
         name: String::new(),
         operations_per_cycle: 2048,
-        columns: 4,
+        columns,
         first_columns: vec![0],
         programs: vec![Program { uuid: [1; 16], image: &image, groups }],
     };
@@ -269,7 +269,7 @@ struct Packs(TempDir);
 impl Packs {
     fn new() -> Self {
         let packs = Self(tempfile::tempdir().unwrap());
-        packs.file("final.xclbin", &overlay());
+        packs.file("final.xclbin", &overlay(4));
         packs.file("insts.bin", &bytes(&stream([256, 128, 256])));
         packs
     }
@@ -336,4 +336,72 @@ fn what_cannot_be_a_pack_is_not_imported() {
     assert!(!packs.0.path().join("packs/first").exists());
     assert_eq!(packs.import(&declaration("first"), true).status.code(), Some(0));
     refused(&declaration("first"), true, "is there already");
+}
+
+/// What the sources of the overlay print.
+#[cfg(unix)]
+fn generate(what: &str, device: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../amanuensis-npu/overlay/generate");
+    let output = Command::new("bash").arg(script).args([what, device]).output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    out(&output)
+}
+
+/// The overlay's sources declare the array that is planned for and emulated.
+#[cfg(unix)]
+#[test]
+fn the_sources_declare_what_is_emulated() {
+    for (device, generation) in [("npu1", Generation::Npu1), ("npu2", Generation::Npu2)] {
+        let packs = Packs::new();
+        let array = reference(generation, Operands::BF16, TileShape { m: 64, k: 64, n: 64 });
+        let columns = u16::from(array.columns);
+        packs.file("final.xclbin", &overlay(columns));
+        let sample = plan(&array, &Gemm::new(256, 128, 64 * usize::from(columns)), Drain::First).unwrap();
+        packs.file("insts.bin", &bytes(&sample.words()));
+        let output = packs.import(&generate("declaration", device), true);
+        assert_eq!(output.status.code(), Some(0), "{device}: {}", err(&output));
+        let folder = packs.0.path().join(format!("packs/gemm-bf16-{device}"));
+        let mut planned = amanuensis_npu::packs::Pack::load(&folder, None).unwrap().manifest.planned().unwrap();
+        let mut array = array;
+        // Ports are in another order where they were read from a stream.
+        planned.ports.sort_by_key(|port| port.fifo);
+        array.ports.sort_by_key(|port| port.fifo);
+        let sorted = |bounds: &mut plan::Bounds| {
+            if let plan::Bounds::Runtime { parameters, .. } = bounds {
+                parameters.sort_by_key(|one| (one.core, one.offset));
+            }
+        };
+        sorted(&mut planned.bounds);
+        sorted(&mut array.bounds);
+        assert_eq!(planned, array, "{device}");
+    }
+}
+
+/// No compiler for it is at hand, so its names and brackets are all that can be looked at.
+#[cfg(unix)]
+#[test]
+fn the_sources_name_what_they_define() {
+    for (device, cores) in [("npu1", 16), ("npu2", 32)] {
+        let text = generate("mlir", device);
+        let (mut open, mut uses) = (0, 0);
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            open += line.matches('{').count() as i64 - line.matches('}').count() as i64;
+            assert!(open >= 0, "{device}: {line}");
+            for name in line.split(['@', '%']).skip(1) {
+                let name: String =
+                    name.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+                let defined = [
+                    format!("%{name} = "),
+                    format!("objectfifo @{name}("),
+                    format!("private @{name}("),
+                    format!("%{name}: "),
+                    format!("scf.for %{name} = "),
+                ];
+                assert!(defined.iter().any(|definition| text.contains(definition)), "{device}: {name} in {line}");
+                uses += 1;
+            }
+        }
+        assert_eq!((open, text.matches("aie.core(").count()), (0, cores), "{device}");
+        assert!(uses > 100 && !text.contains("\"\""), "{device}");
+    }
 }

@@ -1,5 +1,6 @@
-// NOT COMPILED AND NEVER RUN on an NPU by this project. No compiler for these cores was at hand; what is written here follows
-// documentation. README.md says what to look at first.
+// NOT COMPILED for an NPU AND NEVER RUN on one by this project: no compiler for these cores was at hand. `check/run` compiles it for
+// the CPU against a stand-in for AMD's header, which says that the arithmetic and the order of numbers are as meant, and nothing
+// of the cores. README.md says what to look at first.
 //
 // What a core does with its tiles: M x K times K x N in bfloat16, summed in float, stored as bfloat16. The order of numbers
 // within a tile is that of the core's instruction (R x S times S x T), block row by block row:
@@ -77,7 +78,7 @@ void set_up()
 }
 
 // Begins a tile of the product.
-void clear_sums(float *restrict sums)
+void clear_sums(float *__restrict sums)
 {
     const Floats zeros = aie::zeros<float, LANES>();
     for (unsigned place = 0; place < M * N; place += LANES)
@@ -85,7 +86,7 @@ void clear_sums(float *restrict sums)
 }
 
 // Adds the product of two tiles. Two by two blocks are kept in registers over the whole depth.
-void add_product(const bfloat16 *restrict left, const bfloat16 *restrict right, float *restrict sums)
+void add_product(const bfloat16 *__restrict left, const bfloat16 *__restrict right, float *__restrict sums)
 {
     for (unsigned row = 0; row < ROWS; row += 2) {
         for (unsigned column = 0; column < COLUMNS; column += 2) {
@@ -116,7 +117,7 @@ void add_product(const bfloat16 *restrict left, const bfloat16 *restrict right, 
 }
 
 // Ends a tile of the product.
-void store(const float *restrict sums, bfloat16 *restrict results)
+void store(const float *__restrict sums, bfloat16 *__restrict results)
 {
     for (unsigned place = 0; place < M * N; place += LANES)
         aie::store_v(results + place, narrow(aie::load_v<LANES>(sums + place)));
@@ -124,15 +125,19 @@ void store(const float *restrict sums, bfloat16 *restrict results)
 
 // Ends a tile of the product with a bias, and with GELU where `epilogue` is 2. The bias comes as a tile of weights behind those
 // that were multiplied; its first two rows are the upper and the lower part of each number, so that it is exact to 16 bits.
-void store_with_bias(float *restrict sums, const bfloat16 *restrict bias, int32_t epilogue, bfloat16 *restrict results)
+void store_with_bias(float *__restrict sums, const bfloat16 *__restrict bias, int32_t epilogue, bfloat16 *__restrict results)
 {
-    for (unsigned row = 0; row < ROWS; row++) {
-        for (unsigned column = 0; column < COLUMNS; column++) {
+    for (unsigned column = 0; column < COLUMNS; column++) {
+        // The same T numbers for each line of a block.
+        alignas(64) float lines[Product::size_C];
+        const bfloat16 *const upper = bias + column * Product::size_B;
+        const bfloat16 *const lower = upper + T;
+        for (unsigned place = 0; place < Product::size_C; place++)
+            lines[place] = (float)upper[place % T] + (float)lower[place % T];
+        for (unsigned row = 0; row < ROWS; row++) {
             float *const block = sums + (row * COLUMNS + column) * Product::size_C;
-            const bfloat16 *const upper = bias + column * Product::size_B;
-            const bfloat16 *const lower = upper + T;
-            for (unsigned place = 0; place < Product::size_C; place++)
-                block[place] += (float)upper[place % T] + (float)lower[place % T];
+            for (unsigned place = 0; place < Product::size_C; place += LANES)
+                aie::store_v(block + place, aie::add(aie::load_v<LANES>(block + place), aie::load_v<LANES>(lines + place)));
         }
     }
     for (unsigned place = 0; place < M * N; place += LANES) {

@@ -4,8 +4,8 @@ use super::error::PackError;
 use super::manifest::{self, Family, Manifest, Operand};
 use crate::driver;
 use crate::plan::{
-    Arguments, Barrier, Bounds, Fifo, Meaning, Micro, Operands, Overlay, Parameter, Port,
-    Rounding, Slice, TileShape, WeightOrder,
+    Arguments, Barrier, Bounds, Fifo, Meaning, Micro, Operands, Overlay, Parameter, Port, Rounding, Slice, TileShape,
+    WeightOrder,
 };
 use crate::txn::{Generation, Tile};
 
@@ -17,10 +17,8 @@ impl Manifest {
             let why = format!("{:?}: streams are planned for plain products (gemm)", operation.family);
             return Err(PackError::Value { field: "operation.family", why });
         }
-        let columns = u8::try_from(self.device.columns).map_err(|error| PackError::Value {
-            field: "device.columns",
-            why: error.to_string(),
-        })?;
+        let columns = u8::try_from(self.device.columns)
+            .map_err(|error| PackError::Value { field: "device.columns", why: error.to_string() })?;
         let size = |side: u32| side as usize;
         let (tile, micro) = (operation.tile, operation.micro);
         let overlay = Overlay {

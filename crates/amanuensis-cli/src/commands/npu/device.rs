@@ -31,7 +31,7 @@ pub(super) fn self_tests(device: &Device, pack: &Pack) -> Result<String, String>
 }
 
 /// Largest error of a canary by what the pack makes. Whole numbers are exact, and lose a little as f32.
-fn bound(manifest: &Manifest) -> f64 {
+pub(super) fn bound(manifest: &Manifest) -> f64 {
     match (manifest.operation.input, manifest.operation.output) {
         (Element::Bfp16, Element::Bf16) => Canary::BOUND_BFP16 + Canary::BOUND_BF16,
         (Element::Bfp16, _) => Canary::BOUND_BFP16,

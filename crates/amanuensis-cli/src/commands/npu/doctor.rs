@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use amanuensis_npu::doctor::{Options, Report, Sweep, examine};
+use amanuensis_npu::doctor::{Options, Outcome, Report, Sweep, examine};
 use amanuensis_npu::driver::Device;
 
 use super::{Stop, print_text};
@@ -38,10 +38,8 @@ pub(super) fn this_machine(packs: &Path, sweep: Option<Sweep<'_>>) -> Report {
 /// Says on standard error why there is nothing to be done on a device, and what to do about that.
 pub(super) fn explain(report: &Report) {
     say!("{}", report.summary);
-    if let Some(remedy) = report.checks.iter().find_map(|check| {
-        let broken = matches!(check.outcome, amanuensis_npu::doctor::Outcome::Failed);
-        check.remedy.as_ref().filter(|_| broken)
-    }) {
+    let broken = report.checks.iter().find(|check| matches!(check.outcome, Outcome::Failed | Outcome::Skipped));
+    if let Some(remedy) = broken.and_then(|check| check.remedy.as_deref()) {
         say!("{remedy}");
     }
 }
