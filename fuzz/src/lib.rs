@@ -1,5 +1,7 @@
 //! A model of which one file is anything: it opens or is refused with a reason, and nothing else happens.
 
+pub mod npu;
+
 use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};

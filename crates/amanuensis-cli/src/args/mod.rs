@@ -9,6 +9,7 @@ mod eval;
 mod inspect;
 mod listen;
 mod models;
+mod npu;
 mod output;
 mod render;
 mod serve;
@@ -27,6 +28,10 @@ pub(crate) use inspect::Inspect;
 pub(crate) use listen::Listen;
 pub(crate) use models::{
     Fetching, Models, ModelsAlias, ModelsBundle, ModelsInfo, ModelsList, ModelsPart, ModelsPull, ModelsRm, ModelsVerify,
+};
+pub(crate) use npu::{
+    Npu, NpuBench, NpuDisasm, NpuDoctor, NpuDtype, NpuEmulateGemm, NpuEmulatePart, NpuGeneration, NpuPacks,
+    NpuPacksCheck, NpuPacksImport, NpuPacksList, NpuPacksPart, NpuPart, NpuRounding, NpuSelftest, PackFolder,
 };
 pub(crate) use output::{Files, Looks, Output};
 pub(crate) use render::Render;
@@ -74,6 +79,8 @@ pub(crate) enum Verb {
     Config(Config),
     /// List what this machine can compute with
     Devices(Devices),
+    /// Examine an AMD NPU, emulate what would be sent to one
+    Npu(Npu),
     /// Measure how long a model takes here for fixed pieces of work, and what the kernels reach
     Bench(Bench),
     /// Measure how well a model transcribes recordings whose text is known

@@ -1,6 +1,9 @@
 //! `devices`: what this machine can compute with, and what of it is used.
 
+use std::path::Path;
+
 use amanuensis_kernels::{ISA_VARIABLE, Isa};
+use amanuensis_npu::doctor::{self, Options, Outcome, Step};
 use anyhow::Context;
 use serde::Serialize;
 
@@ -9,12 +12,13 @@ use crate::args::Devices;
 use crate::console;
 
 /// The devices that the project is for and this program is not built for.
-const NOT_BUILT: [(&str, &str); 2] = [("cuda", "NVIDIA GPU"), ("xdna", "AMD NPU")];
+const NOT_BUILT: [(&str, &str); 1] = [("cuda", "NVIDIA GPU")];
 
 /// What this machine can compute with.
 #[derive(Serialize)]
 struct Report {
     cpu: Processor,
+    npu: Npu,
     /// Devices that would need another build.
     not_built: Vec<&'static str>,
 }
@@ -36,6 +40,58 @@ struct Processor {
     kernels_forced: bool,
 }
 
+/// An AMD NPU, as far as the system's files say: whether it works is what `npu doctor` tries.
+#[derive(Serialize)]
+struct Npu {
+    /// What it is, if there is one.
+    found: Option<String>,
+    /// Its driver and its node, where they are.
+    driver: Option<String>,
+    node: Option<String>,
+    /// The first thing that is missing, and what to do about it.
+    missing: Option<String>,
+    remedy: Option<String>,
+}
+
+impl Npu {
+    fn of(root: &Path) -> Self {
+        let options = Options { root, packs: Path::new(""), open: None, canary: None, sweep: None };
+        let report = doctor::examine(&options);
+        let passed = |step: Step| {
+            let check = report.check(step).filter(|check| check.outcome == Outcome::Passed)?;
+            Some(check.detail.clone())
+        };
+        let broken = report.checks.iter().find(|check| check.outcome == Outcome::Failed);
+        // A device that is known and of no use is there all the same.
+        let present = report.state != doctor::State::Absent;
+        let unknown = broken.filter(|check| present && check.step == Step::Device).map(|check| check.detail.clone());
+        Self {
+            found: passed(Step::Device).or(unknown),
+            driver: passed(Step::Driver),
+            node: passed(Step::Node),
+            missing: broken.map(|check| check.detail.clone()),
+            remedy: broken.and_then(|check| check.remedy.clone()),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let first = match (&self.found, &self.missing) {
+            (Some(found), Some(missing)) if found == missing => found.clone(),
+            (Some(found), Some(missing)) => format!("{found}: {missing}"),
+            (Some(found), None) => found.clone(),
+            (None, missing) => format!("AMD NPU: {}", missing.as_deref().unwrap_or("none")),
+        };
+        let second = match (&self.driver, &self.node, &self.remedy) {
+            (Some(driver), Some(node), None) => {
+                format!("driver {driver}, {node}; `amanuensis npu doctor` says whether it can be used")
+            }
+            (.., Some(remedy)) if self.found.is_some() => remedy.clone(),
+            _ => return vec![format!("npu    {first}")],
+        };
+        vec![format!("npu    {first}"), format!("       {second}")]
+    }
+}
+
 pub(super) fn run(asked: &Devices) -> Result<u8, Stop> {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = Processor {
@@ -47,7 +103,8 @@ pub(super) fn run(asked: &Devices) -> Result<u8, Stop> {
         kernels: Isa::detect().map_err(anyhow::Error::new)?.name(),
         kernels_forced: std::env::var_os(ISA_VARIABLE).is_some_and(|word| !word.is_empty()),
     };
-    let report = Report { cpu, not_built: NOT_BUILT.map(|(name, _)| name).to_vec() };
+    let npu = Npu::of(Path::new("/"));
+    let report = Report { cpu, npu, not_built: NOT_BUILT.map(|(name, _)| name).to_vec() };
     if asked.json {
         let json = serde_json::to_string_pretty(&report).context("the report cannot be written as JSON")?;
         console::print(format_args!("{json}"))?;
@@ -67,6 +124,7 @@ fn text(report: &Report) -> String {
         format!("       instructions  {}", cpu.instruction_sets.join(" ")),
         format!("       kernels       {}{forced}, of {}", cpu.kernels, cpu.kernels_available.join(", ")),
     ];
+    lines.extend(report.npu.lines());
     lines.extend(NOT_BUILT.map(|(name, what)| format!("{name:6} {what}: not built into this program")));
     lines.join("\n")
 }

@@ -12,6 +12,7 @@ mod inspect;
 mod listen;
 mod load;
 mod models;
+mod npu;
 mod quantize;
 mod render;
 mod serve;
@@ -89,6 +90,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Serve(asked) => serve::run(&asked),
         Verb::Config(asked) => config::run(&asked),
         Verb::Devices(asked) => devices::run(&asked),
+        Verb::Npu(asked) => npu::run(&asked),
         Verb::Bench(asked) => bench::run(&asked),
         Verb::Eval(asked) => eval::run(&asked),
     };
