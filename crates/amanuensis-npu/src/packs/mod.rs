@@ -10,7 +10,10 @@ mod error;
 mod importing;
 mod loading;
 mod manifest;
+mod planning;
 mod self_test;
+#[cfg(any(test, feature = "fake-driver"))]
+pub mod synthetic;
 
 #[cfg(test)]
 pub(crate) mod tests;
