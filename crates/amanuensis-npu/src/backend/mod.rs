@@ -123,7 +123,7 @@ impl Npu {
             Place::Memory(driver, pack) => {
                 let device = Device::fake(driver).map_err(|error| error.to_string())?;
                 let mut multiplier = Multiplier::new(&device, pack).map_err(|error| error.to_string())?;
-                let passed = canary::fly(&mut multiplier).map_err(|finding| finding.to_string())?;
+                let passed = multiplier.fly().map_err(|finding| finding.to_string())?;
                 let summary = format!("emulated, not an NPU: {}", pack.manifest.name);
                 Ok(Reached { multiplier, receipts: passed.receipts, summary })
             }
@@ -163,7 +163,7 @@ fn examine(setup: &Setup, reached: &RefCell<Option<Reached>>) -> Report {
     let fly = |device: &Device, pack: &crate::packs::Pack| {
         let made = Multiplier::new(device, pack);
         let mut multiplier = made.map_err(|error| crate::trust::Finding::Failed { why: error.to_string() })?;
-        let passed = canary::fly(&mut multiplier)?;
+        let passed = multiplier.fly()?;
         let summary = pack.manifest.name.clone();
         *reached.borrow_mut() = Some(Reached { multiplier, receipts: passed.receipts, summary });
         Ok(passed)

@@ -9,7 +9,6 @@ use amanuensis::mel::Mel;
 use amanuensis::model::Dims;
 use amanuensis_kernels::Team;
 
-use super::canary;
 use super::encoder::{Encoder, Stop, device_of};
 use super::mode::Mode;
 use super::multiplier::Multiplier;
@@ -67,7 +66,7 @@ impl NpuModel {
             Refused::Device(why)
         };
         if proven.elapsed() >= self.canary_interval {
-            let passed = canary::fly(multiplier).map_err(|finding| condemned(finding.to_string()))?;
+            let passed = multiplier.fly().map_err(|finding| condemned(finding.to_string()))?;
             self.record.lived(&passed.receipts);
             *proven = Instant::now();
         }

@@ -105,6 +105,11 @@ impl Multiplier {
         self.context.generation()
     }
 
+    /// Rows that the cores make together.
+    fn block(&self) -> usize {
+        self.overlay.tile.m * usize::from(self.overlay.rows)
+    }
+
     /// Makes the program of a shape, if there is none yet. The one that was not used for longest goes where there are too many.
     fn ready(&mut self, shape: [usize; 3]) -> Result<(), ProductError> {
         self.uses += 1;
@@ -137,7 +142,9 @@ fn room(context: &Context, buffer: &mut Option<Buffer>, words: usize) -> Result<
 impl Products for Multiplier {
     fn prepare(&mut self, matrix: Matrix<'_>) -> Result<Linear, ProductError> {
         let Matrix { outputs, inputs, weights } = matrix;
-        // How many rows there will be does not matter for how a matrix is packed.
+        // A shape that no stream makes is found now and not with the first window. How many rows there are does not matter for how a
+        // matrix is packed.
+        self.ready([self.block(), inputs, outputs])?;
         let geometry = Geometry::new(&self.overlay, &Gemm::new(1, inputs, outputs))?;
         let numbers: Vec<bf16> = weights.iter().map(|weight| bf16::from_f32(*weight)).collect();
         let packed = pack_weights(Weights::ByOutput(&numbers), &self.overlay, &geometry)?;
@@ -150,13 +157,12 @@ impl Products for Multiplier {
 
     fn run(&mut self, linear: &Linear, rows: &[f32], out: &mut [f32]) -> Result<Receipt, ProductError> {
         let (inputs, outputs) = (linear.inputs, linear.outputs);
-        let count = rows.len() / inputs;
+        let count = rows.len().checked_div(inputs).unwrap_or(0);
         if count == 0 || rows.len() != count * inputs || out.len() != count * outputs {
             return Err(ProductError::Rows { numbers: rows.len(), width: inputs });
         }
         // Whole blocks, so that windows of many lengths share a few streams.
-        let block = self.overlay.tile.m * usize::from(self.overlay.rows);
-        let shape = [count.next_multiple_of(block), inputs, outputs];
+        let shape = [count.next_multiple_of(self.block()), inputs, outputs];
         self.ready(shape)?;
         let (overlay, context) = (&self.overlay, &self.context);
         let Some(Program { stream, geometry, .. }) = self.programs.get(&shape) else {

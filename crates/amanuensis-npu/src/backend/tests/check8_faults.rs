@@ -9,8 +9,8 @@ use crate::driver::CommandState;
 use crate::driver::fake::Injection;
 use crate::trust::Trust;
 
-/// What breaks, and a word of the reason.
-const FAULTS: [(Injection, &str); 8] = [
+/// What breaks and is seen in the very product, and a word of the reason. One bit of one word is not: canaries tell that.
+const FAULTS: [(Injection, &str); 7] = [
     (Injection::End(CommandState::Error, Some(7)), "ERROR"),
     (Injection::End(CommandState::Abort, None), "ABORT"),
     (Injection::End(CommandState::Timeout, Some(3)), "TIMEOUT"),
@@ -18,7 +18,6 @@ const FAULTS: [(Injection, &str); 8] = [
     (Injection::Untouched, "never written"),
     (Injection::Zeros, "every element"),
     (Injection::NotNumbers, "NaN"),
-    (Injection::Unsteady, ""),
 ];
 
 #[test]
@@ -26,10 +25,6 @@ fn check8_whatever_breaks_the_window_is_the_cpus_and_the_device_is_not_asked_aga
     let mel = [window("english.wav", 40)];
     let right = on_the_cpu().encode(&mel, &mut work()).expect("encoded").values;
     for (fault, word) in FAULTS {
-        if fault == Injection::Unsteady {
-            // One bit of one word: no product can tell, canaries do. See below.
-            continue;
-        }
         let emulated = Emulated::new(Mode::Auto);
         let model = emulated.load();
         // The first products of the window are good: what they were is not in the result.

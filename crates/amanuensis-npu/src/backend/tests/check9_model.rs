@@ -5,10 +5,10 @@ use amanuensis::{Control, Engine, Options, Setup as EngineSetup};
 use super::*;
 
 /// What bf16 may change of the encoder's output: the sum of the errors' sizes as a part of the sum of the values' sizes. Measured
-/// of the demo model: 0.0000 with rounding to even and 0.0000 with rounding down.
-const BOUND: f64 = 1.0;
-/// The least cosine of the whole output. Measured: 0.0 and 0.0.
-const COSINE: f64 = 0.0;
+/// of the demo model: 0.0044 with rounding to even, 0.0072 with rounding down.
+const BOUND: f64 = 0.0056;
+/// The least cosine of the whole output. Measured: 0.999990 and 0.999972.
+const COSINE: f64 = 0.999_983;
 
 /// How far values are from those that are right: error and cosine.
 fn compare(found: &[f32], right: &[f32]) -> (f64, f64) {
@@ -40,7 +40,7 @@ fn check9_the_encoder_is_as_exact_as_bf16_and_rounding_down_is_not() {
     let found = model.encode(std::slice::from_ref(&mel), &mut work()).expect("encoded").values;
     let (error, cosine) = compare(&found, &right);
     eprintln!("rounding down: error/mass {error:.5}, cosine {cosine:.6}");
-    assert!(error > BOUND, "the bound does not tell rounding down: error/mass {error}, cosine {cosine}");
+    assert!(error > BOUND && cosine < COSINE, "rounding down is within bounds: error/mass {error}, cosine {cosine}");
 }
 
 #[test]
