@@ -273,7 +273,7 @@ impl Encoder {
 }
 
 /// Consecutive parts of a slice, which has room for all.
-fn parts<'a>(numbers: &'a [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &'a [f32]> {
+fn parts(numbers: &[f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &[f32]> {
     let mut rest = numbers;
     lengths.map(move |length| {
         let (part, behind) = rest.split_at(length);
