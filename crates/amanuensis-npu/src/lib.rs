@@ -1,5 +1,6 @@
 //! AMD XDNA NPUs: what they are told, planned, emulated and spoken to. No XRT, no C++.
 
+pub mod backend;
 pub mod containers;
 pub mod doctor;
 pub mod driver;

@@ -11,6 +11,8 @@ mod fault;
 mod host;
 mod input;
 mod kernel;
+#[cfg(any(test, feature = "fake-driver"))]
+mod machine;
 mod output;
 mod report;
 mod work;
@@ -51,6 +53,12 @@ impl Array {
     /// The overlay.
     pub const fn overlay(&self) -> &Overlay {
         &self.overlay
+    }
+
+    /// Puts the overlay into the array anew: what was lost is there again, and nobody was told anything.
+    pub fn reset(&mut self) {
+        self.cores = Cores::new(&self.overlay);
+        self.lost = false;
     }
 
     /// Executes a stream over the arguments of its command. An array is lost when that fails: nobody knows what it would do next.

@@ -12,6 +12,8 @@ mod loading;
 mod manifest;
 mod planning;
 mod self_test;
+#[cfg(any(test, feature = "fake-driver"))]
+pub mod synthetic;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -83,6 +83,25 @@ fn operands(operation: &manifest::Operation) -> Result<Operands, PackError> {
     })
 }
 
+/// The numbers as a manifest states them: input, accumulator, output.
+#[cfg(any(test, feature = "fake-driver"))]
+pub(super) fn stated(operands: Operands) -> [manifest::Element; 3] {
+    use crate::plan::{Arithmetic, Element};
+    use manifest::Element as Stated;
+    let name = |element| match element {
+        Element::Int8 => Stated::Int8,
+        Element::Int16 => Stated::Int16,
+        Element::Int32 => Stated::Int32,
+        Element::Bf16 => Stated::Bf16,
+        Element::F32 => Stated::F32,
+    };
+    match operands.arithmetic {
+        Arithmetic::Integer => [name(operands.input), Stated::Int32, name(operands.output)],
+        Arithmetic::Float => [name(operands.input), Stated::F32, name(operands.output)],
+        Arithmetic::BlockFloat => [Stated::Bfp16, Stated::F32, name(operands.output)],
+    }
+}
+
 fn port(port: &manifest::Port) -> Result<Port, PackError> {
     let fifo = match port.stream {
         Operand::Activations => Fifo::Activations(port.index),

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::containers::{Command, Group, Kernel, Partition, Program, layout, pdi, xclbin};
+use crate::containers::{Command, pdi};
 use crate::driver::Generation;
 use crate::trust::Shape;
 use crate::uapi::FirmwareVersion;
@@ -20,19 +20,7 @@ const TARGET: Target = Target {
 
 /// A synthetic overlay: it has the parts of one and computes nothing.
 pub(crate) fn overlay() -> Vec<u8> {
-    let image = pdi::write(&[Command::Write { address: 0x0003_2000, value: 1 }]);
-    let groups = vec![Group { kind: 1, program: 1, kernels: vec![0x901] }];
-    let partition = Partition {
-        name: String::new(),
-        operations_per_cycle: 2048,
-        columns: 4,
-        first_columns: vec![0],
-        programs: vec![Program { uuid: [1; 16], image: &image, groups }],
-    };
-    let kernel =
-        Kernel { name: "MLIR_AIE:MLIRAIE".to_owned(), kind: layout::PS_KERNEL, id: 0x901, subtype: 1, functional: 0 };
-    let (partition, kernels) = (partition.write(), layout::write(&[kernel]));
-    xclbin::write([2; 16], &[(xclbin::AIE_PARTITION, "", &partition), (xclbin::IP_LAYOUT, "", &kernels)])
+    super::synthetic::xclbin(4, 2048)
 }
 
 fn declared() -> Declared<'static> {

@@ -40,6 +40,18 @@ impl Dims {
         self.audio_width / self.audio_heads
     }
 
+    /// Multiplications and additions of the encoder for a window of so many positions: those of its convolutions and linear
+    /// layers, and those of its attention.
+    pub fn encoder_operations(&self, positions: usize) -> [u64; 2] {
+        let size = |number: usize| number as u64;
+        let (width, positions) = (size(self.audio_width), size(positions));
+        let taps = size(CONVOLUTION_WINDOW);
+        let stem = 2 * positions * taps * size(self.mel_bins) * width + positions * taps * width * width;
+        let layer = 4 * width * width + 2 * width * size(self.audio_feed_forward);
+        let layers = size(self.audio_layers);
+        [2 * (stem + layers * positions * layer), 4 * layers * positions * positions * width]
+    }
+
     /// Numbers per position of one head of the decoder.
     pub fn text_head_width(&self) -> usize {
         self.text_width / self.text_heads

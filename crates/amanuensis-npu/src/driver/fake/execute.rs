@@ -15,6 +15,7 @@ const PROGRAM_COUNTER: u32 = 0x28B0_60AD;
 /// Runs commands until the driver is closed.
 pub(super) fn run(shared: &Shared, mut machine: Box<dyn Machine>) {
     let mut state = shared.state();
+    let mut context = None;
     while !state.stop {
         if state.held || state.lost || state.queue.is_empty() {
             state = match shared.changed.wait(state) {
@@ -24,6 +25,9 @@ pub(super) fn run(shared: &Shared, mut machine: Box<dyn Machine>) {
             continue;
         }
         if let Some(job) = state.queue.pop_front() {
+            if context.replace(job.context) != Some(job.context) {
+                machine.set_up();
+            }
             state.run(&job, machine.as_mut());
             shared.changed.notify_all();
         }

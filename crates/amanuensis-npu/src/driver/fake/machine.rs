@@ -4,6 +4,9 @@
 pub trait Machine: Send {
     /// Runs a stream. The buffers are what the device sees of them, from each one's address on, in the order of the packet.
     fn execute(&mut self, stream: &[u32], arguments: &mut [&mut [u32]]) -> Result<(), Fault>;
+
+    /// Another context comes to the array: its overlay is loaded anew. A machine that keeps nothing need not know.
+    fn set_up(&mut self) {}
 }
 
 /// Why a stream did not come to its end.

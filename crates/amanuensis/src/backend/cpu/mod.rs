@@ -138,7 +138,8 @@ impl Model for CpuModel {
             }
             Ok::<_, BackendError>(())
         })?;
-        work.receipt.ran_on(&self.device);
+        let operations = positions.iter().flat_map(|positions| self.dims.encoder_operations(*positions)).sum();
+        work.receipt.did(&self.device, operations);
         // The last norm spreads what is not a number over its whole row, so one value of each row tells.
         if values.iter().step_by(width).any(|value| !value.is_finite()) {
             return Err(BackendError::NotANumber { place: "encoder output" });
