@@ -101,7 +101,7 @@ fn the_log_names_neither_speech_nor_prompts_nor_files_nor_keys() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = start(folder.path());
     let (file, sound) = ("filename-7d2e.wav", sample("english.wav"));
-    let fields = [("model", "whisper-1"), ("prompt", "prompt-51ab"), ("hotwords", "hotword-93cd")];
+    let fields = [("model", "whisper-1"), ("prompt", "prompt-quux"), ("hotwords", "hotword-zyzzy")];
     let (status, answer) = server.post("/v1/audio/transcriptions", KEY, file, &sound, &fields);
     assert!(status == 200 && answer.contains("eleven weeks"), "{answer}");
     let (status, answer) = server.post("/v1/jobs", KEY, file, &sound, &fields);
@@ -116,13 +116,14 @@ fn the_log_names_neither_speech_nor_prompts_nor_files_nor_keys() {
     let (status, answer) = server.get(&format!("{path}/result?format=text"));
     assert!(status == 200 && answer.contains("eleven weeks"), "{answer}");
     // What is refused is told to the client and to nobody else.
-    let wrong = [("model", "whisper-1"), ("language", "language-c0de")];
+    let wrong = [("model", "whisper-1"), ("language", "language-xylo")];
     assert_eq!(server.post("/v1/audio/transcriptions", KEY, file, &sound, &wrong).0, 400);
     assert_eq!(server.post("/v1/audio/transcriptions", KEY, file, b"no sound", &fields).0, 415);
-    assert_eq!(server.post("/v1/audio/transcriptions", "wrong-key-88aa", file, &sound, &fields).0, 401);
+    assert_eq!(server.post("/v1/audio/transcriptions", "wrong-key-wombat", file, &sound, &fields).0, 401);
     let log = server.log();
     assert!(log.matches("answered").count() >= 6, "requests are logged: {log}");
-    for secret in [KEY, file, "eleven", "51ab", "93cd", "c0de", "88aa"] {
+    // None of them is made of hexadecimal digits, as the ids of requests are.
+    for secret in [KEY, file, "eleven", "quux", "zyzzy", "xylo", "wombat"] {
         assert!(!log.contains(secret), "{secret} stands in the log: {log}");
     }
 }
