@@ -25,7 +25,7 @@ const USAGE: &str = "usage: cargo xtask check [--fast]
        cargo xtask formats [--shared DIR] [--python PROGRAM] [--work DIR] [--program FILE] [--only NAMES] [--write FILE]
        cargo xtask soak [--program FILE] [--model MODEL] [--requests COUNT] [--clients COUNT] [--seed NUMBER] [--write FILE]
        cargo xtask load [--program FILE] [--model MODEL] [--compute-type TYPE] [--seconds COUNT] [--clients COUNTS]
-                        [--live COUNTS] [--peer URL] [--peer-model NAME] [--write FILE]
+                        [--live COUNTS] [--peer NAME=URL] [--peer-model NAME] [--write FILE] [--place NAME]
        cargo xtask faults [--program FILE] [--model FOLDER] [--only NAMES] [--small] [--write FILE]
 
 check    formatting, clippy, documentation, licences and duplicate crates, tests
@@ -57,8 +57,9 @@ load     how much a server does for 1, 8, 32 clients, how long a short sound tak
   --seconds COUNT   for each number of clients or sessions [default: 60]
   --clients COUNTS  numbers of clients, with commas between [default: 1,8,32]
   --live COUNTS     numbers of live sessions at once, with commas between [default: 1,8]
-  --peer URL        the same with another server on this machine that has OpenAI's endpoints
-  --peer-model NAME what to ask it for [default: whisper-1]
+  --peer NAME=URL   the same with another server on this machine that has OpenAI's endpoints; as often as there are some
+  --peer-model NAME what to ask them for [default: whisper-1]
+  --place NAME      between which marks of the page the table goes [default: load]
 faults   kills, full disks, damaged files, clients that mean harm: what must happen, and what happens
   --model FOLDER    a model that may be copied, and harmed [default: models/demo]
   --only NAMES      faults with one of these in their names, with commas between

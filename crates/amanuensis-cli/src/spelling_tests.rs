@@ -192,7 +192,7 @@ fn wrong_command_lines_are_refused() {
         &["a.wav", "--threads", "many"],
         &["a.wav", "--max_duration", "0"],
         &["a.wav", "--raw-rate", "8000"],
-        &["a.wav", "--device", "npu"],
+        &["a.wav", "--device", "tpu"],
         &["a.wav", "--clip_timestamps", "3,2"],
         &["a.wav", "--language", "no such language"],
         &["inspect"],

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use amanuensis::backend::StageTime;
+use amanuensis::backend::{Placement, Share, StageTime};
 use serde::Serialize;
 
 use crate::args::TimingsStyle;
@@ -10,12 +10,14 @@ use crate::console;
 use crate::progress::realtime;
 
 /// The stages of one file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Timings {
     pub(crate) event: &'static str,
     pub(crate) file: String,
     /// On what work was observed.
     pub(crate) devices: Vec<String>,
+    /// Who did how much of the encoder, and who was asked and did not.
+    pub(crate) placement: Placement,
     /// Seconds of sound.
     pub(crate) audio_seconds: f64,
     /// Seconds from opening the file to the end of its last output.
@@ -50,6 +52,10 @@ fn table(timings: &Timings) -> String {
         timings.positions,
         timings.tokens
     );
+    for line in placed(&timings.placement) {
+        let _ = writeln!(text, "  {line}");
+    }
+    let head = text.len();
     let mut row = |name: &str, count: &str, seconds: f64| {
         let share = if timings.seconds > 0.0 { 100.0 * seconds / timings.seconds } else { 0.0 };
         // Below what the column of seconds shows, a factor would only be large.
@@ -65,10 +71,22 @@ fn table(timings: &Timings) -> String {
     row("all", "", timings.seconds);
     let heading =
         format!("  {:longest$}  {:>8}  {:>10}  {:>7}  {:>10}\n", "stage", "calls", "seconds", "share", "realtime");
-    let first_line = text.find('\n').map_or(text.len(), |end| end + 1);
-    text.insert_str(first_line, &heading);
+    text.insert_str(head, &heading);
     text.truncate(text.trim_end().len());
     text
+}
+
+/// What part of the encoder's operations each device did, where there is more to say than that one did all.
+fn placed(placement: &Placement) -> Vec<String> {
+    let shares = placement.shares();
+    if shares.len() < 2 {
+        return Vec::new();
+    }
+    let line = |Share { device, share, reasons }: &Share| {
+        let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+        format!("encoder: {:.1} % by {device}{why}", 100.0 * share)
+    };
+    shares.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -82,6 +100,7 @@ mod tests {
             event: "timings",
             file: "talk.wav".to_owned(),
             devices: vec!["cpu".to_owned()],
+            placement: Placement::default(),
             audio_seconds: 60.0,
             seconds: 2.0,
             windows: 2,
@@ -97,6 +116,13 @@ talk.wav: 60.00 s of sound in 2.000 s on cpu; windows: 2, positions: 1850, token
   other                                    0.4000    20.0%      150.0x
   all                                      2.0000   100.0%       30.0x";
         assert_eq!(table(&timings), expected);
+        let mut asked = Placement::default();
+        asked.did("cpu", 5);
+        asked.fell_back("npu", "there is none", 2);
+        let lines = table(&Timings { placement: asked, ..timings.clone() });
+        let lines: Vec<&str> = lines.lines().skip(1).take(3).collect();
+        assert_eq!(lines[..2], ["  encoder: 100.0 % by cpu", "  encoder: 0.0 % by npu: there is none"]);
+        assert!(lines[2].starts_with("  stage"), "{lines:?}");
         let json = serde_json::to_value(&timings).unwrap();
         assert_eq!(json["stages"][1]["count"], 2);
     }

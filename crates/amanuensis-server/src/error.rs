@@ -1,6 +1,7 @@
 //! What is answered when something cannot be done: OpenAI's error object, with the status that its clients expect.
 
 use amanuensis::audio::AudioError;
+use amanuensis::backend::BackendError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -99,6 +100,15 @@ impl ApiError {
         ApiError { retry_after: Some(retry_after.max(1)), ..error }
     }
 
+    /// A device that must be used cannot be.
+    pub fn no_device(device: &str, reason: &str) -> Self {
+        // What to do about it is for whoever runs the server, and so is whatever names a file.
+        let reason = reason.split("; ").next().filter(|reason| !reason.contains('/'));
+        let reason = reason.unwrap_or("the server's log says why");
+        let message = format!("the device {device:?} must be used here and cannot be: {reason}");
+        ApiError::unavailable("device_unavailable", 60, message)
+    }
+
     /// It was not done in the time allowed.
     pub fn past_deadline(message: impl Into<String>) -> Self {
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout_error", Some("deadline_exceeded"), message)
@@ -154,6 +164,10 @@ impl From<amanuensis::Error> for ApiError {
             Error::UnknownLanguage { .. } => ApiError::bad("language", error.to_string()),
             Error::CannotTranslate { .. } => ApiError::bad("model", error.to_string()),
             Error::BadOption { option, .. } => ApiError::bad(option, error.to_string()),
+            Error::Backend(BackendError::Device { device, reason }) => {
+                tracing::error!(device, reason, "a device failed");
+                ApiError::no_device(device, &reason)
+            }
             Error::UnknownToken { .. } => ApiError::bad("suppress_tokens", error.to_string()),
             error => {
                 tracing::error!(%error, "a transcription failed");
@@ -178,6 +192,15 @@ mod tests {
         for error in [ApiError::bad("model", "x"), ApiError::fault("x"), ApiError::too_many("queue_full", 0, "x")] {
             assert_eq!(keys(error), ["code", "message", "param", "type"]);
         }
+    }
+
+    #[test]
+    fn a_device_that_is_missing_is_named_and_no_file_is() {
+        let error = ApiError::no_device("npu", "no NPU: none among 9 devices; use the CPU");
+        assert_eq!((error.status, error.code), (StatusCode::SERVICE_UNAVAILABLE, Some("device_unavailable")));
+        assert!(error.message.ends_with("no NPU: none among 9 devices"), "{}", error.message);
+        let error = ApiError::no_device("npu", "no pack in /home/somebody/packs; make one");
+        assert!(!error.message.contains("somebody") && error.message.contains("the server's log"), "{}", error.message);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::form::Form;
 use crate::keys::Keys;
 use crate::live::fuzzing as live;
-use crate::models::Library;
+use crate::models::{Library, LoadError};
 use crate::routes::fuzzing as routes;
 use crate::settings::Settings;
 use crate::state::Shared;
@@ -80,8 +80,8 @@ impl Library for Nothing {
         vec!["base".to_owned()]
     }
 
-    fn load(&self, _: &str) -> Result<Engine, String> {
-        Err("there is no model while fuzzing".to_owned())
+    fn load(&self, _: &str) -> Result<Engine, LoadError> {
+        Err(LoadError::Other("there is no model while fuzzing".to_owned()))
     }
 }
 

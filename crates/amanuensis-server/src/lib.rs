@@ -9,7 +9,7 @@
 //! # struct Mine;
 //! # impl amanuensis_server::Library for Mine {
 //! #     fn names(&self) -> Vec<String> { vec!["demo".to_owned()] }
-//! #     fn load(&self, _: &str) -> Result<amanuensis::Engine, String> { Err("none".to_owned()) }
+//! #     fn load(&self, _: &str) -> Result<amanuensis::Engine, amanuensis_server::LoadError> { unimplemented!() }
 //! # }
 //! use amanuensis_server::{Keys, Server, Settings};
 //!
@@ -46,6 +46,6 @@ mod wyoming;
 
 pub use error::ApiError;
 pub use keys::{Client, Key, KeyError, Keys, Scope};
-pub use models::Library;
+pub use models::{Library, LoadError};
 pub use serve::{Server, ServerError};
 pub use settings::{Settings, SettingsError};

@@ -12,7 +12,7 @@ use amanuensis::backend::Receipt;
 use crate::scheduler::Failure;
 
 /// The figures there are: name, kind, what it is. `docs/server.md` shows this table, and a test compares.
-pub(crate) const FIGURES: [(&str, &str, &str); 25] = [
+pub(crate) const FIGURES: [(&str, &str, &str); 27] = [
     ("amanuensis_requests_total", "counter", "Requests that were answered, by endpoint and status"),
     (
         "amanuensis_request_seconds",
@@ -39,6 +39,16 @@ pub(crate) const FIGURES: [(&str, &str, &str); 25] = [
     ("amanuensis_windows_total", "counter", "Windows that the encoder ran over"),
     ("amanuensis_tokens_total", "counter", "Tokens that the decoder was given"),
     ("amanuensis_device_rounds_total", "counter", "Rounds in which a device was seen at work, by device"),
+    (
+        "amanuensis_device_operations_total",
+        "counter",
+        "Multiplications and additions of the encoder's products and attention, by the device that did them",
+    ),
+    (
+        "amanuensis_device_fallbacks_total",
+        "counter",
+        "Windows that a device was asked for and did not do, by device; `/v1/status` has the reasons",
+    ),
     ("amanuensis_transcriptions_total", "counter", "Recordings that came to an end, by result"),
     ("amanuensis_segments_total", "counter", "Segments of finished transcripts"),
     ("amanuensis_fallbacks_total", "counter", "Segments whose window was decoded more than once"),
@@ -184,7 +194,7 @@ impl Metrics {
             Ok(_) => "complete",
             Err(Failure::Engine(amanuensis::Error::Cancelled)) => "cancelled",
             Err(Failure::Deadline) => "too_late",
-            Err(Failure::Engine(_) | Failure::Broken(_)) => "failed",
+            Err(Failure::Engine(_) | Failure::Device(..) | Failure::Broken(_)) => "failed",
         };
         *held(&self.results).entry(name).or_default() += 1;
         let Ok(outcome) = result else { return };
@@ -237,6 +247,15 @@ impl Metrics {
             "amanuensis_windows_total" => plain(out, gauges.receipt.windows as f64),
             "amanuensis_tokens_total" => plain(out, gauges.receipt.tokens as f64),
             "amanuensis_device_rounds_total" => labelled(name, "device", held(&self.devices).iter(), out),
+            "amanuensis_device_operations_total" => {
+                labelled(name, "device", gauges.receipt.placement.operations.iter(), out);
+            }
+            "amanuensis_device_fallbacks_total" => {
+                let fallbacks = &gauges.receipt.placement.fallbacks;
+                let windows: BTreeMap<&String, u64> =
+                    fallbacks.iter().map(|(device, reasons)| (device, reasons.values().sum())).collect();
+                labelled(name, "device", windows.iter(), out);
+            }
             "amanuensis_transcriptions_total" => labelled(name, "result", held(&self.results).iter(), out),
             "amanuensis_segments_total" => count(out, &self.segments),
             "amanuensis_fallbacks_total" => count(out, &self.fallbacks),
@@ -286,16 +305,10 @@ mod tests {
     fn gauges() -> Gauges {
         let jobs = BTreeMap::from([("queued", 2)]);
         let work = (90.0, 1.0);
-        Gauges {
-            queued_seconds: 1.5,
-            open: 1,
-            work,
-            receipt: Receipt::default(),
-            live: (2, 0.5),
-            models_loaded: 1,
-            models_bytes: 5,
-            jobs,
-        }
+        let mut receipt = Receipt::default();
+        receipt.did("cpu", 7);
+        receipt.placement.fell_back("npu", "there is none", 3);
+        Gauges { queued_seconds: 1.5, open: 1, work, receipt, live: (2, 0.5), models_loaded: 1, models_bytes: 5, jobs }
     }
 
     #[test]
@@ -325,6 +338,8 @@ mod tests {
             page.contains("amanuensis_round_windows_bucket{le=\"2\"} 0\namanuensis_round_windows_bucket{le=\"4\"} 1\n")
         );
         assert!(page.contains("amanuensis_device_rounds_total{device=\"a \\\"device\\\"\"} 1\n"));
+        assert!(page.contains("amanuensis_device_operations_total{device=\"cpu\"} 7\n"));
+        assert!(page.contains("amanuensis_device_fallbacks_total{device=\"npu\"} 3\n"));
         assert!(page.contains("amanuensis_jobs{status=\"queued\"} 2\n"));
         assert!(page.contains("amanuensis_sound_seconds_total 90\n"));
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amanuensis::audio::{Recording, SAMPLE_RATE};
+use amanuensis::backend::BackendError;
 use amanuensis::{Control, Engine, Options};
 use serde::Serialize;
 use tokio::sync::OnceCell;
@@ -20,8 +21,33 @@ pub trait Library: Send + Sync {
     /// Loads a model of that name, which is one of `names`.
     ///
     /// # Errors
-    /// What to tell the operator; a client learns only that the model could not be loaded.
-    fn load(&self, name: &str) -> Result<Engine, String>;
+    /// What to tell the operator; a client learns only that the model could not be loaded, or which device is missing.
+    fn load(&self, name: &str) -> Result<Engine, LoadError>;
+}
+
+/// Why a model could not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// A device that must be used cannot be.
+    #[error("device {device}: {reason}")]
+    Device {
+        /// Its name.
+        device: &'static str,
+        /// What is missing, and what to do.
+        reason: String,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<amanuensis::Error> for LoadError {
+    fn from(error: amanuensis::Error) -> Self {
+        match error {
+            amanuensis::Error::Backend(BackendError::Device { device, reason }) => LoadError::Device { device, reason },
+            error => LoadError::Other(error.to_string()),
+        }
+    }
 }
 
 /// A model that is loaded.
@@ -146,12 +172,17 @@ impl Models {
             Ok(engine)
         };
         let loaded = tokio::task::spawn_blocking(load).await;
-        let failed = |reason: String| {
-            tracing::error!(model = name, reason, "a model cannot be loaded");
-            let message = format!("the model {name:?} cannot be loaded; the server's log says why");
-            ApiError::unavailable("model_unavailable", 60, message)
+        let failed = |error: LoadError| {
+            tracing::error!(model = name, reason = %error, "a model cannot be loaded");
+            match error {
+                LoadError::Device { device, reason } => ApiError::no_device(device, &reason),
+                LoadError::Other(_) => {
+                    let message = format!("the model {name:?} cannot be loaded; the server's log says why");
+                    ApiError::unavailable("model_unavailable", 60, message)
+                }
+            }
         };
-        let engine = loaded.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+        let engine = loaded.unwrap_or_else(|panic| Err(LoadError::Other(panic.to_string()))).map_err(failed)?;
         self.make_room(name, slot, engine.bytes())?;
         tracing::info!(model = name, seconds = began.elapsed().as_secs_f64(), bytes = engine.bytes(), "model loaded");
         Ok(Arc::new(Loaded { engine, is_broken: AtomicBool::new(false) }))
@@ -229,11 +260,16 @@ impl Models {
 }
 
 /// Lets a model hear a second of silence: its pages, buffers and threads are there when somebody asks.
-fn warm(engine: &Engine) -> Result<(), String> {
+fn warm(engine: &Engine) -> Result<(), LoadError> {
     let silence = Recording::from_samples(&vec![0.0; SAMPLE_RATE as usize]);
     let mut options = Options::default();
     options.search.temperatures.truncate(1);
     options.search.max_new_tokens = Some(8);
     let heard = engine.transcribe(&silence, &options, &mut Control::new());
-    heard.map(drop).map_err(|error| format!("it was loaded, and cannot hear a second of silence: {error}"))
+    heard.map(drop).map_err(|error| match error.into() {
+        LoadError::Other(reason) => {
+            LoadError::Other(format!("it was loaded, and cannot hear a second of silence: {reason}"))
+        }
+        device => device,
+    })
 }

@@ -158,11 +158,12 @@ async fn warm(shared: Arc<Shared>) {
     if let Some(name) = shared.models.names().first() {
         while let Err(error) = shared.models.get(name).await {
             tracing::error!(message = error.message, "the first model is not loaded; trying again in a minute");
+            shared.set_cold(Some(error));
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
         tracing::info!("ready");
     }
-    shared.set_warm();
+    shared.set_cold(None);
 }
 
 /// Does what has to be done now and then.

@@ -1,8 +1,7 @@
 //! What all requests share.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -33,8 +32,8 @@ pub(crate) struct Shared {
     /// What opens live sessions without a key.
     pub(crate) secrets: Secrets,
     stopping: watch::Sender<bool>,
-    /// Set once the first model is loaded: the server takes work.
-    is_warm: AtomicBool,
+    /// Why no work is taken yet; none once the first model is loaded.
+    cold: Mutex<Option<ApiError>>,
 }
 
 impl Shared {
@@ -57,7 +56,7 @@ impl Shared {
             live: Arc::new(Seats::new(&settings)),
             secrets: Secrets::default(),
             stopping: watch::Sender::new(false),
-            is_warm: AtomicBool::new(false),
+            cold: Mutex::new(Some(ApiError::unavailable("model_loading", 2, "the model is being loaded"))),
             settings,
             keys,
         })
@@ -82,16 +81,17 @@ impl Shared {
         self.stopping.send_replace(true);
     }
 
-    pub(crate) fn set_warm(&self) {
-        self.is_warm.store(true, Ordering::Relaxed);
+    /// The first model is loaded, or was not, and why.
+    pub(crate) fn set_cold(&self, cold: Option<ApiError>) {
+        *self.cold.lock().unwrap_or_else(PoisonError::into_inner) = cold;
     }
 
     /// Whether work is taken, and if not, why.
     pub(crate) fn readiness(&self) -> Result<(), ApiError> {
         if self.is_stopping() {
             Err(ApiError::unavailable("shutting_down", 10, "the server is being stopped"))
-        } else if !self.is_warm.load(Ordering::Relaxed) {
-            Err(ApiError::unavailable("model_loading", 2, "the model is being loaded"))
+        } else if let Some(cold) = self.cold.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            Err(cold)
         } else if let Some(seconds) = self.scheduler.board().stalled() {
             let message =
                 format!("the engine has not come to the end of a round for {seconds} s; the server's log says more");

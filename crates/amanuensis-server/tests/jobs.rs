@@ -13,7 +13,7 @@ use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Availability, Backend, BackendError, ComputeType, Decoding, Encoded, Model, Work};
 use amanuensis::mel::Mel;
 use amanuensis::model::{self, Dims, ModelFile, Source};
-use amanuensis_server::{Keys, Library, Server, Settings};
+use amanuensis_server::{Keys, Library, LoadError, Server, Settings};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -68,9 +68,9 @@ impl Library for Demo {
         vec!["demo".to_owned()]
     }
 
-    fn load(&self, _: &str) -> Result<Engine, String> {
-        let file = model::open(&Source::Path(in_repository("models/demo"))).map_err(|error| error.to_string())?;
-        Engine::with(file, &Counting(self.0.clone())).map_err(|error| error.to_string())
+    fn load(&self, _: &str) -> Result<Engine, LoadError> {
+        let file = model::open(&Source::Path(in_repository("models/demo"))).map_err(amanuensis::Error::from)?;
+        Ok(Engine::with(file, &Counting(self.0.clone()))?)
     }
 }
 

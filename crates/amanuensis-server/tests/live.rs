@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use amanuensis::model::Source;
 use amanuensis::{Engine, Setup};
-use amanuensis_server::{Keys, Library, Server, Settings};
+use amanuensis_server::{Keys, Library, LoadError, Server, Settings};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tungstenite::stream::MaybeTlsStream;
@@ -25,9 +25,9 @@ impl Library for Demo {
         vec!["demo".to_owned()]
     }
 
-    fn load(&self, _: &str) -> Result<Engine, String> {
+    fn load(&self, _: &str) -> Result<Engine, LoadError> {
         let source = Source::Path(in_repository("models/demo"));
-        Engine::load(&source, &Setup::default()).map_err(|error| error.to_string())
+        Ok(Engine::load(&source, &Setup::default())?)
     }
 }
 

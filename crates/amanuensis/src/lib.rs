@@ -204,6 +204,7 @@ impl Engine {
             model: self.name.clone(),
             model_sha256: self.sha256.get_or_init(hash).clone(),
             devices: outcome.receipt.devices().to_vec(),
+            shares: Some(outcome.receipt.placement.shares()).filter(|shares| shares.len() > 1).unwrap_or_default(),
             options: options.described(),
             contexts: Some(outcome.contexts),
             warnings: outcome.warnings.clone(),

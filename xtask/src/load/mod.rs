@@ -28,9 +28,12 @@ struct Asked {
     clients: Vec<usize>,
     live: Vec<usize>,
     compute_type: String,
-    peer: Option<String>,
+    /// Other servers: their names in the table, and where they are.
+    peers: Vec<(String, SocketAddr)>,
     peer_model: String,
     write: Option<PathBuf>,
+    /// The marks of the page between which the table goes.
+    place: String,
 }
 
 impl Asked {
@@ -42,9 +45,10 @@ impl Asked {
             clients: vec![1, 8, 32],
             live: vec![1, 8],
             compute_type: "auto".to_owned(),
-            peer: None,
+            peers: Vec::new(),
             peer_model: "whisper-1".to_owned(),
             write: None,
+            place: "load".to_owned(),
         };
         let mut arguments = arguments.iter();
         while let Some(flag) = arguments.next() {
@@ -63,8 +67,9 @@ impl Asked {
                     if *flag == "--live" { asked.live = counts } else { asked.clients = counts }
                 }
                 "--compute-type" => asked.compute_type = (*value).to_owned(),
-                "--peer" => asked.peer = Some((*value).to_owned()),
+                "--peer" => asked.peers.push(peer(value)?),
                 "--peer-model" => asked.peer_model = (*value).to_owned(),
+                "--place" => asked.place = (*value).to_owned(),
                 "--write" => asked.write = Some(value.into()),
                 _ => bail!("{flag} is no flag of load\n{USAGE}"),
             }
@@ -76,9 +81,9 @@ impl Asked {
         let list = |counts: &[usize]| counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         // A folder's name says which model it is; where it lies is nobody's concern.
         let model = self.model.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let peer = if self.peer.is_some() { " --peer URL" } else { "" };
+        let peers = self.peers.iter().fold(String::new(), |list, (name, _)| format!("{list} --peer '{name}=URL'"));
         format!(
-            "cargo xtask load --seconds {} --clients {} --live {} --model {model} --compute-type {}{peer}",
+            "cargo xtask load --seconds {} --clients {} --live {} --model {model} --compute-type {}{peers}",
             self.seconds,
             list(&self.clients),
             list(&self.live),
@@ -87,8 +92,9 @@ impl Asked {
     }
 }
 
-/// The address of a server on this machine: others are not to be loaded by a test.
-fn peer(url: &str) -> Result<SocketAddr> {
+/// A name and the address of a server on this machine: others are not to be loaded by a test.
+fn peer(value: &str) -> Result<(String, SocketAddr)> {
+    let (name, url) = value.split_once('=').with_context(|| format!("--peer: {value} is not NAME=URL"))?;
     let host = url.strip_prefix("http://").with_context(|| format!("--peer: {url} does not begin with http://"))?;
     let host = host.trim_end_matches('/').trim_end_matches("/v1");
     let mut addresses = host.to_socket_addrs().with_context(|| format!("--peer: {host} is no address"))?;
@@ -96,7 +102,7 @@ fn peer(url: &str) -> Result<SocketAddr> {
     if !address.ip().is_loopback() {
         bail!("--peer: {address} is not this machine; only a server here may be loaded");
     }
-    Ok(address)
+    Ok((name.to_owned(), address))
 }
 
 /// What is measured of a server.
@@ -132,7 +138,6 @@ fn listen(target: &Target, asked: &Asked) -> Result<Vec<Heard>> {
 /// Measures with the arguments behind its name.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let asked = Asked::parse(arguments)?;
-    let other = asked.peer.as_deref().map(peer).transpose()?;
     let program = built::program(asked.program.as_deref())?;
     let (mut measured, live);
     {
@@ -143,15 +148,15 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         live = listen(&target, &asked)?;
         measured = vec![measure("amanuensis", &target, &asked)?];
     }
-    if let Some(address) = other {
-        let target = Target { address, model: asked.peer_model.clone() };
-        measured.push(measure("peer", &target, &asked)?);
+    for (name, address) in &asked.peers {
+        let target = Target { address: *address, model: asked.peer_model.clone() };
+        measured.push(measure(name, &target, &asked)?);
     }
     let report = Report { measured, live, about: circumstances(&program), command: asked.command() };
     let text = report.markdown();
     io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
     if let Some(path) = &asked.write {
-        page::write(path, "load", &text)?;
+        page::write(path, &asked.place, &text)?;
     }
     match report.faults() {
         faults if faults.is_empty() => Ok(()),
@@ -174,8 +179,10 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_loaded() {
-        assert_eq!(peer("http://127.0.0.1:9000/v1/").unwrap(), "127.0.0.1:9000".parse().unwrap());
-        for wrong in ["https://127.0.0.1:9000", "http://192.0.2.1:80", "http://127.0.0.1"] {
+        assert_eq!(peer("a=http://127.0.0.1:9000/v1/").unwrap(), ("a".to_owned(), "127.0.0.1:9000".parse().unwrap()));
+        for wrong in
+            ["http://127.0.0.1:9000", "a=https://127.0.0.1:9000", "a=http://192.0.2.1:80", "a=http://127.0.0.1"]
+        {
             assert!(peer(wrong).is_err(), "{wrong}");
         }
     }

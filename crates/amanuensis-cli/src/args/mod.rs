@@ -148,9 +148,20 @@ pub(crate) struct Model {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct Computing {
-    /// What to compute on: cpu, or auto for the fastest that is here
+    /// What to compute on: cpu; npu, for the encoder on an AMD NPU and the rest on the cpu; or auto, which is the cpu
+    /// unless --npu says more
     #[arg(long, value_name = "DEVICE", default_value = "auto", hide_possible_values = true)]
     pub(crate) device: Device,
+
+    /// Whether an AMD NPU is used: off; auto, where one works and is quicker than the cpu; or require, which fails without one
+    /// [default: require with --device npu, off otherwise, for nobody has run it on one yet]
+    #[arg(long, value_name = "WHEN", hide_possible_values = true)]
+    pub(crate) npu: Option<NpuMode>,
+
+    /// How the emulated device's cores round
+    #[cfg(feature = "npu-emulated")]
+    #[arg(long, value_name = "HOW", default_value = "even")]
+    pub(crate) npu_rounding: NpuRounding,
 
     /// Threads to compute with; 0 takes one for each core
     #[arg(long, value_name = "COUNT", default_value = "0")]
@@ -250,6 +261,17 @@ pub(crate) enum MelConvention {
 pub(crate) enum Device {
     Auto,
     Cpu,
+    Npu,
+    /// No NPU, and called so wherever it is named.
+    #[cfg(feature = "npu-emulated")]
+    NpuEmulated,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NpuMode {
+    Off,
+    Auto,
+    Require,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,11 +1,13 @@
 //! From `--model`, `--device`, `--threads` and `--compute-type` to an engine.
 
+use amanuensis::Engine;
 use amanuensis::backend::ComputeType;
-use amanuensis::model::Source;
-use amanuensis::{Engine, Setup};
+use amanuensis::model::{self, Source};
 use anyhow::Context;
 
-use crate::args::{Device, Fetching, Model, ProgressStyle};
+use super::Stop;
+use super::device::Computer;
+use crate::args::{Fetching, Model, ProgressStyle};
 use crate::console::say;
 use crate::fetching;
 
@@ -31,8 +33,11 @@ pub(super) fn source(name: &str, asked: &Fetching, progress: ProgressStyle) -> a
 }
 
 /// Loads the model asked for, and says what is odd about it.
-pub(super) fn engine(asked: &Model, progress: ProgressStyle) -> anyhow::Result<Engine> {
-    let engine = computed(asked, name(asked), asked.computing.compute_type, progress)?;
+pub(super) fn engine(asked: &Model, progress: ProgressStyle) -> Result<Engine, Stop> {
+    let (engine, unused) = computed(asked, name(asked), asked.computing.compute_type, progress)?;
+    if let Some(unused) = unused {
+        say!("note: {unused}");
+    }
     for warning in engine.warnings() {
         say!("warning: {warning}");
     }
@@ -40,15 +45,21 @@ pub(super) fn engine(asked: &Model, progress: ProgressStyle) -> anyhow::Result<E
 }
 
 /// Loads the model asked for once more, to be computed as `compute` says. What is odd about it has been said.
-pub(super) fn engine_beside(asked: &Model, compute: ComputeType) -> anyhow::Result<Engine> {
-    computed(asked, asked.model.as_deref().unwrap_or(DEMO), compute, ProgressStyle::Auto)
+pub(super) fn engine_beside(asked: &Model, compute: ComputeType) -> Result<Engine, Stop> {
+    Ok(computed(asked, asked.model.as_deref().unwrap_or(DEMO), compute, ProgressStyle::Auto)?.0)
 }
 
-fn computed(asked: &Model, name: &str, compute: ComputeType, progress: ProgressStyle) -> anyhow::Result<Engine> {
-    let setup = match asked.computing.device {
-        // The processor is the fastest device that this program is built for.
-        Device::Auto | Device::Cpu => Setup { threads: asked.computing.threads.0, compute },
-    };
+/// A model on what was asked for, and why it does without that, if it does.
+fn computed(
+    asked: &Model,
+    name: &str,
+    compute: ComputeType,
+    progress: ProgressStyle,
+) -> Result<(Engine, Option<String>), Stop> {
+    let computer = Computer::new(&asked.computing, compute)?;
     let source = source(name, &asked.fetching, progress)?;
-    Engine::load(&source, &setup).with_context(|| format!("cannot load the model {name}"))
+    let file = model::open(&source).map_err(anyhow::Error::new);
+    let engine = file.and_then(|file| Ok(Engine::with(file, computer.backend())?));
+    let engine = engine.with_context(|| format!("cannot load the model {name}"))?;
+    Ok((engine, computer.unused()))
 }

@@ -5,6 +5,7 @@ mod calibrate;
 mod config;
 mod convert;
 mod detect_language;
+mod device;
 mod devices;
 mod diff;
 mod eval;

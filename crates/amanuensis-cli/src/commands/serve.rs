@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use amanuensis::{Engine, Setup};
-use amanuensis_server::{Library, Server};
+use amanuensis::{Engine, model};
+use amanuensis_server::{Library, LoadError, Server};
 use tracing_subscriber::EnvFilter;
 
+use super::device::Computer;
 use super::{Stop, config, load};
-use crate::args::{self, Device, LogStyle, ProgressStyle};
+use crate::args::{self, LogStyle, ProgressStyle};
 use crate::console::say;
 
 /// What is logged unless RUST_LOG says otherwise.
@@ -30,13 +31,12 @@ pub(super) fn run(asked: &args::Serve) -> Result<u8, Stop> {
         }
     }
     // What cannot be loaded is told of now, and not to the first who asks for it.
-    let (Device::Auto | Device::Cpu) = asked.computing.device;
-    let setup = Setup { threads: asked.computing.threads.0, compute: asked.computing.compute_type };
+    let computer = Computer::new(&asked.computing, asked.computing.compute_type)?;
     let fetching = asked.fetching.clone();
     for (_, model) in &models {
         load::source(model, &fetching, ProgressStyle::Auto)?;
     }
-    let library = Shelf { models, setup, fetching };
+    let library = Shelf { models, computer, fetching };
     let has_keys = !gathered.keys.is_empty();
     let server = Server::bind(gathered.settings, gathered.keys, Arc::new(library)).map_err(anyhow::Error::from)?;
     say!("listening on http://{}{}", server.address(), if has_keys { ", with keys" } else { "" });
@@ -63,7 +63,7 @@ fn named(model: &str) -> (String, String) {
 /// The models that were named on the command line.
 struct Shelf {
     models: Vec<(String, String)>,
-    setup: Setup,
+    computer: Computer,
     fetching: args::Fetching,
 }
 
@@ -72,11 +72,17 @@ impl Library for Shelf {
         self.models.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    fn load(&self, name: &str) -> Result<Engine, String> {
+    fn load(&self, name: &str) -> Result<Engine, LoadError> {
         let model = self.models.iter().find(|(known, _)| known == name).map(|(_, model)| model);
-        let model = model.ok_or_else(|| format!("there is no model {name}"))?;
-        let source = load::source(model, &self.fetching, ProgressStyle::Off).map_err(|error| format!("{error:#}"))?;
-        Engine::load(&source, &self.setup).map_err(|error| error.to_string())
+        let model = model.ok_or_else(|| LoadError::Other(format!("there is no model {name}")))?;
+        let source = load::source(model, &self.fetching, ProgressStyle::Off);
+        let source = source.map_err(|error| LoadError::Other(format!("{error:#}")))?;
+        let file = model::open(&source).map_err(amanuensis::Error::from)?;
+        let engine = Engine::with(file, self.computer.backend())?;
+        if let Some(unused) = self.computer.unused() {
+            tracing::warn!(model = name, "{unused}");
+        }
+        Ok(engine)
     }
 }
 

@@ -308,6 +308,7 @@ fn timings_of(
         event: "timings",
         file: names.join(", "),
         devices: receipt.devices().to_vec(),
+        placement: receipt.placement.clone(),
         audio_seconds: outcomes.iter().flatten().map(|outcome| outcome.transcript.duration).sum(),
         seconds: all.as_secs_f64(),
         windows: receipt.windows,

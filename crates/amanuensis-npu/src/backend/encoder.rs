@@ -37,7 +37,7 @@ pub(super) fn device_of(origin: Origin) -> &'static str {
     match origin {
         Origin::Hardware(Generation::Xdna1) => "npu (amdxdna 1502)",
         Origin::Hardware(Generation::Xdna2) => "npu (amdxdna 17f0)",
-        Origin::Emulated => "npu emulated",
+        Origin::Emulated => "npu-emulated",
     }
 }
 

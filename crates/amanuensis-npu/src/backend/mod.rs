@@ -6,11 +6,14 @@
 #![deny(unsafe_code)]
 
 mod canary;
+#[cfg(any(test, feature = "fake-driver"))]
+mod emulated;
 mod encoder;
 mod mode;
 mod model;
 mod multiplier;
 mod products;
+mod race;
 mod record;
 
 #[cfg(test)]
@@ -30,14 +33,17 @@ use amanuensis_kernels::{Kernels, Team};
 pub use mode::{Mode, UnknownMode};
 pub use multiplier::{Linear, Multiplier};
 pub use products::{Matrix, ProductError, Products};
+pub use race::Times;
 pub use record::Status;
 
 use crate::doctor::{self, Report, State};
-use crate::driver::{Device, Receipt};
 #[cfg(any(test, feature = "fake-driver"))]
-use crate::{driver::fake::FakeDriver, packs::Pack};
+use crate::driver::fake::FakeDriver;
+use crate::driver::{Device, Receipt};
+use crate::packs::Pack;
 use encoder::{Encoder, Stop};
 use model::{Bench, NpuModel};
+use race::Racers;
 use record::Record;
 
 /// How often a canary is flown while a model is used.
@@ -58,6 +64,10 @@ pub struct Setup {
     pub compute: ComputeType,
     /// How often a canary is flown.
     pub canary_interval: Duration,
+    /// Whether `auto` takes the NPU only where a window takes less time with it.
+    pub must_be_quicker: bool,
+    /// The file in which measured times are kept, so that they are measured once.
+    pub times: Option<PathBuf>,
 }
 
 impl Setup {
@@ -70,6 +80,8 @@ impl Setup {
             threads: None,
             compute: ComputeType::default(),
             canary_interval: CANARY_INTERVAL,
+            must_be_quicker: true,
+            times: None,
         }
     }
 }
@@ -125,7 +137,7 @@ impl Npu {
                 let mut multiplier = Multiplier::new(&device, pack).map_err(|error| error.to_string())?;
                 let passed = multiplier.fly().map_err(|finding| finding.to_string())?;
                 let summary = format!("emulated, not an NPU: {}", pack.manifest.name);
-                Ok(Reached { multiplier, receipts: passed.receipts, summary })
+                Ok(Reached { multiplier, receipts: passed.receipts, summary, pack: digest(pack) })
             }
         }
     }
@@ -133,7 +145,7 @@ impl Npu {
     /// A device with the encoder on it.
     fn bench(&self, file: &ModelFile, trust: &crate::trust::Quarantine) -> Result<Bench, BackendError> {
         let failed = |reason: String| BackendError::Device { device: self.name(), reason };
-        let Reached { mut multiplier, receipts, .. } = self.reach().map_err(failed)?;
+        let Reached { mut multiplier, receipts, pack, .. } = self.reach().map_err(failed)?;
         self.record.lived(&receipts);
         let encoder = Encoder::load(&mut multiplier, &file.dims, &file.weights);
         file.weights.release();
@@ -146,7 +158,20 @@ impl Npu {
         let kernels = Kernels::detect().map_err(|error| failed(error.to_string()))?;
         let threads = self.setup.threads.or_else(|| std::thread::available_parallelism().ok());
         let team = Team::new(kernels, threads.unwrap_or(NonZeroUsize::MIN));
-        Ok(Bench { multiplier, encoder, team, proven: Instant::now() })
+        Ok(Bench { multiplier, encoder, team, pack, proven: Instant::now() })
+    }
+}
+
+impl Npu {
+    /// Gives the device back if it is not quicker than the CPU, or fails when it is to show that it is.
+    fn race(&self, mut bench: Bench, cpu: &dyn Model, cpu_name: &str) -> Result<Bench, String> {
+        let device = encoder::device_of(bench.multiplier.origin());
+        let pack = bench.pack.clone();
+        let racers = Racers { device, pack: &pack, cpu: cpu_name, dims: cpu.dims() };
+        let times = racers.times(&self.setup.root, self.setup.times.as_deref(), &mut bench, cpu);
+        let times = times.map_err(|stop| stop.to_string())?;
+        self.record.raced(times);
+        times.objection().map_or(Ok(bench), Err)
     }
 }
 
@@ -156,16 +181,23 @@ struct Reached {
     receipts: [Receipt; 2],
     /// What it is, in words.
     summary: String,
+    /// Which pack it has.
+    pack: String,
+}
+
+/// The beginning of the sum of a pack's overlay, which tells it from others.
+fn digest(pack: &Pack) -> String {
+    pack.manifest.overlay.sha256.chars().take(12).collect()
 }
 
 /// Examines the machine's own NPU; the context in which the canary lived is kept.
 fn examine(setup: &Setup, reached: &RefCell<Option<Reached>>) -> Report {
-    let fly = |device: &Device, pack: &crate::packs::Pack| {
+    let fly = |device: &Device, pack: &Pack| {
         let made = Multiplier::new(device, pack);
         let mut multiplier = made.map_err(|error| crate::trust::Finding::Failed { why: error.to_string() })?;
         let passed = multiplier.fly()?;
         let summary = pack.manifest.name.clone();
-        *reached.borrow_mut() = Some(Reached { multiplier, receipts: passed.receipts, summary });
+        *reached.borrow_mut() = Some(Reached { multiplier, receipts: passed.receipts, summary, pack: digest(pack) });
         Ok(passed)
     };
     let open: doctor::Open<'_> = &|node: &Path| Device::open(node);
@@ -207,21 +239,27 @@ impl Backend for Npu {
             return cpu.load(file);
         }
         let trust = crate::trust::Quarantine::default();
-        let bench = match self.bench(file, &trust) {
-            Ok(bench) => Ok(Mutex::new(bench)),
-            Err(BackendError::Device { reason, .. }) if self.setup.mode == Mode::Auto => Err(reason),
+        let auto = self.setup.mode == Mode::Auto;
+        let mut bench = match self.bench(file, &trust) {
+            Ok(bench) => Ok(bench),
+            Err(BackendError::Device { reason, .. }) if auto => Err(reason),
             Err(error) => return Err(error),
         };
         self.record.thinks(trust.trust());
         let cpu_name = match cpu.probe() {
             Availability::Ready(name) | Availability::Absent(name) => name,
         };
+        let cpu = cpu.load(file)?;
+        if auto && self.setup.must_be_quicker {
+            bench = bench.and_then(|bench| self.race(bench, &*cpu, &cpu_name));
+        }
+        self.record.loaded(bench.as_ref().err());
         Ok(Box::new(NpuModel {
             name: self.name(),
             mode: self.setup.mode,
-            cpu: cpu.load(file)?,
+            cpu,
             cpu_name,
-            bench,
+            bench: bench.map(Mutex::new),
             trust,
             canary_interval: self.setup.canary_interval,
             record: self.record.clone(),

@@ -23,6 +23,8 @@ pub(super) struct Bench {
     pub(super) multiplier: Multiplier,
     pub(super) encoder: Encoder,
     pub(super) team: Team,
+    /// Which pack it is that multiplies.
+    pub(super) pack: String,
     /// When its last canary lived.
     pub(super) proven: Instant,
 }
@@ -56,7 +58,7 @@ impl NpuModel {
     fn encode_there(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Vec<f32>, Refused> {
         let bench = self.bench.as_ref().map_err(|reason| Refused::Device(reason.clone()))?;
         let mut bench = bench.lock().unwrap_or_else(PoisonError::into_inner);
-        let Bench { multiplier, encoder, team, proven } = &mut *bench;
+        let Bench { multiplier, encoder, team, proven, .. } = &mut *bench;
         let generation = multiplier.generation();
         let admitted = self.trust.admit(generation);
         admitted.map_err(|reason| Refused::Device(format!("in quarantine: {reason}")))?;
@@ -122,7 +124,7 @@ impl Model for NpuModel {
             return Err(BackendError::Device { device: self.name, reason });
         }
         self.record.fell_back(&reason, windows.len());
-        work.receipt.fell_back(&format!("{}: {reason}", self.name));
+        work.receipt.placement.fell_back(self.name, &reason, windows.len() as u64);
         self.cpu.encode(windows, work)
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::encoder::device_of;
+use super::race::Times;
 use crate::driver::Receipt;
 use crate::trust::Trust;
 
 /// What became of the work so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Status {
     /// Windows that were encoded, by device: all linear layers of a window, or none of them.
     pub windows: BTreeMap<&'static str, u64>,
@@ -18,6 +19,10 @@ pub struct Status {
     pub fallbacks: BTreeMap<String, u64>,
     /// What is thought of the device of the model that was loaded last, once one was.
     pub trust: Option<Trust>,
+    /// Why the model that was loaded last does without the device, if it does.
+    pub unused: Option<String>,
+    /// What a window of that model takes with it and without, where that was asked.
+    pub times: Option<Times>,
 }
 
 /// Who counts. It is shared by a backend and the models that it loaded.
@@ -48,6 +53,14 @@ impl Record {
 
     pub(super) fn thinks(&self, trust: Trust) {
         self.lock().trust = Some(trust);
+    }
+
+    pub(super) fn raced(&self, times: Times) {
+        self.lock().times = Some(times);
+    }
+
+    pub(super) fn loaded(&self, unused: Option<&String>) {
+        self.lock().unused = unused.cloned();
     }
 
     fn lock(&self) -> MutexGuard<'_, Status> {

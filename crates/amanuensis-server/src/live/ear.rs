@@ -89,9 +89,15 @@ impl Ear {
         if self.running.is_some() {
             return;
         }
+        self.session.hurry(self.shared.live.is_crowded());
         if let Some(hearing) = self.session.hearing() {
+            let waiting = self.shared.live.begin_hearing();
             let (model, client) = (self.model.clone(), self.client.clone());
             let outcome = Arc::clone(&self.shared).hear_live(model, hearing.recording, hearing.options, client);
+            let outcome = async move {
+                let _waiting = waiting;
+                outcome.await
+            };
             self.running = Some((hearing.id, Instant::now(), Box::pin(outcome)));
         }
     }

@@ -1,7 +1,7 @@
 //! How many live sessions there are, and those that wait for their clients to come back.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,10 @@ use tokio::sync::Notify;
 use super::{Ear, Native};
 use crate::error::ApiError;
 use crate::settings::Settings;
+
+/// Hearings under way besides which last ones are not heard twice: eight sessions that ended at once, a model of whisper-base's size,
+/// two slow cores: what was said last was told 9 s behind the sound, and with this as soon as the others.
+const CROWD: usize = 2;
 
 /// A session whose client has gone, and may come back.
 pub(crate) struct Kept {
@@ -43,6 +47,16 @@ pub(crate) struct Seats {
     keep: Duration,
     room: Mutex<Room>,
     left: Notify,
+    hearings: Arc<AtomicUsize>,
+}
+
+/// A hearing that waits for its turn or has it.
+pub(crate) struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Seats {
@@ -53,7 +67,19 @@ impl Seats {
             keep: Duration::from_secs(settings.live_resume),
             room: Mutex::default(),
             left: Notify::new(),
+            hearings: Arc::default(),
         }
+    }
+
+    /// Whether so many hearings are under way that one more must be quick.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.hearings.load(Ordering::Relaxed) >= CROWD
+    }
+
+    /// Counts a hearing, as long as this is kept.
+    pub(crate) fn begin_hearing(&self) -> Waiting {
+        self.hearings.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(&self.hearings))
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {

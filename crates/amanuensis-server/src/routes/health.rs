@@ -59,6 +59,9 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
             // Written by the layer that saw the work finish; empty until some did.
             "devices": receipt.devices(),
             "shares": board.shares(),
+            // Of the encoder, by the device that did them; and windows that a device was asked for and did not do.
+            "operations": receipt.placement.operations,
+            "fallbacks": receipt.placement.fallbacks,
             "stages": receipt.stages(),
         },
     }))

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use amanuensis::backend::BackendError;
 use amanuensis::{Control, Course, Error, Event};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -186,6 +187,12 @@ impl Hall {
                 self.gave_up = true;
                 self.metrics.gave_up();
                 self.board.end_round(took, all, &Default::default());
+            }
+            Ok(Err(Error::Backend(BackendError::Device { device, reason }))) => {
+                tracing::error!(device, reason, "a device failed");
+                // Whoever asks next gets it from anew, if it is to be had.
+                model.mark_broken();
+                self.give_up(&turns, |reason| Some(Failure::Device(device, reason.to_owned())), &reason);
             }
             Ok(Err(error)) => self.give_up(&turns, |_| None, &error.to_string()),
             Err(panic) => {

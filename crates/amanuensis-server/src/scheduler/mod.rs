@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     Engine(amanuensis::Error),
     /// It was not done in its time.
     Deadline,
+    /// A device that must be used failed.
+    Device(&'static str, String),
     /// The engine broke.
     Broken(String),
 }
@@ -55,6 +57,7 @@ impl From<Failure> for ApiError {
         match failure {
             Failure::Engine(error) => error.into(),
             Failure::Deadline => ApiError::past_deadline("the transcription was not done in the time allowed"),
+            Failure::Device(device, reason) => ApiError::no_device(device, &reason),
             Failure::Broken(reason) => {
                 tracing::error!(reason, "the engine broke");
                 ApiError::fault("the engine broke while it heard this recording; it is loaded anew for the next one")

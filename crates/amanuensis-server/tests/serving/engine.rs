@@ -10,7 +10,7 @@ use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Availability, Backend, BackendError, ComputeType, Decoding, Encoded, Model, Work};
 use amanuensis::mel::Mel;
 use amanuensis::model::{self, Dims, ModelFile, Source};
-use amanuensis_server::Library;
+use amanuensis_server::{Library, LoadError};
 
 pub(crate) fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -92,9 +92,9 @@ pub(crate) struct Shelf {
 }
 
 /// The demo model on that processor.
-pub(crate) fn demo(mood: &Arc<Mood>) -> Result<Engine, String> {
-    let file = model::open(&Source::Path(in_repository("models/demo"))).map_err(|error| error.to_string())?;
-    Engine::with(file, &Moody(Arc::clone(mood))).map_err(|error| error.to_string())
+pub(crate) fn demo(mood: &Arc<Mood>) -> Result<Engine, LoadError> {
+    let file = model::open(&Source::Path(in_repository("models/demo"))).map_err(amanuensis::Error::from)?;
+    Ok(Engine::with(file, &Moody(Arc::clone(mood)))?)
 }
 
 impl Library for Shelf {
@@ -102,7 +102,7 @@ impl Library for Shelf {
         self.names.clone()
     }
 
-    fn load(&self, _: &str) -> Result<Engine, String> {
+    fn load(&self, _: &str) -> Result<Engine, LoadError> {
         self.mood.loads.fetch_add(1, Ordering::Relaxed);
         demo(&self.mood)
     }

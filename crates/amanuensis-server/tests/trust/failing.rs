@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use amanuensis_server::Settings;
 
-use crate::server::{NO_NUMBERS, PANICS, Running, SLOW, SOUND, sample};
+use crate::server::{NO_DEVICE, NO_NUMBERS, PANICS, Running, SLOW, SOUND, sample};
 use crate::silence::silent_opus;
 
 #[test]
@@ -48,6 +48,21 @@ fn numbers_that_are_none_are_an_error() {
     assert_eq!((status, &error["error"]["type"]), (500, &"server_error".into()), "{error}");
     server.trouble.set(SOUND);
     assert_eq!(server.transcribe(), (200, before));
+}
+
+#[test]
+fn a_device_that_must_be_used_and_is_gone_is_unavailable_and_tried_anew() {
+    let server = Running::start(Settings::default());
+    let (_, before) = server.transcribe();
+    server.trouble.set(NO_DEVICE);
+    let loads = server.trouble.loads.load(Ordering::SeqCst);
+    let (status, error) = server.transcribe();
+    assert_eq!((status, &error["error"]["code"]), (503, &"device_unavailable".into()), "{error}");
+    let message = error["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("\"failing\"") && !message.contains("/dev"), "{message}");
+    server.trouble.set(SOUND);
+    assert_eq!(server.transcribe(), (200, before));
+    assert!(server.trouble.loads.load(Ordering::SeqCst) > loads, "the model that lost its device is not used again");
 }
 
 #[test]

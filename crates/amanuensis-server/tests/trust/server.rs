@@ -14,7 +14,7 @@ use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Availability, Backend, BackendError, ComputeType, Decoding, Encoded, Model, Work};
 use amanuensis::mel::Mel;
 use amanuensis::model::{self, Dims, ModelFile, Source};
-use amanuensis_server::{Keys, Library, Server, ServerError, Settings};
+use amanuensis_server::{Keys, Library, LoadError, Server, ServerError, Settings};
 use serde_json::Value;
 
 fn in_repository(path: &str) -> PathBuf {
@@ -29,6 +29,8 @@ pub(crate) const PANICS: usize = 1;
 pub(crate) const NO_NUMBERS: usize = 2;
 /// Takes more than a second for a round.
 pub(crate) const SLOW: usize = 3;
+/// Says that its device is gone.
+pub(crate) const NO_DEVICE: usize = 4;
 
 /// What goes wrong now, and how often the model was loaded.
 #[derive(Default)]
@@ -77,6 +79,10 @@ impl Model for FailingModel {
         match self.trouble.mode.load(Ordering::SeqCst) {
             PANICS => panic!("the model was made to panic"),
             NO_NUMBERS => encoded.values.fill(f32::NAN),
+            NO_DEVICE => {
+                let reason = "it did not answer in /dev/accel; see what the kernel's log says".to_owned();
+                return Err(BackendError::Device { device: "failing", reason });
+            }
             SLOW => std::thread::sleep(Duration::from_millis(1200)),
             _ => {}
         }
@@ -93,9 +99,9 @@ impl Library for Failing {
         vec!["demo".to_owned()]
     }
 
-    fn load(&self, _: &str) -> Result<Engine, String> {
-        let file = model::open(&Source::Path(in_repository("models/demo"))).map_err(|error| error.to_string())?;
-        Engine::with(file, &Failing(Arc::clone(&self.0))).map_err(|error| error.to_string())
+    fn load(&self, _: &str) -> Result<Engine, LoadError> {
+        let file = model::open(&Source::Path(in_repository("models/demo"))).map_err(amanuensis::Error::from)?;
+        Ok(Engine::with(file, &Failing(Arc::clone(&self.0)))?)
     }
 }
 

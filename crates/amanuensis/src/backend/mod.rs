@@ -8,6 +8,7 @@
 mod attention;
 mod compute;
 pub mod cpu;
+mod placement;
 mod receipt;
 
 use std::ops::Deref;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use attention::CrossAttention;
 pub use compute::{ComputeType, UnknownComputeType};
+pub use placement::{Placement, Share};
 pub use receipt::{Receipt, Stage, StageTime};
 
 use crate::mel::Mel;

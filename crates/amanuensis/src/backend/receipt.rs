@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::placement::Placement;
+
 /// A stage of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -58,8 +60,8 @@ impl fmt::Display for Stage {
 #[derive(Debug, Clone, Default)]
 pub struct Receipt {
     devices: Vec<String>,
-    operations: BTreeMap<String, u64>,
-    fallbacks: BTreeMap<String, u64>,
+    /// Who did how much of the encoder's work, and who did not.
+    pub placement: Placement,
     stages: BTreeMap<Stage, (Duration, u64)>,
     /// Windows that the encoder ran over.
     pub windows: u64,
@@ -91,12 +93,7 @@ impl Receipt {
     /// Notes that `device` did work of so many operations: multiplications and additions of the encoder's products and attention.
     pub fn did(&mut self, device: &str, operations: u64) {
         self.ran_on(device);
-        *self.operations.entry(device.to_owned()).or_default() += operations;
-    }
-
-    /// Notes that a device which was asked for did not do a piece of work, and why.
-    pub fn fell_back(&mut self, reason: &str) {
-        *self.fallbacks.entry(reason.to_owned()).or_default() += 1;
+        self.placement.did(device, operations);
     }
 
     /// Adds a run of `stage` that took `time`.
@@ -116,11 +113,7 @@ impl Receipt {
     /// Adds what `other` saw.
     pub fn merge(&mut self, other: &Receipt) {
         other.devices.iter().for_each(|device| self.ran_on(device));
-        let sum = |into: &mut BTreeMap<String, u64>, from: &BTreeMap<String, u64>| {
-            from.iter().for_each(|(name, count)| *into.entry(name.clone()).or_default() += count);
-        };
-        sum(&mut self.operations, &other.operations);
-        sum(&mut self.fallbacks, &other.fallbacks);
+        self.placement.merge(&other.placement);
         for (stage, (time, count)) in &other.stages {
             let entry = self.stages.entry(*stage).or_default();
             entry.0 += *time;
@@ -134,16 +127,6 @@ impl Receipt {
     /// The devices on which work was observed.
     pub fn devices(&self) -> &[String] {
         &self.devices
-    }
-
-    /// Multiplications and additions of the encoder's products and attention, by the device that did them.
-    pub fn operations(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.operations.iter().map(|(device, operations)| (device.as_str(), *operations))
-    }
-
-    /// Why a device that was asked for did not do its work, and how many pieces of work that were.
-    pub fn fallbacks(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.fallbacks.iter().map(|(reason, count)| (reason.as_str(), *count))
     }
 
     /// All stages that ran, in the order of the line.

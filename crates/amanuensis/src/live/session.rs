@@ -115,6 +115,8 @@ pub struct Session {
     utterance: Option<Utterance>,
     asked: Option<Asked>,
     step: f64,
+    /// Others wait to be heard as well.
+    is_hurried: bool,
     lines: Lines,
     /// What was said and is forgotten otherwise.
     said: String,
@@ -132,6 +134,7 @@ impl Session {
         Session {
             activity: Activity::new(settings.threshold),
             step: settings.step,
+            is_hurried: false,
             settings,
             options: of_hearings(options),
             waiting: VecDeque::new(),
@@ -190,6 +193,11 @@ impl Session {
     pub fn clear(&mut self) {
         self.marks.push_back((self.fed(), Mark::Clear));
         self.advance();
+    }
+
+    /// Whether others wait to be heard as well: then last hearings are as quick as the others, until this is called again.
+    pub fn hurry(&mut self, is_hurried: bool) {
+        self.is_hurried = is_hurried;
     }
 
     /// What is to be heard now, if anything. There is one hearing at a time: the next is asked for once it is told what came
@@ -443,7 +451,7 @@ impl Session {
         let id = self.hearings;
         self.asked = Some(Asked { id, start: self.origin, end: self.end(), is_last });
         let mut options = self.options.clone();
-        let is_behind = self.step > self.settings.step;
+        let is_behind = self.is_hurried || self.step > self.settings.step;
         if is_behind || (!is_last && self.buffer.len() as u64 <= samples(TRIM)) {
             // One try is enough for what is heard again in a second, as long as nothing is forgotten; and where hearing does
             // not keep up, a doubtful text that comes is better than five more tries at it.

@@ -15,6 +15,7 @@ pub use words::{
     is_anomalous, judge,
 };
 
+use crate::backend::Share;
 use crate::tokens::Token;
 
 /// What was said in a recording, and when.
@@ -130,6 +131,9 @@ pub struct Provenance {
     pub model_sha256: Option<String>,
     /// The devices that did the work, as they said themselves.
     pub devices: Vec<String>,
+    /// What part of the encoder's work each did, of all that was heard together, where more than one was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
     /// What was asked for, by the names of the options.
     pub options: std::collections::BTreeMap<String, String>,
     /// How much of the model's context was used.

@@ -13,7 +13,7 @@ use super::course::{Course, Prepared};
 use super::error::Error;
 use super::options::Options;
 use super::strand::Strand;
-use crate::backend::Receipt;
+use crate::backend::{Placement, Receipt};
 use crate::decoding::Languages;
 use crate::segments::{Clips, Contexts, Seek, Segment, Story};
 use crate::speech::Heard;
@@ -54,6 +54,8 @@ struct Of {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Ran {
     devices: Vec<String>,
+    #[serde(default)]
+    placement: Placement,
     windows: u64,
     positions: u64,
     tokens: u64,
@@ -80,13 +82,14 @@ struct SavedStrand {
 
 impl Ran {
     fn of(receipt: &Receipt) -> Self {
-        let devices = receipt.devices().to_vec();
-        Ran { devices, windows: receipt.windows, positions: receipt.positions, tokens: receipt.tokens }
+        let (devices, placement) = (receipt.devices().to_vec(), receipt.placement.clone());
+        Ran { devices, placement, windows: receipt.windows, positions: receipt.positions, tokens: receipt.tokens }
     }
 
     fn receipt(&self) -> Receipt {
         let mut receipt = Receipt::default();
         self.devices.iter().for_each(|device| receipt.ran_on(device));
+        receipt.placement = self.placement.clone();
         (receipt.windows, receipt.positions, receipt.tokens) = (self.windows, self.positions, self.tokens);
         receipt
     }

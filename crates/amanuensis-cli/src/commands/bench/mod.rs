@@ -9,13 +9,15 @@ mod work;
 
 use std::num::NonZeroUsize;
 
-use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Availability, Backend};
+use amanuensis::backend::{Availability, BackendError, ComputeType};
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::device::Computer;
 use super::{Stop, load};
-use crate::args::{Bench, BenchPart, Device, ProgressStyle};
+#[cfg(feature = "npu-emulated")]
+use crate::args::Device;
+use crate::args::{Bench, BenchPart, Computing, NpuMode, ProgressStyle};
 use crate::console;
 use crate::evaluation::memory::peak_resident_bytes;
 use crate::values::Threads;
@@ -36,12 +38,15 @@ fn model(asked: &Bench) -> Result<u8, Stop> {
     let source = load::source(load::name(&asked.model), &asked.model.fetching, ProgressStyle::Auto)?;
     let threads = threads(asked.model.computing.threads);
     let compute = asked.model.computing.compute_type;
-    let backend = match asked.model.computing.device {
-        // The processor is the fastest device that this program is built for.
-        Device::Auto | Device::Cpu => Cpu::new(Some(threads), compute),
+    let computer = computer(&asked.model.computing, compute)?;
+    let device = match computer.backend().probe() {
+        Availability::Ready(device) => device,
+        Availability::Absent(reason) => {
+            let device = computer.backend().name();
+            return Err(anyhow::Error::new(BackendError::Device { device, reason }).into());
+        }
     };
-    let (Availability::Ready(device) | Availability::Absent(device)) = backend.probe();
-    let mut subject = Subject::new(source, backend);
+    let mut subject = Subject::new(source, computer);
     let meter = Meter::start();
     let mut measures = Vec::new();
     for measure in chosen(&asked.only) {
@@ -67,6 +72,18 @@ fn model(asked: &Bench) -> Result<u8, Stop> {
         console::print(format_args!("{}", report::text(&report)))?;
     }
     Ok(0)
+}
+
+/// What is measured must be what is named: a device that may be missing is not named, and one that is emulated has no speed.
+fn computer(asked: &Computing, compute: ComputeType) -> Result<Computer, Stop> {
+    if asked.npu == Some(NpuMode::Auto) {
+        return Err(Stop::Usage("--npu auto may measure the cpu; bench takes --device npu, or cpu".to_owned()));
+    }
+    #[cfg(feature = "npu-emulated")]
+    if asked.device == Device::NpuEmulated {
+        return Err(Stop::Usage("an emulated device has no speed that says anything; it is not measured".to_owned()));
+    }
+    Computer::new(asked, compute)
 }
 
 /// All values, or those that are asked for, in the order of all.

@@ -2,24 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use amanuensis::backend::Backend;
-use amanuensis::backend::cpu::Cpu;
 use amanuensis::model::{self, Source};
 
 use super::statistics::repeat;
 use super::work::{Loaded, Whole};
 use crate::args::Measure;
+use crate::commands::device::Computer;
 
 /// A model that may not be loaded yet, and what loads it.
 pub(super) struct Subject {
     pub(super) source: Source,
-    pub(super) backend: Cpu,
+    pub(super) computer: Computer,
     loaded: Option<Loaded>,
 }
 
 impl Subject {
-    pub(super) fn new(source: Source, backend: Cpu) -> Subject {
-        Subject { source, backend, loaded: None }
+    pub(super) fn new(source: Source, computer: Computer) -> Subject {
+        Subject { source, computer, loaded: None }
     }
 
     /// The model, in memory from here on.
@@ -33,7 +32,7 @@ impl Subject {
 
     fn load(&self) -> anyhow::Result<Loaded> {
         let file = model::open(&self.source)?;
-        let model = self.backend.load(&file)?;
+        let model = self.computer.backend().load(&file)?;
         Ok(Loaded { file, model })
     }
 

@@ -95,11 +95,15 @@ fn overlay(asked: &NpuEmulateGemm) -> Overlay {
         NpuDtype::Bf16 => Operands::BF16,
         NpuDtype::Int8 => Operands::INT8,
     };
-    let rounding = match asked.rounding {
+    Overlay { rounding: rounding(asked.rounding), ..reference(generation, operands, TILE) }
+}
+
+/// How cores round.
+pub(in crate::commands) fn rounding(asked: NpuRounding) -> Rounding {
+    match asked {
         NpuRounding::Even => Rounding::ConvergentEven,
         NpuRounding::Floor => Rounding::Floor,
-    };
-    Overlay { rounding, ..reference(generation, operands, TILE) }
+    }
 }
 
 /// The product as the emulator makes it. Every word of the result must have been written, once.

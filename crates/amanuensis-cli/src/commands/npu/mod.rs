@@ -19,6 +19,8 @@ use serde::Serialize;
 use super::Stop;
 use crate::args::{Npu, NpuEmulatePart, NpuPart, PackFolder};
 use crate::console;
+#[cfg(feature = "npu-emulated")]
+pub(super) use emulate::rounding;
 
 /// Names the folder of packs.
 const PACKS_VARIABLE: &str = "AMANUENSIS_NPU_PACKS";
@@ -39,7 +41,7 @@ pub(super) fn run(asked: &Npu) -> Result<u8, Stop> {
 }
 
 /// The folder of packs: the named one, or the environment's, or the user's.
-fn packs_folder(asked: Option<&Path>) -> PathBuf {
+pub(super) fn packs_folder(asked: Option<&Path>) -> PathBuf {
     let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     asked
         .map(Path::to_owned)

@@ -40,5 +40,5 @@ fn cancelled_work_is_no_failure_of_the_device() {
     assert!(matches!(stopped, Err(amanuensis::backend::BackendError::Cancelled)));
     let mut done = work();
     model.encode(&[window("english.wav", 8)], &mut done).expect("encoded");
-    assert_eq!(done.receipt.fallbacks().count(), 0);
+    assert_eq!(done.receipt.placement.fallbacks.len(), 0);
 }

@@ -25,8 +25,10 @@ fn check10_auto_without_an_npu_is_the_cpu_and_says_why() {
     assert!(found == on_the_cpu().encode(&mel, &mut work()).expect("encoded").values);
     assert_eq!(devices(&done), ["cpu"]);
     assert!(operations(&done).iter().all(|(device, operations)| device == "cpu" && *operations > 0));
-    let reasons: Vec<_> = done.receipt.fallbacks().collect();
-    assert!(matches!(reasons[..], [(reason, 1)] if reason.starts_with("npu: no NPU")), "{reasons:?}");
+    let reasons: Vec<_> = done.receipt.placement.fallbacks["npu"].iter().collect();
+    assert!(matches!(reasons[..], [(reason, 1)] if reason.starts_with("no NPU")), "{reasons:?}");
+    let shares = done.receipt.placement.shares();
+    assert!(shares.iter().any(|share| share.device == "npu" && share.share == 0.0), "{shares:?}");
     let status = backend.status();
     assert!(status.windows.is_empty() && status.canaries.is_empty());
     assert_eq!(status.fallbacks.values().sum::<u64>(), 1);
@@ -46,7 +48,7 @@ fn check10_off_asks_nobody() {
     let model = emulated.load();
     let mut done = work();
     model.encode(&[window("english.wav", 40)], &mut done).expect("encoded");
-    assert_eq!((devices(&done), done.receipt.fallbacks().count()), (vec!["cpu".to_owned()], 0));
+    assert_eq!((devices(&done), done.receipt.placement.fallbacks.len()), (vec!["cpu".to_owned()], 0));
     assert_eq!(emulated.driver.counts().commands, 0);
     assert_eq!(emulated.backend.status(), super::super::Status::default());
 }

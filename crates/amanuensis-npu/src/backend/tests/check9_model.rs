@@ -34,7 +34,7 @@ fn check9_the_encoder_is_as_exact_as_bf16_and_rounding_down_is_not() {
     eprintln!("rounding to even: error/mass {error:.5}, cosine {cosine:.6}");
     assert!(error < BOUND && cosine > COSINE, "error/mass {error}, cosine {cosine}");
     let [linear, attention] = model.dims().encoder_operations(240);
-    assert_eq!(operations(&done), [("cpu".to_owned(), attention), ("npu emulated".to_owned(), linear)]);
+    assert_eq!(operations(&done), [("cpu".to_owned(), attention), ("npu-emulated".to_owned(), linear)]);
 
     emulated.forgets.store(true, Ordering::Relaxed);
     let found = model.encode(std::slice::from_ref(&mel), &mut work()).expect("encoded").values;
@@ -69,7 +69,7 @@ fn check9_the_transcript_is_that_of_the_cpu() {
         outcome.transcript.segments.iter().map(|segment| (segment.start, segment.end)).collect::<Vec<_>>()
     };
     assert_eq!(times(&found), times(&right));
-    assert!(found.receipt.devices().iter().any(|device| device == "npu emulated"));
-    assert_eq!(found.receipt.fallbacks().count(), 0);
-    assert_eq!(emulated.backend.status().windows.get("npu emulated"), Some(&1));
+    assert!(found.receipt.devices().iter().any(|device| device == "npu-emulated"));
+    assert_eq!(found.receipt.placement.fallbacks.len(), 0);
+    assert_eq!(emulated.backend.status().windows.get("npu-emulated"), Some(&1));
 }

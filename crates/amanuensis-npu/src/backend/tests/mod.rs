@@ -6,6 +6,7 @@ mod check10_honesty;
 mod check8_faults;
 mod check9_model;
 mod multiplying;
+mod racing;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -18,15 +19,13 @@ use amanuensis::backend::{Backend, ComputeType, Model, Work};
 use amanuensis::mel::{Convention, Mel, Spectrogram};
 use amanuensis::model::{self, ModelFile, Source};
 
+use super::emulated::TILE;
 use super::{Mode, Npu, Setup};
 use crate::driver::fake::{FakeDriver, Fault, Machine, Settings};
 use crate::emulator::{Array, kernel_of};
 use crate::packs::synthetic;
-use crate::plan::{Operands, Overlay, Rounding, TileShape, reference};
+use crate::plan::{Operands, Overlay, Rounding, reference};
 use crate::txn::Generation;
-
-/// The tile that Whisper's widths are multiples of.
-const TILE: TileShape = TileShape { m: 64, k: 64, n: 32 };
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -82,7 +81,7 @@ impl Emulated {
         let forgets = Arc::new(AtomicBool::new(false));
         let machine = Forgetful { told, untold, forgets: forgets.clone() };
         let driver = FakeDriver::new(Settings::default(), machine);
-        let mut setup = Setup { mode, ..Setup::new(folder.path()) };
+        let mut setup = Setup { mode, must_be_quicker: false, ..Setup::new(folder.path()) };
         change(&mut setup);
         let backend = Npu::emulated(setup, &driver, pack);
         Self { driver, backend, forgets, _packs: folder }
@@ -123,8 +122,13 @@ fn window(name: &str, frames: usize) -> Mel {
 /// What a receipt says of operations, with the devices' details left out.
 fn operations(work: &Work<'_>) -> Vec<(String, u64)> {
     let short =
-        |(device, operations): (&str, u64)| (device.split(" (").next().unwrap_or(device).to_owned(), operations);
-    work.receipt.operations().map(short).collect()
+        |(device, operations): (&String, &u64)| (device.split(" (").next().unwrap_or(device).to_owned(), *operations);
+    work.receipt.placement.operations.iter().map(short).collect()
+}
+
+/// Why the device did not do windows.
+fn reasons(work: &Work<'_>) -> Vec<String> {
+    work.receipt.placement.fallbacks.values().flat_map(|reasons| reasons.keys().cloned()).collect()
 }
 
 /// The devices that a receipt names, with their details left out.
