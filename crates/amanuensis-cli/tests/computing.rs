@@ -22,7 +22,8 @@ fn program(cache: &Path, words: &[&str]) -> Command {
 
 fn transcribe(flags: &[&str]) -> Output {
     let cache = tempfile::tempdir().unwrap();
-    let words = [&["transcribe", "--model", "demo", "--verbose=false", "--output-dir", "-"], flags].concat();
+    let words =
+        [&["transcribe", "--model", "demo", "--verbose=false", "--output-dir", "-", "-f", "json"], flags].concat();
     program(cache.path(), &words).arg(sample()).output().unwrap()
 }
 
@@ -51,10 +52,10 @@ fn check_10_an_npu_that_is_required_and_missing_is_an_error() {
 
 #[test]
 fn check_10_auto_is_the_cpu_and_says_so() {
-    let plain = transcript(&transcribe(&["-f", "json"]));
+    let plain = transcript(&transcribe(&[]));
     assert!(plain["provenance"].get("shares").is_none(), "nobody else was asked: {plain}");
     for flags in [["--npu", "auto"], ["--device=npu", "--npu=auto"]] {
-        let output = transcribe(&[&flags[..], &["-f", "json", "--timings=json"]].concat());
+        let output = transcribe(&[&flags[..], &["--timings=json"]].concat());
         let (found, said) = (transcript(&output), err(&output));
         assert_eq!((&found["text"], &found["segments"]), (&plain["text"], &plain["segments"]));
         assert!(said.contains("note: the npu is not used: "), "{said}");
@@ -127,8 +128,9 @@ impl Served {
 
     fn transcribe(&self) -> (u16, String) {
         let sound = std::fs::read(sample()).unwrap();
-        let part = b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n";
-        let body = [&part[..], &sound, b"\r\n--x--\r\n"].concat();
+        let model = b"--x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n";
+        let file = b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n";
+        let body = [&model[..], file, &sound, b"\r\n--x--\r\n"].concat();
         self.ask("POST /v1/audio/transcriptions HTTP/1.1\r\ncontent-type: multipart/form-data; boundary=x", &body)
     }
 }
@@ -165,8 +167,8 @@ mod emulated {
 
     #[test]
     fn check_9_the_text_is_that_of_the_cpu_and_the_receipts_say_emulated() {
-        let plain = transcript(&transcribe(&["-f", "json"]));
-        let found = transcript(&transcribe(&["-f", "json", "--device", "npu-emulated"]));
+        let plain = transcript(&transcribe(&[]));
+        let found = transcript(&transcribe(&["--device", "npu-emulated"]));
         assert_eq!(found["text"], plain["text"]);
         let shares = found["provenance"]["shares"].as_array().unwrap();
         let emulated = shares.iter().find(|share| share["device"] == "npu-emulated").unwrap();

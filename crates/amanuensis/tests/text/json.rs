@@ -1,5 +1,6 @@
 //! JSON: each dialect against what its program writes, and read back as it was.
 
+use amanuensis::backend::Share;
 use amanuensis::segments::{Contexts, Flag, Provenance, Transcript, Word};
 use amanuensis::text::{self, Format, JsonDialect, Writing, to_string};
 use proptest::prelude::*;
@@ -38,6 +39,7 @@ fn native_json_begins_with_openai_whispers_and_goes_on_with_what_it_does_not_say
         r#""words": [{"word": " One", "start": 0.5, "end": 0.75, "probability": 0.5}], "language": "en", "channel": 1, "#,
         r#""tries": 2, "speech": 0.75, "alignment": 0.5, "flags": ["loop", "prompt_leak"]}], "language": "en", "#,
         r#""duration": 1.5, "provenance": {"program": "amanuensis 0.1.0", "model": "demo", "devices": ["cpu"], "#,
+        r#""shares": [{"device": "npu", "share": 0.0, "reasons": ["none"]}], "#,
         r#""options": {"task": "translate"}, "contexts": {"windows": 3, "positions": 1850, "shortened": 2, "#,
         r#""repeated": 1}, "warnings": ["slow"]}}"#,
     );
