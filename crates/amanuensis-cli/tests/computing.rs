@@ -172,7 +172,7 @@ mod emulated {
         assert_eq!(found["text"], plain["text"]);
         let shares = found["provenance"]["shares"].as_array().unwrap();
         let emulated = shares.iter().find(|share| share["device"] == "npu-emulated").unwrap();
-        assert!(emulated["share"].as_f64().is_some_and(|share| share > 0.5 && share < 1.0), "{found}");
+        assert!(emulated["share"].as_f64().is_some_and(|share| share > 0.4 && share < 1.0), "{found}");
         let named = found["provenance"].to_string().replace("npu-emulated", "");
         assert!(!named.contains("npu"), "nothing claims an NPU: {named}");
     }
