@@ -1,4 +1,5 @@
-//! The NPU behind the engine's seam: an encoder whose linear layers run on it, in bf16, and everything else on the CPU.
+//! The NPU behind the engine's seam: the encoder's linear layers and the cross-attention's keys and values run on it, in bf16, and
+//! everything else on the CPU.
 //!
 //! Nothing of it has been run on hardware. What runs is believed only as far as it was seen: a canary must live when a model is
 //! loaded and every few minutes, every result must have been written, and what fails once is not asked again. A window is encoded by
@@ -6,9 +7,11 @@
 #![deny(unsafe_code)]
 
 mod canary;
+mod cross;
 #[cfg(any(test, feature = "fake-driver"))]
 mod emulated;
 mod encoder;
+mod layers;
 mod mode;
 mod model;
 mod multiplier;
@@ -41,7 +44,9 @@ use crate::doctor::{self, Report, State};
 use crate::driver::fake::FakeDriver;
 use crate::driver::{Device, Receipt};
 use crate::packs::Pack;
-use encoder::{Encoder, Stop};
+use cross::CrossKeysValues;
+use encoder::Encoder;
+use layers::{Stop, device_of};
 use model::{Bench, NpuModel};
 use race::Racers;
 use record::Record;
@@ -147,10 +152,12 @@ impl Npu {
         let failed = |reason: String| BackendError::Device { device: self.name(), reason };
         let Reached { mut multiplier, receipts, pack, .. } = self.reach().map_err(failed)?;
         self.record.lived(&receipts);
-        let encoder = Encoder::load(&mut multiplier, &file.dims, &file.weights);
+        let layers = Encoder::load(&mut multiplier, &file.dims, &file.weights)
+            .and_then(|encoder| Ok((encoder, CrossKeysValues::load(&mut multiplier, &file.dims, &file.weights)?)));
         file.weights.release();
-        let encoder = encoder.map_err(|stop| match stop {
+        let (encoder, cross) = layers.map_err(|stop| match stop {
             Stop::Device(error) => failed(error.to_string()),
+            Stop::Results(why) => failed(why),
             Stop::Work(error) => error,
             Stop::Model(error) => error.into(),
         })?;
@@ -158,14 +165,14 @@ impl Npu {
         let kernels = Kernels::detect().map_err(|error| failed(error.to_string()))?;
         let threads = self.setup.threads.or_else(|| std::thread::available_parallelism().ok());
         let team = Team::new(kernels, threads.unwrap_or(NonZeroUsize::MIN));
-        Ok(Bench { multiplier, encoder, team, pack, proven: Instant::now() })
+        Ok(Bench { multiplier, encoder, cross, team, pack, proven: Instant::now() })
     }
 }
 
 impl Npu {
     /// Gives the device back if it is not quicker than the CPU, or fails when it is to show that it is.
     fn race(&self, mut bench: Bench, cpu: &dyn Model, cpu_name: &str) -> Result<Bench, String> {
-        let device = encoder::device_of(bench.multiplier.origin());
+        let device = device_of(bench.multiplier.origin());
         let pack = bench.pack.clone();
         let racers = Racers { device, pack: &pack, cpu: cpu_name, dims: cpu.dims() };
         let times = racers.times(&self.setup.root, self.setup.times.as_deref(), &mut bench, cpu);
@@ -249,9 +256,9 @@ impl Backend for Npu {
         let cpu_name = match cpu.probe() {
             Availability::Ready(name) | Availability::Absent(name) => name,
         };
-        let cpu = cpu.load(file)?;
+        let cpu = cpu.model(file)?;
         if auto && self.setup.must_be_quicker {
-            bench = bench.and_then(|bench| self.race(bench, &*cpu, &cpu_name));
+            bench = bench.and_then(|bench| self.race(bench, &cpu, &cpu_name));
         }
         self.record.loaded(bench.as_ref().err());
         Ok(Box::new(NpuModel {

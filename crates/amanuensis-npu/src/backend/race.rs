@@ -11,7 +11,7 @@ use amanuensis::mel::Mel;
 use amanuensis::model::Dims;
 use serde::{Deserialize, Serialize};
 
-use super::encoder::Stop;
+use super::layers::Stop;
 use super::model::Bench;
 
 /// Bytes of a file of times, at most: a thousand models have less.

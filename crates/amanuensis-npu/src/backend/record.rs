@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::encoder::device_of;
+use super::layers::device_of;
 use super::race::Times;
 use crate::driver::Receipt;
 use crate::trust::Trust;

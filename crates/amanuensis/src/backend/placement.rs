@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Placement {
-    /// Multiplications and additions of the encoder's products and attention, by the device that did them.
+    /// Multiplications and additions of the encoder's products and attention and of the cross-attention's keys and values, by
+    /// the device that did them.
     pub operations: BTreeMap<String, u64>,
     /// Windows that a device was asked for and did not do, by the device and the reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -90,7 +90,8 @@ impl Receipt {
         }
     }
 
-    /// Notes that `device` did work of so many operations: multiplications and additions of the encoder's products and attention.
+    /// Notes that `device` did work of so many operations: multiplications and additions of the encoder's products and
+    /// attention, and of the cross-attention's keys and values.
     pub fn did(&mut self, device: &str, operations: u64) {
         self.ran_on(device);
         self.placement.did(device, operations);

@@ -52,6 +52,13 @@ impl Dims {
         [2 * (stem + layers * positions * layer), 4 * layers * positions * positions * width]
     }
 
+    /// Multiplications and additions of the cross-attention's keys and values for a window of so many positions.
+    pub fn cross_operations(&self, positions: usize) -> u64 {
+        let [positions, layers, from, to] =
+            [positions, self.text_layers, self.audio_width, self.text_width].map(|number| number as u64);
+        2 * layers * positions * from * 2 * to
+    }
+
     /// Numbers per position of one head of the decoder.
     pub fn text_head_width(&self) -> usize {
         self.text_width / self.text_heads

@@ -129,3 +129,45 @@ fn check8_a_device_that_fails_its_first_canary_is_not_used() {
     assert_eq!(devices(&done), ["cpu"]);
     assert!(reasons(&done).iter().all(|reason| reason.contains("every element of its result is 0")));
 }
+
+#[test]
+fn check8_keys_and_values_that_fail_are_the_cpus_as_a_whole() {
+    let mel = [window("english.wav", 40)];
+    let (emulated, cpu) = (Emulated::new(Mode::Auto), on_the_cpu());
+    let model = emulated.load();
+    let encoded = model.encode(&mel, &mut work()).expect("encoded");
+    // The logits behind the first token, of what was begun.
+    let logits = |decoding: &mut dyn amanuensis::backend::Decoding| {
+        let mut logits = amanuensis::backend::Logits::default();
+        decoding.start(&[0]);
+        let feed = amanuensis::backend::Feed { tokens: &[2049], read: &[0] };
+        decoding.step(&[feed], &mut logits, &mut work()).expect("a step");
+        logits.row(0).to_vec()
+    };
+    let mut there = work();
+    let found = logits(&mut *model.begin(&encoded, &mut there).expect("begun"));
+    assert_eq!(devices(&there), ["npu-emulated", "cpu"]);
+    let right = logits(&mut *cpu.begin(&encoded, &mut work()).expect("begun"));
+    let apart = found.iter().zip(&right).map(|(found, right)| (found - right).abs()).fold(0.0, f32::max);
+    assert!(apart > 0.0 && apart < 0.2, "{apart}");
+
+    for fault in [Injection::Lost, Injection::Untouched] {
+        let emulated = Emulated::new(Mode::Auto);
+        let model = emulated.load();
+        let encoded = model.encode(&mel, &mut work()).expect("encoded");
+        let right = logits(&mut *cpu.begin(&encoded, &mut work()).expect("begun"));
+        emulated.driver.break_next(fault);
+        let mut done = work();
+        let found = logits(&mut *model.begin(&encoded, &mut done).expect("begun by the CPU"));
+        assert!(found == right, "{fault:?}");
+        assert_eq!((devices(&done), reasons(&done).len()), (vec!["cpu".to_owned()], 1), "{fault:?}");
+        let mut done = work();
+        model.begin(&encoded, &mut done).expect("begun by the CPU");
+        assert!(reasons(&done).is_empty(), "it was told once");
+    }
+    let emulated = Emulated::new(Mode::Require);
+    let model = emulated.load();
+    let encoded = model.encode(&mel, &mut work()).expect("encoded");
+    emulated.driver.break_next(Injection::Zeros);
+    assert!(matches!(model.begin(&encoded, &mut work()), Err(BackendError::Device { .. })));
+}

@@ -70,6 +70,9 @@ fn check9_the_transcript_is_that_of_the_cpu() {
     };
     assert_eq!(times(&found), times(&right));
     assert!(found.receipt.devices().iter().any(|device| device == "npu-emulated"));
+    let dims = engine.dims();
+    let linear = dims.encoder_operations(1500)[0] + dims.cross_operations(1500);
+    assert_eq!(found.receipt.placement.operations["npu-emulated"], linear);
     assert_eq!(found.receipt.placement.fallbacks.len(), 0);
     assert_eq!(emulated.backend.status().windows.get("npu-emulated"), Some(&1));
 }

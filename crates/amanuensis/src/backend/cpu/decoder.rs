@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use amanuensis_kernels::{
-    AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix,
+    AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix, Team,
 };
 
-use super::CpuModel;
 use super::lanes::{Lane, Lanes};
 use super::layers::{FeedForward, Norm, SelfAttention, linear};
 use super::precisions::Precisions;
 use super::workspace::Workspace;
+use super::{CpuModel, Project};
 use crate::backend::{BackendError, CrossAttention, Decoding, Encoded, Feed, Logits, Stage, Work};
 use crate::model::{Dims, ModelError, Weights};
 
@@ -111,12 +111,9 @@ impl Decoder {
         let longest = encoded.positions.iter().copied().max().unwrap_or(0);
         assert!(longest <= self.audio_context, "a window of {longest} positions, room for {}", self.audio_context);
         let projected = workspace.three.ensure(longest * 2 * self.width);
-        let (heads, width, capacity) = (self.heads, self.head_width, self.audio_context);
         let mut listen = |window: &[f32]| {
             let projected = &mut projected[..window.len() / self.audio_width * 2 * self.width];
-            let mut room: Vec<KeysValues> = rooms.pop().unwrap_or_else(|| {
-                self.layers.iter().map(|_| region.keys_values(self.precision, heads, width, capacity)).collect()
-            });
+            let mut room = rooms.pop().unwrap_or_else(|| self.room(region));
             for (layer, keys_values) in self.layers.iter().zip(&mut room) {
                 work.proceed()?;
                 region.linear(window, None, &layer.cross_keys_values, Epilogue::Store, projected);
@@ -125,6 +122,43 @@ impl Decoder {
             Ok(room)
         };
         encoded.windows(self.audio_width).map(&mut listen).collect()
+    }
+
+    /// The same, of what somebody else projects: a layer of all windows at a time.
+    pub(super) fn listen_by(
+        &self,
+        team: &mut Team,
+        mut rooms: Heard,
+        encoded: &Encoded,
+        project: &mut Project<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<Heard, BackendError> {
+        let wide = 2 * self.width;
+        let mut projected = vec![0.0; encoded.positions.iter().sum::<usize>() * wide];
+        let mut heard: Heard = encoded
+            .positions
+            .iter()
+            .map(|_| rooms.pop().unwrap_or_else(|| team.enter(|region| self.room(region))))
+            .collect();
+        for layer in 0..self.layers.len() {
+            work.proceed()?;
+            project(layer, &mut projected, work)?;
+            team.enter(|region| {
+                let mut rest = projected.as_slice();
+                for (positions, room) in encoded.positions.iter().zip(&mut heard) {
+                    let (window, behind) = rest.split_at(positions * wide);
+                    room[layer].fill(region, window);
+                    rest = behind;
+                }
+            });
+        }
+        Ok(heard)
+    }
+
+    /// Room for the keys and values of a window, in each layer.
+    fn room(&self, region: &mut Region<'_>) -> Vec<KeysValues> {
+        let (heads, width, capacity) = (self.heads, self.head_width, self.audio_context);
+        self.layers.iter().map(|_| region.keys_values(self.precision, heads, width, capacity)).collect()
     }
 }
 

@@ -60,6 +60,13 @@ impl Backend for Cpu {
     }
 
     fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>, BackendError> {
+        Ok(Box::new(self.model(file)?))
+    }
+}
+
+impl Cpu {
+    /// Brings a model into memory, for a device that does a part of it and leaves the rest to the CPU.
+    pub fn model(&self, file: &ModelFile) -> Result<CpuModel, BackendError> {
         let kernels = self.kernels()?;
         let mut team = Team::new(kernels, self.threads);
         let precisions = Precisions::of(self.compute);
@@ -69,7 +76,7 @@ impl Backend for Cpu {
         })?;
         file.weights.release();
         let device = describe(kernels, self.compute, team.threads());
-        Ok(Box::new(CpuModel {
+        Ok(CpuModel {
             dims: file.dims,
             device,
             kernels,
@@ -77,12 +84,16 @@ impl Backend for Cpu {
             rooms: Mutex::default(),
             encoder,
             decoder,
-        }))
+        })
     }
 }
 
+/// Writes the keys and values of a decoder's layer, `[position][keys, then values]` for all positions of all windows: a device
+/// that multiplies instead of the CPU.
+pub type Project<'a> = dyn FnMut(usize, &mut [f32], &mut Work<'_>) -> Result<(), BackendError> + 'a;
+
 /// A model whose weights lie packed in memory.
-struct CpuModel {
+pub struct CpuModel {
     dims: Dims,
     device: String,
     kernels: &'static Kernels,
@@ -99,6 +110,21 @@ struct Bench {
 }
 
 impl CpuModel {
+    /// Prepares to read the encoded windows, whose cross-attention's keys and values are `project`'s.
+    pub fn begin_by<'a>(
+        &'a self,
+        encoded: &Encoded,
+        project: &mut Project<'_>,
+        work: &mut Work<'_>,
+    ) -> Result<Box<dyn Decoding + 'a>, BackendError> {
+        let mut since = Instant::now();
+        let rooms = std::mem::take(&mut self.rooms().heard);
+        let cross = self.decoder.listen_by(&mut self.bench().team, rooms, encoded, project, work)?;
+        work.receipt.lap(Stage::CrossKeysValues, &mut since);
+        work.receipt.ran_on(&self.device);
+        Ok(Box::new(CpuDecoding::new(self, cross)))
+    }
+
     /// The bench, for one pass or step. A panic in an earlier pass leaves nothing half done on it.
     fn bench(&self) -> MutexGuard<'_, Bench> {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
@@ -153,7 +179,8 @@ impl Model for CpuModel {
         let Bench { team, workspace } = &mut *self.bench();
         let cross = team.enter(|region| self.decoder.listen(region, workspace, rooms, encoded, work))?;
         work.receipt.lap(Stage::CrossKeysValues, &mut since);
-        work.receipt.ran_on(&self.device);
+        let operations = encoded.positions.iter().map(|positions| self.dims.cross_operations(*positions)).sum();
+        work.receipt.did(&self.device, operations);
         Ok(Box::new(CpuDecoding::new(self, cross)))
     }
 }
