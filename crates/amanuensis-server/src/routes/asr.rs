@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use amanuensis::Control;
+use amanuensis::Options;
 use amanuensis::audio::{Encoding, RawFormat};
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::Vad;
@@ -109,25 +109,33 @@ pub(super) async fn transcribe(
 
 pub(super) async fn detect(
     State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<Client>,
     asked: Wanted,
     request: Request,
 ) -> Result<Response, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad("query", error.body_text()))?;
     let raw = raw(&asked)?;
+    let unused = asked.warnings();
     let form = Form::read(shared.with_room(request).await?, &["audio_file", "file"], &shared.settings).await?;
     let upload = form.file("audio_file")?;
     shared.metrics.uploaded(upload.bytes);
-    let model = shared.models.get(shared.models.resolve("whisper-1")?).await?;
-    let recording = shared.decode(upload.input(), raw).await?;
-    let detect = move || {
-        let options = amanuensis::Options::default();
-        model.engine().detect_language(&recording, &options, &mut Control::new())
-    };
-    let languages = shared.blocking(detect).await??;
-    let (code, confidence) = languages.first().cloned().unwrap_or_default();
+    let asked =
+        hear::Request { input: upload.input(), raw, model: None, options: &of_language(), client: &client.name };
+    let outcome = shared.hear(asked).await?.outcome().await?;
+    // A model for one language has nothing to choose from.
+    let only = (outcome.transcript.language.clone(), 1.0);
+    let (code, confidence) = outcome.languages.first().cloned().unwrap_or(only);
     let name = languages::name_of(&code).unwrap_or(&code);
     let object = json!({ "detected_language": name, "language_code": code, "confidence": confidence });
     let mut response = Json(object).into_response();
-    warn(&mut response, &asked.warnings());
+    warn(&mut response, &unused);
     Ok(response)
+}
+
+/// What is heard where only the language is asked for: the first window, and as little of its text as can be.
+fn of_language() -> Options {
+    let mut options = Options { clips: vec![0.0, 30.0], timestamps: false, ..Options::default() };
+    options.search.max_new_tokens = Some(1);
+    options.search.temperatures.truncate(1);
+    options
 }
