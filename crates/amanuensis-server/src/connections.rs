@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// How often somebody is asked to leave while there is no room.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long a connection may be idle before it gives way: time for who comes in a crowd of idle ones to say what it wants.
+const GRACE: Duration = Duration::from_millis(100);
 /// Descriptors of everything but connections: the database, the log, models, sounds of jobs.
 #[cfg(unix)]
 const OTHERS: u64 = 64;
@@ -30,7 +32,7 @@ pub(crate) struct Connections {
 #[derive(Default)]
 struct Idle {
     next: u64,
-    waiting: BTreeMap<u64, Arc<Notify>>,
+    waiting: BTreeMap<u64, (Instant, Arc<Notify>)>,
 }
 
 /// A connection that is open.
@@ -88,8 +90,10 @@ impl Connections {
     pub(crate) fn let_go(&self, count: usize) {
         let mut idle = self.idle();
         for _ in 0..count {
-            let Some((_, leave)) = idle.waiting.pop_first() else { break };
-            leave.notify_one();
+            let Some(first) = idle.waiting.first_entry().filter(|first| first.get().0.elapsed() >= GRACE) else {
+                break;
+            };
+            first.remove().1.notify_one();
         }
     }
 
@@ -109,7 +113,7 @@ impl Line {
         let mut idle = self.connections.idle();
         idle.next += 1;
         let place = idle.next;
-        idle.waiting.insert(place, Arc::clone(&self.leave));
+        idle.waiting.insert(place, (Instant::now(), Arc::clone(&self.leave)));
         self.state().place = Some(place);
     }
 
@@ -223,6 +227,20 @@ mod tests {
             async move { connections.admit().await }
         });
         line.asked_to_leave().await;
+        drop(line);
+        next.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_just_come_is_not_sent_away() {
+        let connections = Connections::new(1);
+        let (line, began) = (connections.admit().await, Instant::now());
+        let next = tokio::spawn({
+            let connections = Arc::clone(&connections);
+            async move { connections.admit().await }
+        });
+        line.asked_to_leave().await;
+        assert!(began.elapsed() >= GRACE);
         drop(line);
         next.await.unwrap();
     }

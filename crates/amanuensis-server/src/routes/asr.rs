@@ -134,7 +134,7 @@ pub(super) async fn detect(
 
 /// What is heard where only the language is asked for: the first window, and as little of its text as can be.
 fn of_language() -> Options {
-    let mut options = Options { clips: vec![0.0, 30.0], timestamps: false, ..Options::default() };
+    let mut options = Options { clips: vec![(0.0, Some(30.0))], timestamps: false, ..Options::default() };
     options.search.max_new_tokens = Some(1);
     options.search.temperatures.truncate(1);
     options
