@@ -10,6 +10,7 @@ use std::sync::Arc;
 use amanuensis::backend::{BackendError, CrossAttention, Decoding, Feed, Logits, Stage, Work};
 use half::f16;
 
+use super::chosen::Chosen;
 use super::clock::Clock;
 use super::decoder::Step;
 use super::lanes::Lanes;
@@ -323,32 +324,6 @@ impl<'a> CudaDecoding<'a> {
             }
             first += feed.tokens.len();
         }
-    }
-}
-
-/// The heads that are kept, each once.
-struct Chosen {
-    distinct: Vec<(usize, usize)>,
-    /// Of each head that was asked for, its place among them.
-    places: Vec<usize>,
-    /// For each layer the places of its heads, where any are kept.
-    tables: Vec<Option<Vec<i32>>>,
-}
-
-impl Chosen {
-    fn of(heads: &[(usize, usize)], layers: usize, per_layer: usize) -> Self {
-        let mut chosen = Chosen { distinct: Vec::new(), places: Vec::new(), tables: vec![None; layers] };
-        for &(layer, head) in heads {
-            let known = chosen.distinct.iter().position(|other| *other == (layer, head));
-            let place = known.unwrap_or_else(|| {
-                chosen.distinct.push((layer, head));
-                chosen.distinct.len() - 1
-            });
-            chosen.places.push(place);
-            let table = chosen.tables[layer].get_or_insert_with(|| vec![-1; per_layer]);
-            table[head] = i32::try_from(place).unwrap_or(-1);
-        }
-        chosen
     }
 }
 

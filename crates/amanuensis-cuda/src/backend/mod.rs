@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod budget;
+mod chosen;
 mod clock;
 mod decoder;
 mod decoding;

@@ -4,6 +4,8 @@
 //! Numbers: weights and what flows between operations are f16, sums are f32, and so is the residual stream. A window's rows lie
 //! behind those of the window before, without filling between them.
 
+#![deny(unsafe_code)]
+
 mod activate;
 mod copy_lanes;
 mod embed;
