@@ -48,9 +48,9 @@ fn steps_are_as_exact_as_f16_and_hear_the_same() {
     let (found, right) = (attend(&mut *found, &prompts, 4, &heads), attend(&mut *right, &prompts, 4, &heads));
     for lane in 0..prompts.len() {
         assert_eq!(found.positions(lane), right.positions(lane));
-        for head in 0..heads.len() {
+        for (head, place) in heads.iter().enumerate() {
             let error = error_of(found.rows(lane, head), right.rows(lane, head));
-            assert!(error < DECODER, "lane {lane}, {:?}: {error}", heads[head]);
+            assert!(error < DECODER, "lane {lane}, {place:?}: {error}");
         }
     }
 }

@@ -167,7 +167,7 @@ impl Memory {
 }
 
 fn aligned<T: Number>(view: View<T>) -> Result<(), GpuError> {
-    if view.address() % size_of::<T>() as u64 == 0 {
+    if view.address().is_multiple_of(size_of::<T>() as u64) {
         return Ok(());
     }
     Err(misuse("memory", format!("{} at {:#x}", T::NAME, view.address()), "no such number at that address"))

@@ -27,8 +27,8 @@ impl Context {
         let mut context = Context { cuda, device, handle: ptr::null_mut(), driver };
         let mut handle = ptr::null_mut();
         // SAFETY: a place for the context.
-        context
-            .told("cuDevicePrimaryCtxRetain", unsafe { (context.cuda.context_retain)(&mut handle, context.device) })?;
+        let status = unsafe { (context.cuda.context_retain)(&mut handle, context.device) };
+        context.told("cuDevicePrimaryCtxRetain", status)?;
         context.handle = handle;
         context.enter()?;
         Ok(context)

@@ -20,6 +20,9 @@ pub(super) const WORKSPACE: usize = 32 << 20;
 /// Shapes that are remembered; with more, all are forgotten and planned anew.
 const REMEMBERED: usize = 1024;
 
+/// What allocations and weights are aligned to.
+const BIAS_ALIGNMENT: u64 = 256;
+
 /// The library and what it planned.
 pub(super) struct Products {
     library: CublasLt,
@@ -49,6 +52,15 @@ struct Plan {
     input: Owned,
     out: Owned,
     algorithm: Algorithm,
+}
+
+/// Descriptors of a product.
+struct Described {
+    desc: Owned,
+    weights: Owned,
+    input: Owned,
+    out: Owned,
+    preference: Owned,
 }
 
 // SAFETY: descriptors are plain memory of the library, bound to no thread.
@@ -138,7 +150,8 @@ impl Products {
         Ok(self.answered("cublasLtMatmul", status)?)
     }
 
-    fn plan(&self, shape: Shape) -> Result<Plan, GpuError> {
+    /// What the library is told of products of a shape; it looks at no device for that.
+    fn describe(&self, shape: Shape) -> Result<Described, LibraryError> {
         let Shape { rows, columns, depth, float, bias } = shape;
         let library = &self.library;
         let mut desc = ptr::null_mut();
@@ -149,6 +162,8 @@ impl Products {
         self.set(desc.handle, lt::DESC_TRANSPOSE_A, &lt::TRANSPOSED)?;
         if bias {
             self.set(desc.handle, lt::DESC_EPILOGUE, &lt::EPILOGUE_BIAS)?;
+            // No bias yet, but the alignment that all of them have: the library plans for that of the address it knows.
+            self.set(desc.handle, lt::DESC_BIAS, &BIAS_ALIGNMENT)?;
         }
         let weights = self.layout(lt::F16, depth, columns)?;
         let input = self.layout(lt::F16, depth, rows)?;
@@ -170,11 +185,16 @@ impl Products {
             )
         };
         self.answered("cublasLtMatmulPreferenceSetAttribute", status)?;
+        Ok(Described { desc, weights, input, out, preference })
+    }
 
+    fn plan(&self, shape: Shape) -> Result<Plan, GpuError> {
+        let Shape { rows, columns, depth, .. } = shape;
+        let Described { desc, weights, input, out, preference } = self.describe(shape)?;
         let (mut proposal, mut found) = (Proposal::EMPTY, 0);
         // SAFETY: all descriptors live; there is room for the one proposal that is asked for.
         let status = unsafe {
-            (library.heuristic)(
+            (self.library.heuristic)(
                 self.handle,
                 desc.handle,
                 weights.handle,
@@ -229,5 +249,28 @@ impl Drop for Products {
             // SAFETY: it was created and is destroyed once.
             unsafe { (self.library.destroy)(self.handle) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_understands_what_it_is_told() {
+        let library = match CublasLt::load() {
+            Ok(library) => library,
+            Err(error @ LibraryError::Missing { .. }) => return eprintln!("skipped: {error}"),
+            Err(error) => panic!("{error}"),
+        };
+        // A handle needs a device; descriptors do not.
+        let products = Products { library, handle: ptr::null_mut(), plans: Mutex::default() };
+        assert!((12..=13).contains(&products.version().major), "{}", products.version());
+        for (float, bias) in [(false, true), (true, true), (true, false)] {
+            let shape = Shape { rows: 3, columns: 3559, depth: 192, float, bias };
+            let described = products.describe(shape).unwrap_or_else(|error| panic!("{error}"));
+            products.set(described.desc.handle, lt::DESC_BIAS, &256_u64).unwrap_or_else(|error| panic!("{error}"));
+        }
+        eprintln!("cuBLASLt {} in {}", products.version(), products.library.file);
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Once, OnceLock};
 
 use half::f16;
 
-use super::{Operation, Product};
+use super::{Argument, Operation, Product};
 use crate::driver::fake::FakeGpu;
 #[cfg(all(target_endian = "little", unix))]
 use crate::driver::fake::threads::{self, Threads};
@@ -95,6 +95,10 @@ impl Setting {
 
     /// Runs an operation and gives everything that it may have written.
     fn run(&self, operation: Operation) -> Vec<f32> {
+        if let Ok(launch) = operation.launch() {
+            let kinds: Vec<&str> = launch.arguments.iter().map(kind).collect();
+            assert_eq!(kinds, parameters(launch.kernel), "arguments of {}", launch.kernel);
+        }
         self.gpu.run(&operation).unwrap_or_else(|error| panic!("{error}"));
         let mut all = Vec::new();
         for written in &self.outputs {
@@ -111,6 +115,30 @@ impl Setting {
         download(&*self.gpu, view, &mut numbers).unwrap_or_else(|error| panic!("{error}"));
         numbers
     }
+}
+
+/// What kind of parameter an argument is for.
+fn kind(argument: &Argument) -> &'static str {
+    match argument {
+        Argument::Address(_) => "pointer",
+        Argument::Int(_) => "int",
+        Argument::Float(_) => "float",
+    }
+}
+
+/// The kinds of a kernel's parameters, as its source has them.
+fn parameters(kernel: &str) -> Vec<&'static str> {
+    let source = super::source();
+    let start = source.find(&format!("{kernel}(")).unwrap_or_else(|| panic!("{kernel} is not in the source"));
+    let behind = &source[start + kernel.len() + 1..];
+    let list = &behind[..behind.find(')').expect("an end of the parameters")];
+    let kind = |parameter: &str| match parameter.trim() {
+        pointer if pointer.contains('*') => "pointer",
+        int if int.starts_with("int ") => "int",
+        float if float.starts_with("float ") => "float",
+        other => panic!("{kernel} has a parameter `{other}`"),
+    };
+    list.split(',').map(kind).collect()
 }
 
 static GPU: Once = Once::new();
