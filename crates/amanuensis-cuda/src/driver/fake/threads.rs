@@ -56,8 +56,8 @@ fn compile() -> Result<Kernels, String> {
 /// Runs kernels thread by thread, and products as references.
 pub(crate) struct Threads {
     pub(crate) kernels: Arc<Kernels>,
-    /// Whether the threads of a block take their turns from the last to the first.
-    pub(crate) backwards: bool,
+    /// Whether warps run ahead of one another and copies come early, or threads take turns and copies come late.
+    pub(crate) ahead: bool,
 }
 
 impl Executor for Threads {
@@ -89,7 +89,7 @@ impl Executor for Threads {
         // uses while the memory is borrowed. That the kernel stays inside of them is what the tests are about; what it writes
         // beside them is found in the guards. Narrow numbers lie in the first bytes of their places on a little-endian host.
         let status =
-            unsafe { run(name.as_ptr(), grid.as_ptr(), threads, c_int::from(self.backwards), places.as_mut_ptr()) };
+            unsafe { run(name.as_ptr(), grid.as_ptr(), threads, c_int::from(self.ahead), places.as_mut_ptr()) };
         match status {
             0 if memory.guarded() => Ok(()),
             0 => Err(failed("a write outside of what is allocated")),

@@ -1,7 +1,7 @@
 //! Every kernel against its naive truth, with numbers that are new each time and outputs that are poisoned before.
 //!
-//! Kernels run where they can: on a GPU if the machine has one, and thread by thread on the host if it has a C++ compiler, with
-//! threads taking their turns in both orders. Where neither is there a test says that it was skipped.
+//! Kernels run where they can: on a GPU if the machine has one, and thread by thread on the host if it has a C++ compiler, once with
+//! threads that take turns, once with warps that run ahead. Where neither is there a test says that it was skipped.
 
 mod attending;
 mod compiling;
@@ -161,9 +161,9 @@ fn devices() -> Vec<(String, Arc<dyn Gpu>)> {
     #[cfg(all(target_endian = "little", unix))]
     match threads::kernels() {
         Ok(kernels) => {
-            for backwards in [false, true] {
-                let threads = Threads { kernels: kernels.clone(), backwards };
-                devices.push((format!("threads on the host, backwards {backwards}"), FakeGpu::with(MEMORY, threads)));
+            for ahead in [false, true] {
+                let threads = Threads { kernels: kernels.clone(), ahead };
+                devices.push((format!("threads on the host, warps ahead {ahead}"), FakeGpu::with(MEMORY, threads)));
             }
         }
         Err(reason) => skipped(&THREADS, &format!("no threads on the host: {reason}")),

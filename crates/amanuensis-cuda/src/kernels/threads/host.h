@@ -39,7 +39,9 @@ struct Fibre {
 static std::vector<Fibre> fibres;
 static ucontext_t scheduler;
 static unsigned current;
-static bool backwards;
+// Whether warps run ahead of one another as far as barriers let them, the last first, and fetches bring at once what they are to
+// bring. Otherwise threads take turns, and fetches bring nothing before they are waited for. What is right is right in both.
+static bool ahead;
 static dim3 thread_of(unsigned index) { return dim3{index, 0, 0}; }
 #define threadIdx thread_of(current)
 
@@ -91,18 +93,21 @@ static inline float across(float value, int mask) {
     return exchange(mine, [=](const Shown* warp) { return warp[lane ^ mask]; }).number;
 }
 
-// A fetch is on its way until it is waited for: what it brings is put down only then, and never earlier.
 struct Fetch { half_t* into; const half_t* from; bool there; };
+static void bring(const Fetch& one) {
+    if (one.there) memcpy(one.into, one.from, 16); else memset(one.into, 0, 16);
+}
 static std::vector<std::vector<std::vector<Fetch>>> groups;
-static void fetch(half_t* shared, const half_t* global, bool there) { groups[current].back().push_back({shared, global, there}); }
+static void fetch(half_t* shared, const half_t* global, bool there) {
+    Fetch one = {shared, global, there};
+    if (ahead) bring(one); else groups[current].back().push_back(one);
+}
 static void fetched() { groups[current].emplace_back(); }
 template <int behind>
 static void arrive() {
     auto& mine = groups[current];
     while (mine.size() > behind + 1u) {
-        for (const Fetch& one : mine.front()) {
-            if (one.there) memcpy(one.into, one.from, 16); else memset(one.into, 0, 16);
-        }
+        for (const Fetch& one : mine.front()) bring(one);
         mine.erase(mine.begin());
     }
 }
@@ -172,11 +177,22 @@ static unsigned long passed() {
     return sum;
 }
 
-// Runs a grid block by block; false where the threads of a block wait for one another in vain. `order` tells in which order they
-// take their turns: what is right does not depend on it.
+// A turn for each thread from `first` on; whether any of them has not ended.
+static bool turns(unsigned first, unsigned count) {
+    bool left = false;
+    for (unsigned turn = 0; turn < count; turn++) {
+        current = first + turn;
+        if (fibres[current].done) continue;
+        swapcontext(&scheduler, &fibres[current].context);
+        left = left || !fibres[current].done;
+    }
+    return left;
+}
+
+// Runs a grid block by block; false where the threads of a block wait for one another in vain.
 static bool run(const unsigned* grid, unsigned threads, int order, const std::function<void()>& kernel) {
     body = kernel;
-    backwards = order != 0;
+    ahead = order != 0;
     gridDim = dim3{grid[0], grid[1], grid[2]};
     blockDim = dim3{threads, 1, 1};
     fibres.resize(threads);
@@ -196,18 +212,27 @@ static bool run(const unsigned* grid, unsigned threads, int order, const std::fu
             one.context.uc_link = nullptr;
             makecontext(&one.context, fibre, 0);
         }
-        unsigned long before = 0, twice = 0;
         for (bool left = true; left;) {
-            left = false;
-            unsigned long now = passed();
-            if (now != 0 && now == before && now == twice) return false;
-            twice = before;
-            before = now;
-            for (unsigned turn = 0; turn < threads; turn++) {
-                current = backwards ? threads - 1 - turn : turn;
-                if (fibres[current].done) continue;
-                swapcontext(&scheduler, &fibres[current].context);
-                left = left || !fibres[current].done;
+            unsigned long before = passed();
+            if (ahead) {
+                left = false;
+                for (unsigned warp = (threads + 31) / 32; warp-- > 0;) {
+                    unsigned first = warp * 32, count = threads - first < 32 ? threads - first : 32;
+                    unsigned long now;
+                    bool unfinished;
+                    do {
+                        now = passed();
+                        unfinished = turns(first, count);
+                    } while (unfinished && passed() != now);
+                    left = left || unfinished;
+                }
+            } else {
+                left = turns(0, threads);
+            }
+            // A barrier that all have reached is passed by the first who looks, so two turns without a step are the end.
+            if (left && passed() == before) {
+                left = turns(0, threads);
+                if (left && passed() == before) return false;
             }
         }
     }
