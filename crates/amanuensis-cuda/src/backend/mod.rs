@@ -22,7 +22,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use amanuensis::backend::{Availability, Backend, BackendError, Model};
+use amanuensis::backend::{Availability, Backend, BackendError, ComputeType, Model};
 use amanuensis::model::ModelFile;
 
 #[cfg(any(test, feature = "fake-driver"))]
@@ -40,12 +40,14 @@ pub struct Setup {
     pub device: usize,
     /// Windows that are encoded together, at most; fewer where the memory is not enough.
     pub together: usize,
+    /// How exactly it is to compute. It computes in f16, with sums in f32, and refuses to load for anything but `auto`.
+    pub compute: ComputeType,
 }
 
 impl Default for Setup {
     /// The first GPU, and 16 windows of 1,500 rows: as many rows as keep the matrix units of the largest devices busy.
     fn default() -> Self {
-        Setup { device: 0, together: 16 }
+        Setup { device: 0, together: 16, compute: ComputeType::Auto }
     }
 }
 
@@ -133,6 +135,12 @@ impl Backend for Cuda {
     }
 
     fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>, BackendError> {
+        if self.setup.compute != ComputeType::Auto {
+            let asked = self.setup.compute;
+            let reason =
+                format!("it computes in f16, not in {asked}; leave the compute type to `auto`, or use the CPU");
+            return Err(BackendError::Device { device: self.name(), reason });
+        }
         let gpu = self.open().map_err(|error| refused(self.name(), &error))?;
         let model = CudaModel::load(self.name(), gpu, file, self.setup.together);
         file.weights.release();

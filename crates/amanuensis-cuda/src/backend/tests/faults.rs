@@ -40,6 +40,16 @@ fn a_batch_that_does_not_fit_is_refused_and_the_next_one_works() {
 }
 
 #[test]
+fn a_compute_type_that_it_does_not_have_is_refused() {
+    let gpu = FakeGpu::new(1 << 30);
+    for compute in [ComputeType::F32, ComputeType::Int8, ComputeType::Int8Int4] {
+        let backend = Cuda::emulated(Setup { compute, ..Setup::default() }, &gpu);
+        let text = reason(backend.load(&demo()));
+        assert!(text.contains(&format!("in f16, not in {compute}")) && text.contains("`auto`"), "{text}");
+    }
+}
+
+#[test]
 fn a_load_without_memory_leaves_nothing() {
     for allocations in 0..3 {
         let emulated = Emulated::new();
