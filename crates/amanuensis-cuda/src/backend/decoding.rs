@@ -1,0 +1,376 @@
+//! The decoder at work: lanes on windows, a step for all of them at once.
+//!
+//! A step that gives every lane one token and keeps no attention is recorded the second time it has the same shape, and asked for as
+//! one graph from then on: hundreds of launches cost the host more than they cost the device. Everything that differs from step to
+//! step stands in tables whose places depend on the shape alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use amanuensis::backend::{BackendError, CrossAttention, Decoding, Feed, Logits, Stage, Work};
+use half::f16;
+
+use super::chosen::Chosen;
+use super::clock::Clock;
+use super::decoder::Step;
+use super::lanes::Lanes;
+use super::model::{Bench, CudaModel, Stop};
+use super::tables::{Place, Tables};
+use crate::driver::{Buffer, Gpu, GpuError, Graph, View, download};
+use crate::kernels::{Copies, CopyLanes, HEAD_WIDTH, Kept};
+
+/// Keys and values of the encoded windows.
+pub(super) struct Heard {
+    /// `[layer][rows][2][width]`.
+    pub(super) buffer: Buffer<f16>,
+    /// Rows of all windows.
+    pub(super) rows: usize,
+    /// First row and rows of each window.
+    pub(super) windows: Vec<(usize, usize)>,
+}
+
+/// What lanes remember.
+pub(super) struct Pool {
+    /// `[slot][layer][position][2][width]`.
+    pub(super) buffer: Buffer<f16>,
+    pub(super) slots: usize,
+}
+
+/// The decoder at work.
+pub(super) struct CudaDecoding<'a> {
+    model: &'a CudaModel,
+    heard: Option<Heard>,
+    pool: Option<Pool>,
+    lanes: Lanes,
+    tables: Tables,
+    /// Steps by their number of rows, if they were seen before.
+    steps: BTreeMap<usize, Option<Graph>>,
+    /// Where recorded steps work; elsewhere they cannot be asked for.
+    recorded_in: Vec<u64>,
+}
+
+/// What a step is asked, in numbers.
+struct Size {
+    rows: usize,
+    reads: usize,
+    /// Distinct heads that are kept.
+    kept: usize,
+    /// Positions of the longest window.
+    longest: usize,
+}
+
+/// The tables of a step.
+struct Placed {
+    fed: Place,
+    places: Place,
+    own: Place,
+    cross: Place,
+    picked: Place,
+    /// For each layer the places of its heads, where any are kept.
+    heads: Vec<Option<Place>>,
+    copies: Vec<(Place, usize)>,
+}
+
+impl<'a> CudaDecoding<'a> {
+    pub(super) fn new(model: &'a CudaModel, heard: Heard, pool: Option<Pool>) -> Result<Self, GpuError> {
+        // Nothing may be allocated while another decoding records a step.
+        let _bench = model.bench();
+        // A handful of lanes with a prompt: more are made room for when they come.
+        let tables = Tables::new(&model.gpu, 16 * model.dims.text_context)?;
+        let (steps, recorded_in) = (BTreeMap::new(), Vec::new());
+        Ok(CudaDecoding { model, heard: Some(heard), pool, lanes: Lanes::default(), tables, steps, recorded_in })
+    }
+
+    /// Rows of the pool from one slot to the next.
+    fn slot_rows(&self) -> usize {
+        self.model.decoder.layers() * self.model.decoder.context
+    }
+
+    /// First row and rows of a window of what was heard.
+    fn window(&self, window: usize) -> (usize, usize) {
+        self.heard.as_ref().and_then(|heard| heard.windows.get(window)).copied().unwrap_or((0, 0))
+    }
+
+    fn forget_steps(&mut self) {
+        for graph in std::mem::take(&mut self.steps).into_values().flatten() {
+            self.model.gpu.discard(graph);
+        }
+    }
+
+    /// The pool, with a slot for every lane. What lanes remember moves with it.
+    fn pool(&mut self) -> Result<View<f16>, GpuError> {
+        let slots = self.lanes.slots().max(1);
+        let numbers = self.slot_rows() * 2 * self.model.decoder.width;
+        match &self.pool {
+            Some(pool) if pool.slots >= slots => Ok(pool.buffer.view()),
+            smaller => {
+                let buffer = Buffer::new(&self.model.gpu, slots * numbers, "what lanes remember")?;
+                if let Some(smaller) = smaller {
+                    let (from, into) = (smaller.buffer.view(), buffer.view());
+                    self.model.gpu.copy(from.address(), into.address(), from.bytes())?;
+                    // The old memory must not go before it is copied.
+                    self.model.gpu.wait()?;
+                }
+                let view = buffer.view();
+                self.pool = Some(Pool { buffer, slots });
+                Ok(view)
+            }
+        }
+    }
+
+    /// Puts down what a step must be told.
+    fn place(&mut self, feeds: &[Feed<'_>], heads: &[Option<Vec<i32>>]) -> Result<Placed, GpuError> {
+        let rows: usize = feeds.iter().map(|feed| feed.tokens.len()).sum();
+        let reads = feeds.iter().map(|feed| feed.read.len()).sum();
+        let mut needed = vec![2 * rows, rows, 2 * rows, 2 * rows, reads];
+        needed.extend(heads.iter().flatten().map(Vec::len));
+        needed.extend(self.lanes.pending.iter().map(|copies| 4 * copies.len()));
+        let room = Tables::needed(&needed);
+        if room > self.tables.room() {
+            self.tables = Tables::new(&self.model.gpu, room.next_power_of_two())?;
+        }
+        self.tables.clear();
+
+        let slot_rows = self.slot_rows();
+        let lanes = &self.lanes.live;
+        let each = || {
+            let pairs = lanes.iter().zip(feeds);
+            pairs.flat_map(|(lane, feed)| {
+                feed.tokens.iter().enumerate().map(move |(index, token)| (lane, index, *token))
+            })
+        };
+        let fed: Vec<usize> = each().flat_map(|(lane, index, token)| [token as usize, lane.length + index]).collect();
+        let places: Vec<usize> = each().map(|(lane, index, _)| lane.slot * slot_rows + lane.length + index).collect();
+        let own: Vec<usize> =
+            each().flat_map(|(lane, index, _)| [lane.slot * slot_rows, lane.length + index + 1]).collect();
+        let cross: Vec<usize> = each().flat_map(|(lane, ..)| <[usize; 2]>::from(self.window(lane.window))).collect();
+        let mut picked = Vec::with_capacity(reads);
+        let mut first = 0;
+        for feed in feeds {
+            picked.extend(feed.read.iter().map(|index| first + index));
+            first += feed.tokens.len();
+        }
+        // Tables of a fixed place for a fixed shape come first.
+        let tables = &mut self.tables;
+        let [fed, places, own, cross, picked] = [fed, places, own, cross, picked].map(|numbers| tables.put(numbers));
+        let heads =
+            heads.iter().map(|heads| heads.as_ref().map(|heads| tables.put_signed(heads.iter().copied()))).collect();
+        let copies = self.lanes.pending.iter().map(|copies| {
+            let longest = copies.iter().map(|copy| copy.rows).max().unwrap_or(0);
+            let numbers = copies.iter().flat_map(|copy| [copy.from * slot_rows, copy.into * slot_rows, copy.rows, 0]);
+            (tables.put(numbers), longest)
+        });
+        let copies = copies.collect();
+        tables.send(&*self.model.gpu)?;
+        Ok(Placed { fed, places, own, cross, picked, heads, copies })
+    }
+
+    /// Copies what lanes that go on twice remember.
+    fn copy(&mut self, placed: &Placed, pool: View<f16>) -> Result<(), GpuError> {
+        let (layers, layer_rows, width) =
+            (self.model.decoder.layers(), self.model.decoder.context, self.model.decoder.width);
+        for (place, longest) in &placed.copies {
+            let copies = Copies { table: self.tables.view(*place), longest: *longest };
+            self.model.gpu.run(&CopyLanes { pool, copies, layers, layer_rows, width }.into())?;
+        }
+        self.lanes.pending.clear();
+        Ok(())
+    }
+
+    /// Memory and tables of a step.
+    fn step_in(
+        &self,
+        bench: &mut Bench,
+        size: &Size,
+        placed: &Placed,
+        pool: View<f16>,
+    ) -> Result<(Step, View<f32>), GpuError> {
+        let (gpu, decoder, room) = (&self.model.gpu, &self.model.decoder, &mut bench.decoder);
+        let (rows, width) = (size.rows, decoder.width);
+        let scores = room.scores.ensure(gpu, rows * size.kept * size.longest)?;
+        let kept = |heads: &Option<Place>| {
+            let heads = self.tables.view((*heads)?);
+            Some(Kept { heads, scores, places: size.kept, longest: size.longest })
+        };
+        let (heard, heard_rows) = match &self.heard {
+            Some(heard) => (heard.buffer.view(), heard.rows),
+            None => {
+                return Err(GpuError::Misuse { what: "a step", wanted: String::new(), there: "nothing heard".into() });
+            }
+        };
+        let step = Step {
+            fed: self.tables.view(placed.fed),
+            places: self.tables.view(placed.places),
+            own: self.tables.view(placed.own),
+            cross: self.tables.view(placed.cross),
+            pool,
+            heard,
+            heard_rows,
+            x: room.x.ensure(gpu, rows * width)?,
+            normed: room.normed.ensure(gpu, rows * width)?,
+            wide: room.wide.ensure(gpu, rows * decoder.widest)?,
+            attended: room.attended.ensure(gpu, rows * width)?,
+            kept: placed.heads.iter().map(kept).collect(),
+        };
+        Ok((step, scores))
+    }
+
+    /// Asks for all layers: one by one, or as they were recorded.
+    fn layers(&mut self, step: &Step, repeats: bool) -> Result<(), GpuError> {
+        let gpu: Arc<dyn Gpu> = self.model.gpu.clone();
+        if !repeats {
+            return self.model.decoder.run(&*gpu, step);
+        }
+        let places = [step.fed.address(), step.pool.address(), step.heard.address()];
+        let halves = [step.normed, step.wide, step.attended].map(View::address);
+        let now: Vec<u64> = places.into_iter().chain([step.x.address()]).chain(halves).collect();
+        if now != self.recorded_in {
+            self.forget_steps();
+            self.recorded_in = now;
+        }
+        let rows = step.fed.len() / 2;
+        let graph = match self.steps.get(&rows) {
+            Some(Some(graph)) => *graph,
+            Some(None) => {
+                let graph = gpu.record(&mut |gpu| self.model.decoder.run(gpu, step))?;
+                self.steps.insert(rows, Some(graph));
+                graph
+            }
+            None => {
+                self.steps.insert(rows, None);
+                return self.model.decoder.run(&*gpu, step);
+            }
+        };
+        gpu.replay(graph)
+    }
+
+    /// One step: every lane's new tokens through all layers, then the logits that were asked for.
+    fn run(
+        &mut self,
+        feeds: &[Feed<'_>],
+        heads: &[(usize, usize)],
+        logits: &mut Logits,
+        attention: &mut CrossAttention,
+        work: &mut Work<'_>,
+    ) -> Result<(), Stop> {
+        let model = self.model;
+        let gpu = &*model.gpu;
+        let chosen = Chosen::of(heads, model.decoder.layers(), model.dims.text_heads);
+        let size = Size {
+            rows: feeds.iter().map(|feed| feed.tokens.len()).sum(),
+            reads: feeds.iter().map(|feed| feed.read.len()).sum(),
+            kept: chosen.distinct.len(),
+            longest: self.lanes.live.iter().map(|lane| self.window(lane.window).1).max().unwrap_or(0),
+        };
+        if size.rows == 0 {
+            logits.prepare(0, model.decoder.vocabulary);
+            return Ok(());
+        }
+        let mut bench = model.bench();
+        let pool = self.pool()?;
+        let placed = self.place(feeds, &chosen.tables)?;
+        self.copy(&placed, pool)?;
+        let (step, scores) = self.step_in(&mut bench, &size, &placed, pool)?;
+        let repeats = heads.is_empty() && feeds.iter().all(|feed| feed.tokens.len() == 1);
+        let mut clock = Clock::start(gpu)?;
+        self.layers(&step, repeats)?;
+        clock.lap(Stage::Decoder)?;
+
+        let vocabulary = model.decoder.vocabulary;
+        let values = logits.prepare(size.reads, vocabulary);
+        let seen = if size.reads == 0 {
+            gpu.wait()?
+        } else {
+            let last = bench.decoder.last.ensure(&model.gpu, size.reads * model.decoder.width)?;
+            let out = bench.decoder.logits.ensure(&model.gpu, size.reads * vocabulary)?;
+            model.decoder.read(gpu, step.x, self.tables.view(placed.picked), last, out)?;
+            clock.lap(Stage::Logits)?;
+            download(gpu, out, values)?
+        };
+        // The norm spreads what is not a number over its whole row, and the product over all logits.
+        if values.iter().step_by(vocabulary.max(1)).any(|value| !value.is_finite()) {
+            return Err(BackendError::NotANumber { place: "decoder output" }.into());
+        }
+        if size.kept > 0 {
+            let mut kept = vec![0.0; scores.len()];
+            download(gpu, scores, &mut kept)?;
+            self.hand_over(&kept, &size, feeds, &chosen, attention);
+        }
+        clock.settle(&mut work.receipt)?;
+        for (lane, feed) in self.lanes.live.iter_mut().zip(feeds) {
+            lane.length += feed.tokens.len();
+        }
+        work.receipt.tokens += size.rows as u64;
+        work.receipt.ran_on(seen.device());
+        Ok(())
+    }
+
+    /// Appends the scores that were kept, for every head as often as it was asked for.
+    fn hand_over(
+        &self,
+        scores: &[f32],
+        size: &Size,
+        feeds: &[Feed<'_>],
+        chosen: &Chosen,
+        attention: &mut CrossAttention,
+    ) {
+        let mut first = 0;
+        for (index, (lane, feed)) in self.lanes.live.iter().zip(feeds).enumerate() {
+            let positions = self.window(lane.window).1;
+            for row in first..first + feed.tokens.len() {
+                for (head, place) in chosen.places.iter().enumerate() {
+                    attention.push(index, head, &scores[(row * size.kept + place) * size.longest..][..positions]);
+                }
+            }
+            first += feed.tokens.len();
+        }
+    }
+}
+
+impl Decoding for CudaDecoding<'_> {
+    fn start(&mut self, windows: &[usize]) {
+        let heard = self.heard.as_ref().map_or(0, |heard| heard.windows.len());
+        assert!(windows.iter().all(|window| *window < heard), "windows {windows:?} of {heard}");
+        self.lanes.start(windows);
+    }
+
+    fn attend(
+        &mut self,
+        feeds: &[Feed<'_>],
+        heads: &[(usize, usize)],
+        logits: &mut Logits,
+        attention: &mut CrossAttention,
+        work: &mut Work<'_>,
+    ) -> Result<(), BackendError> {
+        work.proceed()?;
+        let dims = &self.model.dims;
+        assert_eq!(feeds.len(), self.lanes.live.len(), "one feed for each lane");
+        let exists = |&(layer, head): &(usize, usize)| layer < dims.text_layers && head < dims.text_width / HEAD_WIDTH;
+        assert!(heads.iter().all(exists), "a head that the decoder does not have among {heads:?}");
+        let within = |feed: &Feed<'_>| feed.read.iter().all(|index| *index < feed.tokens.len());
+        assert!(feeds.iter().all(within), "logits behind the tokens of a feed");
+        let known = |feed: &Feed<'_>| feed.tokens.iter().all(|token| (*token as usize) < dims.vocabulary);
+        assert!(feeds.iter().all(known), "a token that the model does not have");
+        for (lane, feed) in self.lanes.live.iter().zip(feeds) {
+            let tokens = lane.length + feed.tokens.len();
+            if tokens > dims.text_context {
+                return Err(BackendError::TooLong { tokens, limit: dims.text_context });
+            }
+        }
+        let positions: Vec<usize> = self.lanes.live.iter().map(|lane| self.window(lane.window).1).collect();
+        attention.prepare(&positions, heads.len());
+        let model = self.model;
+        self.run(feeds, heads, logits, attention, work).map_err(|stop| model.stopped(stop))
+    }
+
+    fn keep(&mut self, parents: &[usize]) {
+        self.lanes.keep(parents);
+    }
+}
+
+impl Drop for CudaDecoding<'_> {
+    fn drop(&mut self) {
+        self.forget_steps();
+        self.model.take_back(self.heard.take().map(|heard| heard.buffer), self.pool.take());
+    }
+}

@@ -1,0 +1,264 @@
+//! A model whose weights lie on a device.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use amanuensis::backend::{BackendError, Decoding, Encoded, Model, Stage, Work};
+use amanuensis::mel::Mel;
+use amanuensis::model::{Dims, ModelError, ModelFile};
+use half::f16;
+use half::slice::HalfFloatSliceExt as _;
+
+use super::budget::Budget;
+use super::clock::Clock;
+use super::decoder::Decoder;
+use super::decoding::{CudaDecoding, Heard, Pool};
+use super::encoder::{Encoder, table_room};
+use super::refused;
+use super::rooms::{DecoderRoom, EncoderRoom};
+use super::tables::Tables;
+use super::weights::{Counts, Delivered, Delivery, Undelivered};
+use crate::driver::{Buffer, Gpu, GpuError, upload};
+use crate::kernels::HEAD_WIDTH;
+
+/// Why a pass or a step ended early.
+pub(super) enum Stop {
+    /// The device is at fault.
+    Device(GpuError),
+    /// Nobody wants it any more, or it cannot be done.
+    Work(BackendError),
+}
+
+impl From<GpuError> for Stop {
+    fn from(error: GpuError) -> Self {
+        Stop::Device(error)
+    }
+}
+
+impl From<BackendError> for Stop {
+    fn from(error: BackendError) -> Self {
+        Stop::Work(error)
+    }
+}
+
+/// A model on a device.
+pub(super) struct CudaModel {
+    name: &'static str,
+    pub(super) dims: Dims,
+    pub(super) gpu: Arc<dyn Gpu>,
+    together: usize,
+    encoder: Encoder,
+    pub(super) decoder: Decoder,
+    bench: Mutex<Bench>,
+    spare: Mutex<Spare>,
+    _weights: Delivered,
+}
+
+/// What one pass or step at a time works in.
+pub(super) struct Bench {
+    encoder: EncoderRoom,
+    pub(super) decoder: DecoderRoom,
+    tables: Tables,
+}
+
+/// Memory of decodings that ended, for the next.
+#[derive(Default)]
+struct Spare {
+    heard: Option<Buffer<f16>>,
+    pool: Option<Pool>,
+}
+
+impl CudaModel {
+    pub(super) fn load(
+        name: &'static str,
+        gpu: Arc<dyn Gpu>,
+        file: &ModelFile,
+        together: usize,
+    ) -> Result<Self, BackendError> {
+        let dims = file.dims;
+        let failed = |error: GpuError| refused(name, &error);
+        if let Some(reason) = unfit(&dims) {
+            return Err(BackendError::Device { device: name, reason });
+        }
+        let budget = Budget::of(&dims);
+        let free = gpu.free_memory().map_err(failed)?;
+        let Some(together) = budget.together(free, together) else {
+            let reason = budget.refusal(free, gpu.facts().memory);
+            return Err(BackendError::Device { device: name, reason });
+        };
+        let delivered = deliver(&gpu, file);
+        let (encoder, decoder, weights) = delivered.map_err(|undelivered| match undelivered {
+            Undelivered::Model(error) => error.into(),
+            Undelivered::Device(error) => failed(error),
+        })?;
+        let tables = Tables::new(&gpu, table_room(together)).map_err(failed)?;
+        gpu.wait().map_err(failed)?;
+        let bench = Bench { encoder: EncoderRoom::default(), decoder: DecoderRoom::default(), tables };
+        Ok(CudaModel {
+            name,
+            dims,
+            gpu,
+            together,
+            encoder,
+            decoder,
+            bench: Mutex::new(bench),
+            spare: Mutex::default(),
+            _weights: weights,
+        })
+    }
+
+    /// The bench, for one pass or step. A panic in an earlier pass leaves nothing half done on it.
+    pub(super) fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the memory of a decoding that is over; where another came back meanwhile, the larger one.
+    pub(super) fn take_back(&self, heard: Option<Buffer<f16>>, pool: Option<Pool>) {
+        let mut spare = self.spare();
+        let larger = |kept: &Option<Buffer<f16>>, new: &Buffer<f16>| {
+            kept.as_ref().is_none_or(|kept| kept.view().len() < new.view().len())
+        };
+        if let Some(heard) = heard.filter(|heard| larger(&spare.heard, heard)) {
+            spare.heard = Some(heard);
+        }
+        if let Some(pool) = pool.filter(|pool| spare.pool.as_ref().is_none_or(|kept| kept.slots < pool.slots)) {
+            spare.pool = Some(pool);
+        }
+    }
+
+    pub(super) fn stopped(&self, stop: Stop) -> BackendError {
+        match stop {
+            Stop::Device(error) => refused(self.name, &error),
+            Stop::Work(error) => error,
+        }
+    }
+
+    /// Encodes as many windows as fit at once.
+    fn encode_some(&self, windows: &[Mel], values: &mut [f32], work: &mut Work<'_>) -> Result<(), Stop> {
+        let Bench { encoder: room, tables, .. } = &mut *self.bench();
+        let seen = self.encoder.run(&self.gpu, room, tables, windows, values, work)?;
+        let positions = || windows.iter().map(|mel| mel.frames / 2);
+        work.receipt.windows += windows.len() as u64;
+        work.receipt.positions += positions().sum::<usize>() as u64;
+        let operations = positions().flat_map(|positions| self.dims.encoder_operations(positions)).sum();
+        work.receipt.did(seen.device(), operations);
+        Ok(())
+    }
+
+    /// Brings what was heard to the device and computes its keys and values.
+    fn listen(&self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Heard, Stop> {
+        work.proceed()?;
+        // Nothing may be allocated while another decoding records a step, which it does at the bench.
+        let mut bench = self.bench();
+        let rows: usize = encoded.positions.iter().sum();
+        let (width, audio_width) = (self.dims.text_width, self.dims.audio_width);
+        let needed = self.decoder.layers() * rows * 2 * width;
+        let spare = self.spare().heard.take().filter(|spare| spare.view().len() >= needed);
+        let buffer = match spare {
+            Some(spare) => spare,
+            None => Buffer::new(&self.gpu, needed, "keys and values of what was heard")?,
+        };
+        let mut heard = Heard { buffer, rows, windows: Vec::new() };
+        let mut first = 0;
+        for positions in &encoded.positions {
+            heard.windows.push((first, *positions));
+            first += positions;
+        }
+        assert_eq!(encoded.values.len(), rows * audio_width, "encoded windows of another model");
+        if rows == 0 {
+            return Ok(heard);
+        }
+        let mut halves = vec![f16::ZERO; encoded.values.len()];
+        halves.convert_from_f32_slice(&encoded.values);
+        let into = bench.decoder.encoded.ensure(&self.gpu, halves.len())?;
+        let mut clock = Clock::start(&*self.gpu)?;
+        upload(&*self.gpu, into, &halves)?;
+        self.decoder.listen(&*self.gpu, into, heard.buffer.view().first(needed))?;
+        clock.lap(Stage::CrossKeysValues)?;
+        let seen = self.gpu.wait()?;
+        clock.settle(&mut work.receipt)?;
+        work.receipt.ran_on(seen.device());
+        Ok(heard)
+    }
+}
+
+/// Why the kernels cannot compute a model of these sizes, if they cannot.
+fn unfit(dims: &Dims) -> Option<String> {
+    let heads = [(dims.audio_width, dims.audio_heads), (dims.text_width, dims.text_heads)];
+    if heads.iter().any(|(width, heads)| *heads == 0 || *width != heads * HEAD_WIDTH) {
+        return Some(format!(
+            "its attention kernels are for heads of {HEAD_WIDTH} numbers, as all published models have; use the CPU"
+        ));
+    }
+    let rows = [dims.mel_bins, dims.audio_feed_forward, dims.text_feed_forward];
+    if rows.iter().any(|numbers| numbers % 8 != 0) {
+        return Some(format!(
+            "its kernels are for rows of multiples of 8 numbers, and the model has {rows:?}; use the CPU"
+        ));
+    }
+    None
+}
+
+fn deliver(gpu: &Arc<dyn Gpu>, file: &ModelFile) -> Result<(Encoder, Decoder, Delivered), Undelivered> {
+    let mut counts = Counts::default();
+    Encoder::count(&mut counts, &file.dims);
+    Decoder::count(&mut counts, &file.dims);
+    let mut delivery = Delivery::new(gpu, &file.weights, counts)?;
+    let encoder = Encoder::load(&mut delivery, &file.dims)?;
+    let decoder = Decoder::load(&mut delivery, &file.dims)?;
+    Ok((encoder, decoder, delivery.end()))
+}
+
+impl Model for CudaModel {
+    fn dims(&self) -> &Dims {
+        &self.dims
+    }
+
+    fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
+        let (bins, most, width) = (self.dims.mel_bins, 2 * self.dims.audio_context, self.dims.audio_width);
+        for Mel { bins: found, frames, values } in windows {
+            let fits = *found == bins && frames % 2 == 0 && (2..=most).contains(frames);
+            assert!(fits && values.len() == bins * frames, "a window of {frames} frames of {found} bins, not {bins}");
+        }
+        let positions: Vec<usize> = windows.iter().map(|mel| mel.frames / 2).collect();
+        let mut values = vec![0.0; positions.iter().sum::<usize>() * width];
+        // A receipt says who made a result: where there is none it says nothing.
+        let before = std::mem::take(&mut work.receipt);
+        let together = if work.watch.is_some() { 1 } else { self.together };
+        let mut rest = values.as_mut_slice();
+        let mut outcome = Ok(());
+        for windows in windows.chunks(together) {
+            let count = windows.iter().map(|mel| mel.frames / 2 * width).sum();
+            let (these, behind) = rest.split_at_mut(count);
+            rest = behind;
+            outcome = work.proceed().map_err(Stop::Work).and_then(|()| self.encode_some(windows, these, work));
+            if outcome.is_err() {
+                break;
+            }
+        }
+        let during = std::mem::replace(&mut work.receipt, before);
+        outcome.map_err(|stop| self.stopped(stop))?;
+        // The last norm spreads what is not a number over its whole row, so one value of each row tells.
+        if values.iter().step_by(width).any(|value| !value.is_finite()) {
+            return Err(BackendError::NotANumber { place: "encoder output" });
+        }
+        work.receipt.merge(&during);
+        Ok(Encoded { positions, values })
+    }
+
+    fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
+        let heard = self.listen(encoded, work).map_err(|stop| self.stopped(stop))?;
+        let pool = self.spare().pool.take();
+        let decoding = CudaDecoding::new(self, heard, pool);
+        Ok(Box::new(decoding.map_err(|error| refused(self.name, &error))?))
+    }
+}
+
+impl From<ModelError> for Stop {
+    fn from(error: ModelError) -> Self {
+        Stop::Work(error.into())
+    }
+}

@@ -1,0 +1,128 @@
+//! The backend on the GPU in memory: what it gives beside the CPU, what it owes the seam, and what becomes of every failure.
+
+mod exactness;
+mod faults;
+mod seam;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use amanuensis::audio::{self, FfmpegPolicy, Input, OpenOptions, Recording};
+use amanuensis::backend::cpu::Cpu;
+use amanuensis::backend::{
+    Backend, BackendError, ComputeType, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Work,
+};
+use amanuensis::mel::{Convention, Mel, Spectrogram};
+use amanuensis::model::{self, ModelFile, Source};
+use amanuensis::tokens::Token;
+
+use super::{Cuda, Setup};
+use crate::driver::fake::FakeGpu;
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// Work that nobody stops.
+fn work() -> Work<'static> {
+    Work::new(&NEVER)
+}
+
+/// A backend with a GPU in memory.
+struct Emulated {
+    gpu: Arc<FakeGpu>,
+    backend: Cuda,
+}
+
+impl Emulated {
+    fn new() -> Self {
+        Self::with(1 << 30)
+    }
+
+    fn with(memory: u64) -> Self {
+        let gpu = FakeGpu::new(memory);
+        let backend = Cuda::emulated(Setup::default(), &gpu);
+        Emulated { gpu, backend }
+    }
+
+    fn load(&self) -> Box<dyn Model> {
+        self.backend.load(&demo()).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn demo() -> ModelFile {
+    model::open(&Source::Path(in_repository("models/demo"))).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn on_the_cpu() -> Box<dyn Model> {
+    Cpu::new(None, ComputeType::F32).load(&demo()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn sample(name: &str) -> Recording {
+    let options = OpenOptions { ffmpeg: FfmpegPolicy::Never, ..OpenOptions::default() };
+    let input = Input::Path(in_repository("samples").join(name));
+    audio::open(&input, &options, &mut |_| ControlFlow::Continue(())).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Some frames of a sample, from one of its frames on.
+fn window(name: &str, first: u64, frames: usize) -> Mel {
+    let recording = sample(name);
+    let mut go_on = || Ok::<(), amanuensis::Error>(());
+    let mut spectrogram = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut go_on).expect("a spectrogram");
+    spectrogram.window(first, frames, frames).expect("a window")
+}
+
+fn encode(model: &dyn Model, windows: &[Mel]) -> Encoded {
+    model.encode(windows, &mut work()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn begin<'a>(model: &'a dyn Model, encoded: &Encoded) -> Box<dyn Decoding + 'a> {
+    model.begin(encoded, &mut work()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// One step of all lanes, each with its tokens: the logits behind the last token of each.
+fn step(decoding: &mut dyn Decoding, tokens: &[&[Token]]) -> Vec<Vec<f32>> {
+    try_step(decoding, tokens, &mut work()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_step(
+    decoding: &mut dyn Decoding,
+    tokens: &[&[Token]],
+    work: &mut Work<'_>,
+) -> Result<Vec<Vec<f32>>, BackendError> {
+    let last: Vec<[usize; 1]> = tokens.iter().map(|tokens| [tokens.len() - 1]).collect();
+    let feeds: Vec<Feed<'_>> = tokens.iter().zip(&last).map(|(tokens, read)| Feed { tokens, read }).collect();
+    let mut logits = Logits::default();
+    decoding.step(&feeds, &mut logits, work)?;
+    Ok((0..tokens.len()).map(|row| logits.row(row).to_vec()).collect())
+}
+
+/// The attention of all lanes to what they heard, fed in pieces of at most `size` tokens.
+fn attend(decoding: &mut dyn Decoding, tokens: &[&[Token]], size: usize, heads: &[(usize, usize)]) -> CrossAttention {
+    let (mut attention, mut logits, mut work) = (CrossAttention::default(), Logits::default(), work());
+    let longest = tokens.iter().map(|tokens| tokens.len()).max().expect("a lane");
+    for first in (0..longest).step_by(size) {
+        let piece = |tokens: &&'_ [Token]| first.min(tokens.len())..(first + size).min(tokens.len());
+        let feeds: Vec<Feed<'_>> =
+            tokens.iter().map(|tokens| Feed { tokens: &tokens[piece(tokens)], read: &[] }).collect();
+        decoding.attend(&feeds, heads, &mut logits, &mut attention, &mut work).expect("a step");
+    }
+    attention
+}
+
+/// How far values are from those that are right: the sum of the errors' sizes as a part of the values'.
+fn error_of(found: &[f32], right: &[f32]) -> f64 {
+    assert_eq!(found.len(), right.len());
+    let pairs = || found.iter().zip(right).map(|(found, right)| (f64::from(*found), f64::from(*right)));
+    let error: f64 = pairs().map(|(found, right)| (found - right).abs()).sum();
+    error / pairs().map(|(_, right)| right.abs()).sum::<f64>()
+}
+
+/// The devices that a receipt names.
+fn devices(work: &Work<'_>) -> Vec<String> {
+    work.receipt.devices().to_vec()
+}

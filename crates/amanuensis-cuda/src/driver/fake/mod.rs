@@ -1,0 +1,275 @@
+//! A GPU in memory. It computes every operation naively on the host, poisons new memory, refuses whatever lies outside of an
+//! allocation or was given back, and fails where it is told to. It is never called by a GPU's name.
+
+mod faults;
+mod memory;
+#[cfg(all(test, target_endian = "little", unix))]
+pub(crate) mod threads;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use faults::Fault;
+pub use memory::Memory;
+
+use super::{Event, Facts, Gpu, GpuError, Graph, Origin, Seen, Version};
+use crate::kernels::Operation;
+use faults::Faults;
+
+/// Computes operations in memory.
+pub trait Executor: Send + Sync {
+    /// Computes one.
+    fn execute(&self, operation: &Operation, memory: &mut Memory) -> Result<(), GpuError>;
+}
+
+/// The naive truth.
+pub struct Reference;
+
+impl Executor for Reference {
+    fn execute(&self, operation: &Operation, memory: &mut Memory) -> Result<(), GpuError> {
+        operation.reference(memory)
+    }
+}
+
+/// What has been asked of a device so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Operations that ran, those of graphs among them.
+    pub operations: u64,
+    /// Graphs that were recorded.
+    pub recorded: u64,
+    /// Graphs that were asked for.
+    pub replayed: u64,
+    /// Waits and reads.
+    pub waits: u64,
+    /// Bytes copied off the device.
+    pub read: u64,
+}
+
+/// A GPU in memory.
+pub struct FakeGpu {
+    facts: Facts,
+    executor: Box<dyn Executor>,
+    state: Mutex<State>,
+}
+
+struct State {
+    memory: Memory,
+    faults: Faults,
+    recording: Option<Vec<Operation>>,
+    graphs: BTreeMap<u64, Vec<Operation>>,
+    events: BTreeMap<u64, Instant>,
+    next: u64,
+    counts: Counts,
+}
+
+impl FakeGpu {
+    /// A device with so many bytes of memory.
+    pub fn new(memory: u64) -> Arc<Self> {
+        Self::with(memory, Reference)
+    }
+
+    /// A device that computes in another way than naively.
+    pub fn with(memory: u64, executor: impl Executor + 'static) -> Arc<Self> {
+        let facts = Facts {
+            name: "a GPU in memory".to_owned(),
+            capability: (9, 0),
+            memory,
+            multiprocessors: 1,
+            driver: Version { major: 12, minor: 6 },
+            origin: Origin::Emulated,
+        };
+        let state = State {
+            memory: Memory::new(memory),
+            faults: Faults::default(),
+            recording: None,
+            graphs: BTreeMap::new(),
+            events: BTreeMap::new(),
+            next: 1,
+            counts: Counts::default(),
+        };
+        Arc::new(FakeGpu { facts, executor: Box::new(executor), state: Mutex::new(state) })
+    }
+
+    /// Makes it fail.
+    pub fn fail(&self, fault: Fault) {
+        self.state().faults.add(fault);
+    }
+
+    /// What it was asked so far.
+    pub fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    /// Bytes that are allocated now.
+    pub fn allocated(&self) -> u64 {
+        self.state().memory.used()
+    }
+
+    /// Whether nothing was written beside any allocation.
+    pub fn guarded(&self) -> bool {
+        self.state().memory.guarded()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { device: self.facts.device() }
+    }
+}
+
+impl State {
+    /// Refuses what cannot be done while operations are recorded.
+    fn direct(&self, what: &'static str) -> Result<(), GpuError> {
+        match self.recording {
+            None => Ok(()),
+            Some(_) => {
+                let wanted = "now".to_owned();
+                Err(GpuError::Misuse { what, wanted, there: "a recording of operations only".to_owned() })
+            }
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn execute(&mut self, executor: &dyn Executor, operation: &Operation) -> Result<(), GpuError> {
+        self.faults.launch()?;
+        self.counts.operations += 1;
+        executor.execute(operation, &mut self.memory)
+    }
+}
+
+fn unknown(what: &'static str, number: u64) -> GpuError {
+    GpuError::Misuse { what, wanted: format!("number {number}"), there: "none of that number".to_owned() }
+}
+
+impl Gpu for FakeGpu {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn free_memory(&self) -> Result<u64, GpuError> {
+        let state = self.state();
+        state.faults.alive("free_memory")?;
+        Ok(state.memory.free_bytes())
+    }
+
+    fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError> {
+        let mut state = self.state();
+        state.direct("an allocation")?;
+        state.faults.alive("allocate")?;
+        if state.faults.allocation() {
+            let (free, total) = (0, self.facts.memory);
+            return Err(GpuError::OutOfMemory { bytes: bytes as u64, what, free, total });
+        }
+        state.memory.allocate(bytes, what)
+    }
+
+    fn free(&self, address: u64) {
+        let whole = self.state().memory.free(address);
+        assert!(whole || std::thread::panicking(), "memory at {address:#x} was given back twice, or written outside");
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), GpuError> {
+        let mut state = self.state();
+        state.direct("an upload")?;
+        state.faults.alive("write")?;
+        state.memory.write(address, bytes)
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<Seen, GpuError> {
+        let mut state = self.state();
+        state.direct("a download")?;
+        state.faults.wait("read")?;
+        state.counts.waits += 1;
+        state.counts.read += bytes.len() as u64;
+        state.memory.read(address, bytes)?;
+        Ok(self.seen())
+    }
+
+    fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError> {
+        let mut state = self.state();
+        state.direct("a copy")?;
+        state.faults.alive("copy")?;
+        let mut moved = vec![0; bytes];
+        state.memory.read(from, &mut moved)?;
+        state.memory.write(into, &moved)
+    }
+
+    fn run(&self, operation: &Operation) -> Result<(), GpuError> {
+        let mut state = self.state();
+        match &mut state.recording {
+            Some(recording) => {
+                recording.push(*operation);
+                Ok(())
+            }
+            None => state.execute(&*self.executor, operation),
+        }
+    }
+
+    fn wait(&self) -> Result<Seen, GpuError> {
+        let mut state = self.state();
+        state.direct("a wait")?;
+        state.faults.wait("wait")?;
+        state.counts.waits += 1;
+        Ok(self.seen())
+    }
+
+    fn mark(&self) -> Result<Event, GpuError> {
+        let mut state = self.state();
+        state.direct("an event")?;
+        state.faults.alive("mark")?;
+        let number = state.number();
+        state.events.insert(number, Instant::now());
+        Ok(Event(number))
+    }
+
+    fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError> {
+        let state = self.state();
+        state.faults.alive("between")?;
+        let time = |event: Event| state.events.get(&event.0).copied().ok_or_else(|| unknown("an event", event.0));
+        Ok(time(later)? - time(earlier)?)
+    }
+
+    fn forget(&self, events: &[Event]) {
+        let mut state = self.state();
+        events.iter().for_each(|event| {
+            state.events.remove(&event.0);
+        });
+    }
+
+    fn record(&self, ask: &mut dyn FnMut(&dyn Gpu) -> Result<(), GpuError>) -> Result<Graph, GpuError> {
+        {
+            let mut state = self.state();
+            state.direct("a recording")?;
+            state.faults.alive("record")?;
+            state.recording = Some(Vec::new());
+        }
+        let asked = ask(self);
+        let mut state = self.state();
+        let operations = state.recording.take().unwrap_or_default();
+        asked?;
+        state.counts.recorded += 1;
+        let number = state.number();
+        state.graphs.insert(number, operations);
+        Ok(Graph(number))
+    }
+
+    fn replay(&self, graph: Graph) -> Result<(), GpuError> {
+        let mut state = self.state();
+        state.direct("a replay")?;
+        let operations = state.graphs.get(&graph.0).cloned().ok_or_else(|| unknown("a graph", graph.0))?;
+        state.counts.replayed += 1;
+        operations.iter().try_for_each(|operation| state.execute(&*self.executor, operation))
+    }
+
+    fn discard(&self, graph: Graph) {
+        self.state().graphs.remove(&graph.0);
+    }
+}

@@ -1,0 +1,115 @@
+//! A GPU as the backend sees it: memory, operations in one order, and what was seen to finish.
+//!
+//! [`Gpu`] has two implementations: the real one, over NVIDIA's libraries as they are found at run time, and one in memory
+//! (feature `fake-driver`) that computes every operation's contract on the host. Which of them it was is in every [`Seen`].
+
+mod error;
+#[cfg(any(test, feature = "fake-driver"))]
+pub mod fake;
+pub mod libraries;
+mod memory;
+pub mod real;
+
+use std::time::Duration;
+
+pub use error::{GpuError, Version};
+pub use memory::{Buffer, Number, View, download, upload};
+
+use crate::kernels::Operation;
+
+/// What a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name: `NVIDIA H100 80GB HBM3`.
+    pub name: String,
+    /// The compute capability: (9, 0).
+    pub capability: (u32, u32),
+    /// Bytes of its memory.
+    pub memory: u64,
+    /// How many multiprocessors it has.
+    pub multiprocessors: u32,
+    /// The version of CUDA that the driver speaks.
+    pub driver: Version,
+    /// Who computes.
+    pub origin: Origin,
+}
+
+impl Facts {
+    /// The machine code it runs: `sm_90`.
+    pub fn target(&self) -> String {
+        format!("sm_{}{}", self.capability.0, self.capability.1)
+    }
+
+    /// The device as receipts name it.
+    pub fn device(&self) -> String {
+        match self.origin {
+            Origin::Gpu => format!("cuda ({}, {})", self.name, self.target()),
+            Origin::Emulated => "cuda-emulated".to_owned(),
+        }
+    }
+}
+
+/// Who computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A GPU.
+    Gpu,
+    /// The host, in a GPU's place. It is never called by a GPU's name.
+    Emulated,
+}
+
+/// Proof that a device finished what was asked of it. Only drivers make it, after the device said so; receipts are made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    device: String,
+}
+
+impl Seen {
+    /// The device as receipts name it.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+}
+
+/// A moment between two operations; events are numbered by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event(u64);
+
+/// Operations that were recorded once, to be asked for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Graph(u64);
+
+/// A device. Operations run one after the other, in the order in which they are asked for, while the host goes on; only reading
+/// and waiting wait. So nothing can be used before it is there, and an error of an operation is told by a later call.
+pub trait Gpu: Send + Sync {
+    /// What it is.
+    fn facts(&self) -> &Facts;
+    /// Bytes of its memory that are free now.
+    fn free_memory(&self) -> Result<u64, GpuError>;
+    /// Memory of so many bytes, whatever lies there, aligned to 256. `what` is what an error says it was for.
+    fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError>;
+    /// Gives memory back, once what uses it is done.
+    fn free(&self, address: u64);
+    /// Copies bytes onto the device. They may be changed afterwards.
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), GpuError>;
+    /// Waits for everything asked so far, and copies bytes off the device.
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<Seen, GpuError>;
+    /// Copies bytes from one place of the device to another.
+    fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError>;
+    /// Asks for an operation.
+    fn run(&self, operation: &Operation) -> Result<(), GpuError>;
+    /// Waits for everything asked so far.
+    fn wait(&self) -> Result<Seen, GpuError>;
+    /// Notes the moment at which everything asked so far is done.
+    fn mark(&self) -> Result<Event, GpuError>;
+    /// The time between two moments that have passed.
+    fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError>;
+    /// Forgets moments.
+    fn forget(&self, events: &[Event]);
+    /// Records the operations that `ask` asks for instead of running them.
+    fn record(&self, ask: &mut dyn FnMut(&dyn Gpu) -> Result<(), GpuError>) -> Result<Graph, GpuError>;
+    /// Asks for everything that was recorded. The memory it uses must still be there.
+    fn replay(&self, graph: Graph) -> Result<(), GpuError>;
+    /// Forgets what was recorded.
+    fn discard(&self, graph: Graph);
+}

@@ -1,0 +1,390 @@
+//! A GPU through NVIDIA's driver. This is what speaks to hardware, and **no machine of the project had any so far**: what it does
+//! was read from NVIDIA's headers and manuals and never run against a device.
+
+mod compile;
+mod context;
+mod products;
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use compile::{Compiled, Compiler};
+pub use context::devices;
+
+use super::libraries::cuda::{self, Cuda, Handle, Status};
+use super::{Event, Facts, Gpu, GpuError, Graph, Seen, Version};
+use crate::kernels::{self, Argument, Operation};
+use context::Context;
+use products::Products;
+
+/// The oldest driver: what CUDA 12 begins with, and graphs as they are made here.
+const OLDEST: Version = Version { major: 12, minor: 0 };
+/// The oldest device: the first with the tensor cores' instruction and the copies that the kernels use.
+const OLDEST_CAPABILITY: (u32, u32) = (8, 0);
+
+/// A device of this machine, with the kernels on it.
+pub struct RealGpu {
+    // In the order in which they are given back.
+    products: Products,
+    functions: HashMap<&'static str, Function>,
+    module: Handle,
+    workspace: u64,
+    stream: Handle,
+    things: Mutex<Things>,
+    recording: AtomicBool,
+    next: AtomicU64,
+    facts: Facts,
+    context: Context,
+}
+
+/// A kernel.
+#[derive(Clone, Copy)]
+struct Function(Handle);
+
+/// Events and graphs by number.
+#[derive(Default)]
+struct Things {
+    events: HashMap<u64, Handle>,
+    graphs: HashMap<u64, Handle>,
+}
+
+// SAFETY: handles of the driver may be used by any thread in which the context is current, and every call makes it so.
+unsafe impl Send for RealGpu {}
+// SAFETY: as above; what changes is behind locks.
+unsafe impl Sync for RealGpu {}
+
+impl RealGpu {
+    /// Opens a device by its number: driver, libraries, kernels.
+    pub fn open(index: usize) -> Result<Arc<Self>, GpuError> {
+        let context = Context::open(index)?;
+        let facts = context.facts()?;
+        if facts.driver < OLDEST {
+            let needs = "this program needs".to_owned();
+            return Err(GpuError::DriverTooOld { driver: facts.driver, needs, least: OLDEST, or: " (525 or newer)" });
+        }
+        if facts.capability < OLDEST_CAPABILITY {
+            return Err(GpuError::TooOld { name: facts.name, capability: facts.capability });
+        }
+        let compiler = Compiler::load()?;
+        newer_than_driver(facts.driver, "NVRTC", compiler.version(), compiler.file())?;
+        let target = facts.target();
+        let compiled = compiler.compile(&kernels::source(), &target, &[])?;
+        context.enter()?;
+        let products = Products::load()?;
+        newer_than_driver(facts.driver, "cuBLASLt", products.version(), "the matrix library")?;
+
+        let mut gpu = RealGpu {
+            products,
+            functions: HashMap::new(),
+            module: ptr::null_mut(),
+            workspace: 0,
+            stream: ptr::null_mut(),
+            things: Mutex::default(),
+            recording: AtomicBool::new(false),
+            next: AtomicU64::new(1),
+            facts,
+            context,
+        };
+        gpu.prepare(&compiled.code)?;
+        Ok(Arc::new(gpu))
+    }
+
+    /// Stream, workspace and kernels. What was made before a failure is given back by `drop`.
+    fn prepare(&mut self, code: &[u8]) -> Result<(), GpuError> {
+        // SAFETY: a place for the stream.
+        let status = unsafe { (self.context.cuda.stream_create)(&mut self.stream, cuda::NON_BLOCKING) };
+        self.told("cuStreamCreate", status)?;
+        self.workspace = self.allocate(products::WORKSPACE, "matrix products")?;
+        // SAFETY: a place for the module, and an image that says itself how long it is.
+        let status = unsafe { (self.context.cuda.module_load)(&mut self.module, code.as_ptr().cast()) };
+        self.told("cuModuleLoadData", status)?;
+        for name in kernels::NAMES {
+            let mut function = ptr::null_mut();
+            let text = CString::new(name).unwrap_or_default();
+            // SAFETY: a place for the function, a module that is loaded, a name that ends with a zero.
+            let status = unsafe { (self.context.cuda.module_function)(&mut function, self.module, text.as_ptr()) };
+            self.told("cuModuleGetFunction", status)?;
+            self.functions.insert(name, Function(function));
+        }
+        Ok(())
+    }
+
+    /// The driver, with the context current in this thread.
+    fn cuda(&self) -> Result<&Cuda, GpuError> {
+        self.context.enter()?;
+        Ok(&self.context.cuda)
+    }
+
+    /// Refuses what may not be asked while operations are recorded.
+    fn direct(&self, what: &'static str) -> Result<&Cuda, GpuError> {
+        if self.recording.load(Ordering::Acquire) {
+            let there = "a recording of operations only".to_owned();
+            return Err(GpuError::Misuse { what, wanted: "now".to_owned(), there });
+        }
+        self.cuda()
+    }
+
+    fn told(&self, call: &'static str, status: Status) -> Result<(), GpuError> {
+        self.context.told(call, status)
+    }
+
+    fn things(&self) -> MutexGuard<'_, Things> {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { device: self.facts.device() }
+    }
+
+    fn launch(&self, launch: &kernels::Launch) -> Result<(), GpuError> {
+        let cuda = self.cuda()?;
+        if launch.grid.contains(&0) {
+            return Ok(());
+        }
+        let wrong = |there: &str| GpuError::Misuse {
+            what: "a launch",
+            wanted: format!("{} with a grid of {:?}", launch.kernel, launch.grid),
+            there: there.to_owned(),
+        };
+        let Function(function) = self.functions.get(launch.kernel).copied().ok_or_else(|| wrong("no such kernel"))?;
+        // Blocks along the first axis, and along the others: the driver's limits.
+        let [x, y, z] = launch.grid;
+        if x > i32::MAX as usize || y > 65_535 || z > 65_535 {
+            return Err(wrong("2147483647 x 65535 x 65535 blocks at most"));
+        }
+        let [x, y, z, threads] = [x, y, z, launch.block].map(|count| c_uint::try_from(count).unwrap_or(0));
+        let mut arguments = launch.arguments.clone();
+        let place = |argument: &mut Argument| -> *mut c_void {
+            match argument {
+                Argument::Address(address) => ptr::from_mut(address).cast(),
+                Argument::Int(number) => ptr::from_mut(number).cast(),
+                Argument::Float(number) => ptr::from_mut(number).cast(),
+            }
+        };
+        let mut places: Vec<*mut c_void> = arguments.iter_mut().map(place).collect();
+        // SAFETY: the arguments are in number and kind those of the kernel (a test compares the two), and are read before the
+        // call returns; no options.
+        let status = unsafe {
+            (cuda.launch)(function, x, y, z, threads, 1, 1, 0, self.stream, places.as_mut_ptr(), ptr::null_mut())
+        };
+        self.told("cuLaunchKernel", status)
+    }
+}
+
+/// A library of a newer kind than the driver makes code that it cannot load.
+fn newer_than_driver(driver: Version, name: &str, library: Version, file: &str) -> Result<(), GpuError> {
+    if library.major <= driver.major {
+        return Ok(());
+    }
+    Err(GpuError::DriverTooOld {
+        driver,
+        needs: format!("{name} {library} ({file}) needs"),
+        least: Version { major: library.major, minor: 0 },
+        or: ", or the library for CUDA 12",
+    })
+}
+
+impl Gpu for RealGpu {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn free_memory(&self) -> Result<u64, GpuError> {
+        let cuda = self.direct("a question")?;
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: places for both numbers.
+        self.told("cuMemGetInfo", unsafe { (cuda.memory_info)(&mut free, &mut total) })?;
+        Ok(free as u64)
+    }
+
+    fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError> {
+        let cuda = self.direct("an allocation")?;
+        let mut address = 0;
+        // The driver has no memory of no bytes.
+        // SAFETY: a place for the address.
+        let status = unsafe { (cuda.memory_allocate)(&mut address, bytes.max(1)) };
+        if status == cuda::OUT_OF_MEMORY {
+            let (free, total) = (self.free_memory()?, self.facts.memory);
+            return Err(GpuError::OutOfMemory { bytes: bytes as u64, what, free, total });
+        }
+        self.told("cuMemAlloc", status)?;
+        Ok(address)
+    }
+
+    fn free(&self, address: u64) {
+        if let Ok(cuda) = self.cuda() {
+            // SAFETY: it was allocated and is given back once, by whoever owns it; the driver waits for what uses it. Where the
+            // context is gone so is the memory, and the answer does not matter.
+            unsafe { (cuda.memory_free)(address) };
+        }
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), GpuError> {
+        let cuda = self.direct("an upload")?;
+        // SAFETY: so many bytes are there to be read. They are pageable memory, which the driver copies before it returns.
+        let status = unsafe { (cuda.copy_in)(address, bytes.as_ptr().cast(), bytes.len(), self.stream) };
+        self.told("cuMemcpyHtoDAsync", status)
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<Seen, GpuError> {
+        let cuda = self.direct("a download")?;
+        // SAFETY: there is room for so many bytes, borrowed until the stream has been waited for below.
+        let status = unsafe { (cuda.copy_out)(bytes.as_mut_ptr().cast(), address, bytes.len(), self.stream) };
+        let asked = self.told("cuMemcpyDtoHAsync", status);
+        let seen = self.wait();
+        asked?;
+        seen
+    }
+
+    fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError> {
+        let cuda = self.direct("a copy")?;
+        // SAFETY: both are places of the device's memory; the host's is not touched.
+        self.told("cuMemcpyDtoDAsync", unsafe { (cuda.copy_over)(into, from, bytes, self.stream) })
+    }
+
+    fn run(&self, operation: &Operation) -> Result<(), GpuError> {
+        match operation.launch() {
+            Ok(launch) => self.launch(&launch),
+            Err(product) => {
+                self.cuda()?;
+                self.products.run(product, self.workspace, self.stream)
+            }
+        }
+    }
+
+    fn wait(&self) -> Result<Seen, GpuError> {
+        let cuda = self.direct("a wait")?;
+        // SAFETY: the stream lives.
+        self.told("cuStreamSynchronize", unsafe { (cuda.stream_wait)(self.stream) })?;
+        Ok(self.seen())
+    }
+
+    fn mark(&self) -> Result<Event, GpuError> {
+        let cuda = self.direct("an event")?;
+        let mut event = ptr::null_mut();
+        // SAFETY: a place for the event.
+        self.told("cuEventCreate", unsafe { (cuda.event_create)(&mut event, 0) })?;
+        let number = self.number();
+        self.things().events.insert(number, event);
+        // SAFETY: event and stream live.
+        self.told("cuEventRecord", unsafe { (cuda.event_record)(event, self.stream) })?;
+        Ok(Event(number))
+    }
+
+    fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError> {
+        let cuda = self.direct("a time")?;
+        let things = self.things();
+        let handle = |event: Event| {
+            let there = || "none of that number".to_owned();
+            let wrong = || GpuError::Misuse { what: "an event", wanted: format!("number {}", event.0), there: there() };
+            things.events.get(&event.0).copied().ok_or_else(wrong)
+        };
+        let mut milliseconds = 0.0;
+        // SAFETY: both events live, as they are in the list, which is locked.
+        let status = unsafe { (cuda.event_elapsed)(&mut milliseconds, handle(earlier)?, handle(later)?) };
+        self.told("cuEventElapsedTime", status)?;
+        Ok(Duration::try_from_secs_f32(milliseconds / 1000.0).unwrap_or_default())
+    }
+
+    fn forget(&self, events: &[Event]) {
+        let Ok(cuda) = self.cuda() else { return };
+        let mut things = self.things();
+        for event in events.iter().filter_map(|event| things.events.remove(&event.0)) {
+            // SAFETY: it was created and is destroyed once.
+            unsafe { (cuda.event_destroy)(event) };
+        }
+    }
+
+    fn record(&self, ask: &mut dyn FnMut(&dyn Gpu) -> Result<(), GpuError>) -> Result<Graph, GpuError> {
+        let cuda = self.direct("a recording")?;
+        // SAFETY: the stream lives, and nothing is being recorded.
+        self.told("cuStreamBeginCapture", unsafe { (cuda.capture_begin)(self.stream, cuda::CAPTURE_THREAD) })?;
+        self.recording.store(true, Ordering::Release);
+        let asked = ask(self);
+        self.recording.store(false, Ordering::Release);
+        let mut graph = ptr::null_mut();
+        // SAFETY: a place for the graph. The recording ends whatever was asked.
+        let ended = unsafe { (cuda.capture_end)(self.stream, &mut graph) };
+        let made = asked.and_then(|()| self.told("cuStreamEndCapture", ended)).and_then(|()| {
+            let mut ready = ptr::null_mut();
+            // SAFETY: a place for what can be launched, and the graph just recorded.
+            self.told("cuGraphInstantiateWithFlags", unsafe { (cuda.graph_instantiate)(&mut ready, graph, 0) })?;
+            Ok(ready)
+        });
+        if !graph.is_null() {
+            // SAFETY: it was recorded above, and what can be launched does not need it.
+            unsafe { (cuda.graph_destroy)(graph) };
+        }
+        let number = self.number();
+        self.things().graphs.insert(number, made?);
+        Ok(Graph(number))
+    }
+
+    fn replay(&self, graph: Graph) -> Result<(), GpuError> {
+        let cuda = self.direct("a replay")?;
+        let things = self.things();
+        let Some(ready) = things.graphs.get(&graph.0) else {
+            let (wanted, there) = (format!("number {}", graph.0), "none of that number".to_owned());
+            return Err(GpuError::Misuse { what: "a graph", wanted, there });
+        };
+        // SAFETY: graph and stream live.
+        self.told("cuGraphLaunch", unsafe { (cuda.graph_launch)(*ready, self.stream) })
+    }
+
+    fn discard(&self, graph: Graph) {
+        let Ok(cuda) = self.cuda() else { return };
+        if let Some(ready) = self.things().graphs.remove(&graph.0) {
+            // SAFETY: it was made and is destroyed once; the driver waits for its launches.
+            unsafe { (cuda.graph_exec_destroy)(ready) };
+        }
+    }
+}
+
+impl Drop for RealGpu {
+    fn drop(&mut self) {
+        if self.context.enter().is_err() {
+            return;
+        }
+        let (cuda, things) = (&self.context.cuda, self.things.get_mut().unwrap_or_else(PoisonError::into_inner));
+        // SAFETY: each was made and is destroyed once; nothing of it is used afterwards. What the driver answers does not matter.
+        unsafe {
+            if !self.stream.is_null() {
+                (cuda.stream_wait)(self.stream);
+            }
+            things.graphs.drain().for_each(|(_, graph)| {
+                (cuda.graph_exec_destroy)(graph);
+            });
+            things.events.drain().for_each(|(_, event)| {
+                (cuda.event_destroy)(event);
+            });
+            if self.workspace != 0 {
+                (cuda.memory_free)(self.workspace);
+            }
+            if !self.module.is_null() {
+                (cuda.module_unload)(self.module);
+            }
+            if !self.stream.is_null() {
+                (cuda.stream_destroy)(self.stream);
+            }
+        }
+    }
+}
+
+/// A name in a buffer that the driver filled.
+fn text_of(buffer: &[c_char]) -> String {
+    let bytes: Vec<u8> = buffer.iter().take_while(|byte| **byte != 0).map(|byte| *byte as u8).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A number of the driver's that counts something.
+fn count(number: c_int) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
