@@ -73,6 +73,30 @@ fn check_10_auto_is_the_cpu_and_says_so() {
 }
 
 #[test]
+fn a_gpu_that_is_missing_is_an_error_that_says_what_to_do() {
+    // A file that is no library: a GPU of this machine is not used.
+    let cache = tempfile::tempdir().unwrap();
+    let words =
+        ["transcribe", "--model", "demo", "--device", "cuda", "-f", "txt", "--output-dir", "-", "--verbose=false"];
+    let mut without = program(cache.path(), &words);
+    let output = without.arg(sample()).env("AMANUENSIS_LIBCUDA", sample()).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert!(err(&output).contains("cannot load the model demo: device cuda: "), "{}", err(&output));
+    let devices = program(cache.path(), &["devices", "--json"]).env("AMANUENSIS_LIBCUDA", sample()).output().unwrap();
+    let report: Value = serde_json::from_slice(&devices.stdout).unwrap();
+    assert_eq!(report["cuda"]["devices"], serde_json::json!([]));
+    assert!(report["cuda"]["missing"].is_string(), "{report}");
+    for (flags, word) in [
+        (&["--device", "cuda:x"][..], "cuda:1"),
+        (&["--device", "gpu"], "auto, cpu, cuda"),
+        (&["--device", "cuda", "--npu", "require"], "contradict each other"),
+    ] {
+        let output = transcribe(flags);
+        assert!(output.status.code() == Some(2) && err(&output).contains(word), "{}", err(&output));
+    }
+}
+
+#[test]
 fn flags_that_contradict_each_other_are_refused() {
     for flags in [["--device", "cpu", "--npu", "require"], ["--device", "npu", "--npu", "off"]] {
         let output = transcribe(&flags);

@@ -125,7 +125,6 @@ fn check_10_nothing_is_measured_or_tested_without_an_npu() {
     let output = Command::new(env!("CARGO_BIN_EXE_amanuensis")).args(["devices", "--json"]).output().unwrap();
     let report = json(&output);
     assert!(report["npu"]["missing"].is_string() && report["npu"]["remedy"].is_string(), "{report}");
-    assert_eq!(report["not_built"], serde_json::json!(["cuda"]));
     let output = Command::new(env!("CARGO_BIN_EXE_amanuensis")).arg("devices").output().unwrap();
     assert!(out(&output).lines().any(|line| line.starts_with("npu    ")), "{}", out(&output));
 }

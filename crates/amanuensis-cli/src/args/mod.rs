@@ -148,13 +148,13 @@ pub(crate) struct Model {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct Computing {
-    /// What to compute on: cpu; npu, for the encoder on an AMD NPU and the rest on the cpu; or auto, which is the cpu
-    /// unless --npu says more
-    #[arg(long, value_name = "DEVICE", default_value = "auto", hide_possible_values = true)]
+    /// What to compute on: cpu; cuda, or cuda:1, for an NVIDIA GPU; npu, for the encoder on an AMD NPU and the rest on the
+    /// cpu; or auto, which is the cpu unless --npu says more, for nobody has run the others yet
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: Device,
 
     /// Whether an AMD NPU is used: off; auto, where one works and is quicker than the cpu; or require, which fails without one
-    /// [default: require with --device npu, off otherwise, for nobody has run it on one yet]
+    /// [default: require with --device npu, off otherwise]
     #[arg(long, value_name = "WHEN", hide_possible_values = true)]
     pub(crate) npu: Option<NpuMode>,
 
@@ -257,14 +257,36 @@ pub(crate) enum MelConvention {
     Huggingface,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Device {
     Auto,
     Cpu,
+    /// One of the GPUs, by its number.
+    Cuda(usize),
     Npu,
     /// No NPU, and called so wherever it is named.
     #[cfg(feature = "npu-emulated")]
     NpuEmulated,
+}
+
+impl std::str::FromStr for Device {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "auto" => Device::Auto,
+            "cpu" => Device::Cpu,
+            "cuda" => Device::Cuda(0),
+            "npu" => Device::Npu,
+            #[cfg(feature = "npu-emulated")]
+            "npu-emulated" => Device::NpuEmulated,
+            _ => {
+                let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
+                let number = number.ok_or("there are auto, cpu, cuda, cuda with a number as in cuda:1, and npu");
+                Device::Cuda(number?)
+            }
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

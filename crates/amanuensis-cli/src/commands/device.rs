@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType};
+use amanuensis_cuda::backend::Cuda;
 use amanuensis_npu::backend::{Mode, Npu, Setup};
 
 use super::{Stop, npu};
@@ -17,12 +18,20 @@ pub(super) enum Computer {
     Cpu(Cpu),
     /// An NPU with the CPU beside it.
     Npu(Npu),
+    Cuda(Cuda),
 }
 
 impl Computer {
     /// The one that was asked for. Whether it is there is found out when a model is loaded.
     pub(super) fn new(asked: &Computing, compute: ComputeType) -> Result<Self, Stop> {
         let threads = asked.threads.0;
+        if let Device::Cuda(device) = asked.device {
+            if matches!(asked.npu, Some(NpuMode::Auto | NpuMode::Require)) {
+                return Err(contradiction("--device cuda", "--npu"));
+            }
+            let setup = amanuensis_cuda::backend::Setup { device, compute, ..Default::default() };
+            return Ok(Computer::Cuda(Cuda::new(setup)));
+        }
         let mode = mode(asked)?;
         if mode == Mode::Off {
             return Ok(Computer::Cpu(Cpu::new(threads, compute)));
@@ -38,7 +47,7 @@ impl Computer {
                 let emulated = Npu::in_memory(setup, folder.path(), rounding);
                 Ok(Computer::Npu(emulated.map_err(anyhow::Error::msg)?))
             }
-            Device::Auto | Device::Cpu | Device::Npu => Ok(Computer::Npu(Npu::new(setup))),
+            Device::Auto | Device::Cpu | Device::Cuda(_) | Device::Npu => Ok(Computer::Npu(Npu::new(setup))),
         }
     }
 
@@ -46,6 +55,7 @@ impl Computer {
         match self {
             Computer::Cpu(cpu) => cpu,
             Computer::Npu(npu) => npu,
+            Computer::Cuda(cuda) => cuda,
         }
     }
 
@@ -59,23 +69,23 @@ impl Computer {
 /// Whether an NPU is used, by both flags.
 fn mode(asked: &Computing) -> Result<Mode, Stop> {
     let means_npu = match asked.device {
-        Device::Auto => None,
+        Device::Auto | Device::Cuda(_) => None,
         Device::Cpu => Some(false),
         Device::Npu => Some(true),
         #[cfg(feature = "npu-emulated")]
         Device::NpuEmulated => Some(true),
     };
     match (means_npu, asked.npu) {
-        (Some(false), Some(NpuMode::Auto | NpuMode::Require)) => {
-            Err(Stop::Usage("--device cpu and --npu contradict each other; leave one of them out".to_owned()))
-        }
-        (Some(true), Some(NpuMode::Off)) => {
-            Err(Stop::Usage("--device npu and --npu off contradict each other; leave one of them out".to_owned()))
-        }
+        (Some(false), Some(NpuMode::Auto | NpuMode::Require)) => Err(contradiction("--device cpu", "--npu")),
+        (Some(true), Some(NpuMode::Off)) => Err(contradiction("--device npu", "--npu off")),
         (_, Some(NpuMode::Require)) | (Some(true), None) => Ok(Mode::Require),
         (_, Some(NpuMode::Auto)) => Ok(Mode::Auto),
         (_, Some(NpuMode::Off)) | (Some(false) | None, None) => Ok(Mode::Off),
     }
+}
+
+fn contradiction(one: &str, other: &str) -> Stop {
+    Stop::Usage(format!("{one} and {other} contradict each other; leave one of them out"))
 }
 
 /// The file of measured times: in the user's cache folder, if there is one.

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use amanuensis::backend::{Availability, Backend};
+use amanuensis_cuda::backend::Cuda;
+use amanuensis_cuda::driver::Facts;
 use amanuensis_kernels::{ISA_VARIABLE, Isa};
 use amanuensis_npu::doctor::{self, Options, Outcome, Step};
 use anyhow::Context;
@@ -11,16 +14,12 @@ use super::Stop;
 use crate::args::Devices;
 use crate::console;
 
-/// The devices that the project is for and this program is not built for.
-const NOT_BUILT: [(&str, &str); 1] = [("cuda", "NVIDIA GPU")];
-
 /// What this machine can compute with.
 #[derive(Serialize)]
 struct Report {
     cpu: Processor,
     npu: Npu,
-    /// Devices that would need another build.
-    not_built: Vec<&'static str>,
+    cuda: Gpus,
 }
 
 /// The processor as the operating system and the instruction `cpuid` describe it.
@@ -51,6 +50,64 @@ struct Npu {
     /// The first thing that is missing, and what to do about it.
     missing: Option<String>,
     remedy: Option<String>,
+}
+
+/// NVIDIA's GPUs, as the driver tells of them.
+#[derive(Serialize)]
+struct Gpus {
+    devices: Vec<Gpu>,
+    /// What is missing to see any, or to use them, and what to do about it.
+    missing: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Gpu {
+    name: String,
+    /// Its compute capability, as code is compiled for it.
+    target: String,
+    memory_bytes: u64,
+    multiprocessors: u32,
+    /// The newest CUDA that the driver speaks.
+    cuda: String,
+}
+
+impl Gpus {
+    fn here() -> Self {
+        let found = match Cuda::devices() {
+            Ok(found) if found.is_empty() => {
+                return Self { devices: Vec::new(), missing: Some("no device".to_owned()) };
+            }
+            Ok(found) => found,
+            Err(error) => return Self { devices: Vec::new(), missing: Some(error.to_string()) },
+        };
+        let gpu = |facts: Facts| Gpu {
+            target: facts.target(),
+            memory_bytes: facts.memory,
+            multiprocessors: facts.multiprocessors,
+            cuda: facts.driver.to_string(),
+            name: facts.name,
+        };
+        // The first is what is used where no number is given.
+        let missing = match Cuda::new(amanuensis_cuda::backend::Setup::default()).probe() {
+            Availability::Ready(_) => None,
+            Availability::Absent(reason) => Some(reason),
+        };
+        Self { devices: found.into_iter().map(gpu).collect(), missing }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (number, gpu) in self.devices.iter().enumerate() {
+            let Gpu { name, target, memory_bytes, multiprocessors, cuda } = gpu;
+            let memory = *memory_bytes as f64 / 1e9;
+            lines.push(format!(
+                "cuda:{number} {name}, {target}, {multiprocessors} multiprocessors, {memory:.0} GB; driver for CUDA {cuda}"
+            ));
+        }
+        let head = if self.devices.is_empty() { "cuda   NVIDIA GPU: " } else { "       cannot be used: " };
+        lines.extend(self.missing.as_ref().map(|missing| format!("{head}{missing}")));
+        lines
+    }
 }
 
 impl Npu {
@@ -104,7 +161,7 @@ pub(super) fn run(asked: &Devices) -> Result<u8, Stop> {
         kernels_forced: std::env::var_os(ISA_VARIABLE).is_some_and(|word| !word.is_empty()),
     };
     let npu = Npu::of(Path::new("/"));
-    let report = Report { cpu, npu, not_built: NOT_BUILT.map(|(name, _)| name).to_vec() };
+    let report = Report { cpu, npu, cuda: Gpus::here() };
     if asked.json {
         let json = serde_json::to_string_pretty(&report).context("the report cannot be written as JSON")?;
         console::print(format_args!("{json}"))?;
@@ -125,7 +182,7 @@ fn text(report: &Report) -> String {
         format!("       kernels       {}{forced}, of {}", cpu.kernels, cpu.kernels_available.join(", ")),
     ];
     lines.extend(report.npu.lines());
-    lines.extend(NOT_BUILT.map(|(name, what)| format!("{name:6} {what}: not built into this program")));
+    lines.extend(report.cuda.lines());
     lines.join("\n")
 }
 

@@ -180,7 +180,8 @@ impl CudaModel {
         clock.lap(Stage::CrossKeysValues)?;
         let seen = self.gpu.wait()?;
         clock.settle(&mut work.receipt)?;
-        work.receipt.ran_on(seen.device());
+        let operations = encoded.positions.iter().map(|positions| self.dims.cross_operations(*positions)).sum();
+        work.receipt.did(seen.device(), operations);
         Ok(heard)
     }
 }

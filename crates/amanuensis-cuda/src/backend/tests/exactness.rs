@@ -74,8 +74,15 @@ fn the_transcript_is_that_of_the_cpu() {
     };
     assert_eq!(ids(&found), ids(&right));
     assert_eq!(found.receipt.devices(), ["cuda-emulated"]);
-    assert!(found.receipt.operations().all(|(device, operations)| device == "cuda-emulated" && operations > 0));
-    assert_eq!(found.receipt.fallbacks().count(), 0);
+    assert!(
+        found
+            .receipt
+            .placement
+            .operations
+            .iter()
+            .all(|(device, operations)| device == "cuda-emulated" && *operations > 0)
+    );
+    assert!(found.receipt.placement.fallbacks.is_empty());
     let counts = emulated.gpu.counts();
     assert!(counts.recorded > 0 && counts.replayed > 5, "{counts:?}");
 }

@@ -172,8 +172,8 @@ fn receipts_say_what_was_done_and_stages_are_shown() {
     try_step(&mut *decoding, &[&[2049, 2050]], &mut all).expect("a step");
     assert_eq!((all.receipt.windows, all.receipt.tokens), (2, 2));
     assert_eq!(devices(&all), ["cuda-emulated"]);
-    let operations: u64 = model.dims().encoder_operations(20).iter().sum();
-    assert_eq!(all.receipt.operations().collect::<Vec<_>>(), [("cuda-emulated", 2 * operations)]);
+    let operations: u64 = model.dims().encoder_operations(20).iter().sum::<u64>() + model.dims().cross_operations(20);
+    assert_eq!(all.receipt.placement.operations, [("cuda-emulated".to_owned(), 2 * operations)].into());
     let stages: Vec<String> = all.receipt.stages().into_iter().map(|stage| stage.stage).collect();
     for stage in ["encoder stem", "encoder 3 attention", "encoder 3 feed-forward", "cross keys and values", "logits"] {
         assert!(stages.iter().any(|known| known == stage), "{stage} is not among {stages:?}");
