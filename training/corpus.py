@@ -16,9 +16,9 @@ ROUND_NUMBERS = {100, 150, 200, 250, 300, 400, 500, 600, 700, 750, 800, 900}
 class MelFrontEnd:
     """Whisper's log-mel spectrogram of a batch, with the floor of each window by itself."""
 
-    def __init__(self, filters):
-        self.filters = torch.from_numpy(filters).float()
-        self.window = torch.hann_window(400)
+    def __init__(self, filters, device="cpu"):
+        self.filters = torch.from_numpy(filters).float().to(device)
+        self.window = torch.hann_window(400, device=device)
 
     def __call__(self, audio):
         spectrum = torch.stft(audio, 400, HOP, window=self.window, return_complex=True)
@@ -44,10 +44,14 @@ class Corpus:
         for shard, prefix in enumerate(prefixes):
             with open(prefix + ".pkl", "rb") as file:
                 utterances = pickle.load(file)
-            self.pcm.append(np.memmap(prefix + ".pcm", dtype=np.int16, mode="r"))
+            self.pcm.append(np.memmap(prefix + ".pcm", dtype=np.int16, mode="c"))
             used = [item for item in utterances if in_domain(item["text"]) and item["voice"] in VOICES]
             self.items += [item | {"shard": shard} for item in used]
         self.by_lang = {lang: [item for item in self.items if item["lang"] == lang] for lang in ("en", "de")}
+
+    def tensors(self, device):
+        """The shards' samples as tensors; on the device itself unless that is the CPU."""
+        return [torch.from_numpy(np.asarray(samples)).to(device) for samples in self.pcm]
 
     def audio(self, item):
         samples = self.pcm[item["shard"]][item["off"] : item["off"] + item["n"]]
