@@ -149,7 +149,7 @@ def make_optimizer(model, rate):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder for last.pt and final.pt")
-    parser.add_argument("--data", default="data", help="folder with the shards t* and dev of make_corpus.py")
+    parser.add_argument("--data", default="data", help="folder with the shards t0, t1, ... and dev of make_corpus.py")
     parser.add_argument("--tiktoken", default="multilingual.tiktoken")
     parser.add_argument("--mel", default="mel_filters.npz")
     end = parser.add_mutually_exclusive_group(required=True)
@@ -190,9 +190,10 @@ def main():
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     os.makedirs(options.out, exist_ok=True)
-    shards = sorted(path[: -len(".pkl")] for path in glob.glob(f"{options.data}/t*.pkl"))
+    shards = sorted(path[: -len(".pkl")] for path in glob.glob(f"{options.data}/t[0-9]*.pkl"))
     corpus, held_out = Corpus(shards), Corpus([f"{options.data}/dev"])
-    words = sorted({word for m in corpus.items + held_out.items for word in f"{m['text']} {m['translation'] or ''}".split()})
+    texts = [text for item in corpus.items + held_out.items for text in (item["text"], item["translation"]) if text]
+    words = sorted({word for text in texts for word in text.split()})
     resumed = os.path.exists(f"{options.out}/last.pt")
     source = f"{options.out}/last.pt" if resumed else options.init
     checkpoint = torch.load(source, weights_only=False, map_location="cpu") if source else None
@@ -256,12 +257,16 @@ def main():
 
     def report(history):
         """Means of the last steps, and the loss and accuracy of each kind of window."""
-        means = " ".join(f"{name} {float(torch.stack([p[name] for _, p in history]).mean()):.3f}" for name in history[0][1])
+
+        def mean(name, parts):
+            return float(torch.stack([part[name] for part in parts]).mean())
+
+        means = " ".join(f"{name} {mean(name, [part for _, part in history]):.3f}" for name in history[0][1])
         print(f"step {step} progress {progress():.3f} {means} audio {heard / 3600:.1f} h", flush=True)
         for kind in sorted({kind for kind, _ in history}):
-            own = [p for k, p in history if k == kind]
-            loss, right = (float(torch.stack([p[name] for p in own]).mean()) for name in ("tokens", "accuracy"))
-            print(f"  {kind}: {len(own)} steps, tokens {loss:.3f}, accuracy {right:.3f}", flush=True)
+            own = [part for drawn, part in history if drawn == kind]
+            figures = f"tokens {mean('tokens', own):.3f}, accuracy {mean('accuracy', own):.3f}"
+            print(f"  {kind}: {len(own)} steps, {figures}", flush=True)
 
     drawing = Drawing(windows, options.workers)
     printed = saved = scored = time.time()
