@@ -2,7 +2,8 @@
 
 train.py --out DIR (--minutes M | --until HH:MM | --steps N) [--init CHECKPOINT] [--own TOKENIZER.json]
 
-Interrupted by a signal it saves what it has. With --steps a run can be repeated; with --minutes or --until it ends in time, however slow the machine is meanwhile.
+Interrupted by a signal it saves what it has. With --steps a run can be repeated; with --minutes or --until it ends in
+time, however slow the machine is meanwhile.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import copy
 import datetime
 import glob
 import math
+import multiprocessing
 import os
 import random
 import signal
@@ -30,6 +32,7 @@ from windows import Renderer, Windows
 
 PRINT_SECONDS, SAVE_SECONDS, SCORE_SECONDS = 60, 180, 600
 PHONE_WEIGHT = 0.3
+RISING_STEPS = 80
 
 
 def mixture(progress):
@@ -43,11 +46,9 @@ def mixture(progress):
     return [("short", 24, 0.10), ("medium", 8, 0.25), ("full", 3, 0.52), ("padded", 3, 0.13)]
 
 
-def learning_rate(done, peak):
-    """A short rise, then half a cosine down to 1 %."""
-    if done < 0.02:
-        return peak * (0.05 + 0.95 * done / 0.02)
-    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - 0.02) / 0.98))))
+def learning_rate(done, step, peak):
+    """A rise while the optimizer gets its bearings, and half a cosine down to 1 %."""
+    return peak * min(1.0, (step + 1) / RISING_STEPS) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def aid_weights(progress):
@@ -80,12 +81,13 @@ class Schedule:
 
 
 class Drawing:
-    """Batches in order, drawn here or ahead of time by other processes; the same ones either way."""
+    """Batches in order, drawn here or ahead of time by other processes."""
 
     def __init__(self, windows, workers):
         self.windows, self.workers, self.waiting = windows, workers, collections.deque()
         if workers:
-            self.pool = concurrent.futures.ProcessPoolExecutor(workers, initializer=_adopt, initargs=(windows,))
+            context = multiprocessing.get_context("forkserver")  # a fork of a process that uses a GPU may hang
+            self.pool = concurrent.futures.ProcessPoolExecutor(workers, context, _adopt, (windows,))
 
     def take(self, number, choose):
         if not self.workers:
@@ -274,10 +276,9 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: asked_to_stop.append(number))
     while True:
-        kind, _ = choose(step)
         batch = drawing.take(step, choose)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(schedule.done, options.lr)
+            group["lr"] = learning_rate(schedule.done, step, options.lr)
         mel = front_end(render(batch))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
             total, parts = losses(model, mel, batch, PHONE_WEIGHT, *aid_weights(progress()))
@@ -287,7 +288,7 @@ def main():
         optimizer.step()
         heard += batch.seconds * len(batch.windows)
         step += 1
-        history.append((kind, parts))
+        history.append((batch.kind, parts))
         with torch.no_grad():
             share = 1 - min(0.994, step / (step + 20))
             torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)

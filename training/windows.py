@@ -69,6 +69,7 @@ class Window:
 class Batch:
     """What `render` and the loss need, without the corpus."""
 
+    kind: str
     seconds: float
     sounds: list = field(default_factory=list)  # per window: [(shard, first, count, at, scale, gain)]
     windows: list = field(default_factory=list)  # per window: (sound_end, gain, hiss, cutoff, other)
@@ -104,7 +105,7 @@ class Windows:
             seconds = SECONDS[kind]
             windows = [self.several(kind, seconds) for _ in range(size)]
         frames = int(round(seconds * SR)) // FRAME
-        batch = Batch(seconds)
+        batch = Batch(kind, seconds)
         # Windows shorter than 30 s are put anywhere among the positions, so that all of them are trained.
         if kind in ("short", "medium") and r.random() < 0.7:
             batch.offset = np.array([r.randint(0, POSITIONS - frames) for _ in windows])
