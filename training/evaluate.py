@@ -372,7 +372,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("data", help="folder with the shard `test`, made with --held-out")
-    parser.add_argument("--n", type=int, default=200, help="English utterances")
+    parser.add_argument("--n", type=int, default=200, help="English utterances, and half as many German")
     parser.add_argument("--packed", type=int, default=20, help="full windows")
     parser.add_argument("--long", type=int, default=len(RECORDINGS), help="how many of the recordings of minutes")
     parser.add_argument("--threads", type=int, default=1)
@@ -383,7 +383,7 @@ def main():
     r, numbers = random.Random(3), np.random.default_rng(3)
     evaluated, listener = Evaluated(options.model), Listener(options.model)
     held_out = Corpus([f"{options.data}/test"])
-    english, german = held_out.by_lang["en"], held_out.by_lang["de"]
+    english, german = held_out.by_lang["en"], held_out.by_lang["de"][: max(1, options.n // 2)]
     windows = packed_windows(held_out, english, options.packed, r)
     results, examples = {}, []
 
