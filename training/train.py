@@ -30,7 +30,7 @@ from scoring import SR, quick_score
 from vocabulary import own_vocab, whisper_vocab
 from windows import Renderer, Windows
 
-PRINT_SECONDS, SAVE_SECONDS, SCORE_SECONDS = 60, 180, 600
+PRINT_SECONDS, SAVE_SECONDS, SCORE_SECONDS = 60, 180, 1800
 PHONE_WEIGHT = 0.3
 RISING_STEPS = 80
 
