@@ -19,9 +19,8 @@ BLOCK = 600 * SR
 
 def pack(shard, out, level):
     samples = np.memmap(shard + ".pcm", dtype=np.int16, mode="r")
-    with sf.SoundFile(
-        out + ".opus", "w", SR, 1, format="OGG", subtype="OPUS", compression_level=level
-    ) as file:
+    container = {"format": "OGG", "subtype": "OPUS", "compression_level": level}
+    with sf.SoundFile(out + ".opus", "w", SR, 1, **container) as file:
         for first in range(0, len(samples), BLOCK):
             file.write(samples[first : first + BLOCK])
     shutil.copy(shard + ".pkl", out + ".pkl")
