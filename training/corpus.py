@@ -1,8 +1,11 @@
 """The spoken corpus on disk, and the front end that turns samples into log-mel windows."""
 
+import concurrent.futures
+import os
 import pickle
 
 import numpy as np
+import soundfile
 import torch
 
 SR, HOP = 16000, 160
@@ -16,9 +19,9 @@ ROUND_NUMBERS = {100, 150, 200, 250, 300, 400, 500, 600, 700, 750, 800, 900}
 class MelFrontEnd:
     """Whisper's log-mel spectrogram of a batch, with the floor of each window by itself."""
 
-    def __init__(self, filters):
-        self.filters = torch.from_numpy(filters).float()
-        self.window = torch.hann_window(400)
+    def __init__(self, filters, device="cpu"):
+        self.filters = torch.from_numpy(filters).float().to(device)
+        self.window = torch.hann_window(400, device=device)
 
     def __call__(self, audio):
         spectrum = torch.stft(audio, 400, HOP, window=self.window, return_complex=True)
@@ -36,18 +39,30 @@ def in_domain(text):
     return True
 
 
+def shard_samples(prefix):
+    """The samples of a shard: on disk until asked for, or in memory if they are packed (pack_corpus.py)."""
+    if os.path.exists(prefix + ".pcm"):
+        return np.memmap(prefix + ".pcm", dtype=np.int16, mode="c")
+    return soundfile.read(prefix + ".opus", dtype="int16")[0]
+
+
 class Corpus:
-    """Shards of make_corpus.py, in the voices that are used; samples stay on disk until asked for."""
+    """Shards of make_corpus.py, in the voices that are used."""
 
     def __init__(self, prefixes):
-        self.items, self.pcm = [], []
+        self.items = []
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            self.pcm = list(pool.map(shard_samples, prefixes))
         for shard, prefix in enumerate(prefixes):
             with open(prefix + ".pkl", "rb") as file:
                 utterances = pickle.load(file)
-            self.pcm.append(np.memmap(prefix + ".pcm", dtype=np.int16, mode="r"))
             used = [item for item in utterances if in_domain(item["text"]) and item["voice"] in VOICES]
             self.items += [item | {"shard": shard} for item in used]
         self.by_lang = {lang: [item for item in self.items if item["lang"] == lang] for lang in ("en", "de")}
+
+    def tensors(self, device):
+        """The shards' samples as tensors; on the device itself unless that is the CPU."""
+        return [torch.from_numpy(np.asarray(samples)).to(device) for samples in self.pcm]
 
     def audio(self, item):
         samples = self.pcm[item["shard"]][item["off"] : item["off"] + item["n"]]

@@ -1,22 +1,37 @@
-"""Measures a model folder with transformers (float32, greedy) on held-out utterances.
+"""Measures a model folder on held-out utterances, decoded greedily in 32-bit floats by other programs.
 
-evaluate.py MODEL_DIR HELD_OUT_PREFIX [--n 320] [--packed 24] [--json OUT]
+evaluate.py MODEL_DIR DATA [--n 200] [--packed 20] [--json OUT]
+
+DATA holds the shard `test` of make_corpus.py. Windows of 30 s are decoded by transformers; whole recordings, word
+times and what has no speech by openai-whisper. Prints the results as JSON, then as the table of the model card.
 """
 
 import argparse
+import difflib
 import json
 import random
 import re
+import sys
 
 import numpy as np
 import torch
+import whisper
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer, logging
 
 from corpus import SR, Corpus, noise
+from make_golden import folder_suppress_tokens, load_openai
 from scoring import word_errors
 
 FRAME_SECONDS = 0.02
 EXAMPLES = 12
+# name, seconds, voices in turn, pauses in seconds
+RECORDINGS = [
+    ("2_minutes", 120, 1, [4, 9]),
+    ("2_minutes", 120, 1, [3, 12]),
+    ("2_minutes", 120, 2, [5]),
+    ("10_minutes", 600, 5, [5, 20, 41, 2.5, 8, 31.5]),
+]
+WORD_TIME_WINDOWS = 8
 
 
 def plain_words(text):
@@ -86,6 +101,25 @@ class Evaluated:
         return chosen, logits.softmax(-1)[:, no_speech].tolist()
 
 
+class Listener:
+    """openai-whisper with the folder's weights, over whole recordings."""
+
+    def __init__(self, model_dir):
+        self.model, self.suppressed = load_openai(model_dir, None), folder_suppress_tokens(model_dir)
+
+    def __call__(self, samples, condition=False, word_times=False):
+        return whisper.transcribe(
+            self.model,
+            samples.astype(np.float32),
+            language="en",
+            temperature=0.0,
+            fp16=False,
+            condition_on_previous_text=condition,
+            word_timestamps=word_times,
+            suppress_tokens=self.suppressed,
+        )
+
+
 def batches(items, size=16):
     return (items[i : i + size] for i in range(0, len(items), size))
 
@@ -146,11 +180,14 @@ def packed_window(held_out, r, items):
     return samples[: int((at + 0.1) * SR)], segments
 
 
-def packed(evaluated, held_out, items, count, r):
-    """Full windows, with and without timestamps; times where the number of segments is right."""
+def packed_windows(held_out, items, count, r):
     items = list(items)
     r.shuffle(items)
-    windows = [window for window in (packed_window(held_out, r, items) for _ in range(count)) if window[1]]
+    return [window for window in (packed_window(held_out, r, items) for _ in range(count)) if window[1]]
+
+
+def packed(evaluated, windows):
+    """Full windows, with and without timestamps; times where the number of segments is right."""
     stamped, plain, errors, same = Score(), Score(), [], 0
     for part in batches(windows, 6):
         features = evaluated.features([samples for samples, _ in part])
@@ -173,7 +210,73 @@ def packed(evaluated, held_out, items, count, r):
     return stamped.report() | times, plain.report()
 
 
-def without_speech(evaluated, numbers):
+def recording(held_out, r, numbers, seconds, voices, pauses):
+    """(samples, text) of minutes of one voice, or of several in turn, over faint noise, with pauses."""
+    names = r.sample(sorted({item["voice"] for item in held_out.by_lang["en"]}), voices)
+    waiting = sorted((r.uniform(0.1, 0.9) * seconds, pause) for pause in pauses)
+    pieces, texts, at = [np.zeros(int(0.4 * SR), np.float32)], [], 0.4
+    for turn, name in enumerate(names):
+        items = [item for item in held_out.by_lang["en"] if item["voice"] == name]
+        r.shuffle(items)
+        while items and at < seconds * (turn + 1) / voices - 5:
+            gap = r.uniform(0.25, 1.3)
+            if waiting and at >= waiting[0][0]:
+                gap += waiting.pop(0)[1]
+            item = items.pop()
+            pieces += [level(held_out.audio(item)), np.zeros(int(gap * SR), np.float32)]
+            texts.append(item["text"])
+            at += (len(pieces[-2]) + len(pieces[-1])) / SR
+    samples = np.concatenate(pieces)
+    return samples + noise(numbers, len(samples), "pink") * 10 ** (-62 / 20), " ".join(texts)
+
+
+def long_recordings(listener, held_out, r, numbers, count):
+    """Word errors over minutes, without and with the text before as a prompt."""
+    scores, seconds = {}, {}
+    for name, length, voices, pauses in RECORDINGS[:count]:
+        samples, text = recording(held_out, r, numbers, length, voices, pauses)
+        seconds[name] = seconds.get(name, 0) + len(samples) / SR
+        for condition in (False, True):
+            score = scores.setdefault((name, condition), Score())
+            score.add(text, listener(samples, condition)["text"])
+    out = {}
+    for (name, condition), score in scores.items():
+        entry = score.report() | {"seconds": round(seconds[name], 1)}
+        out[f"{name}_{'conditioned' if condition else 'alone'}"] = entry
+    return out
+
+
+def word_times(listener, windows):
+    """How far word starts and ends are off, over the words of full windows that were heard right."""
+    starts, ends, words = [], [], 0
+    for samples, segments in windows:
+        wanted = []
+        for start, _, item in segments:
+            origin = start - item["words"][0][1]
+            wanted += [(plain_words(word), origin + begin, origin + end) for word, begin, end in item["words"]]
+        heard = [
+            (plain_words(word["word"]), word["start"], word["end"])
+            for segment in listener(samples, word_times=True)["segments"]
+            for word in segment["words"]
+        ]
+        words += len(wanted)
+        same = difflib.SequenceMatcher(None, [str(x[0]) for x in wanted], [str(x[0]) for x in heard], autojunk=False)
+        for i, j, count in same.get_matching_blocks():
+            for true, got in zip(wanted[i : i + count], heard[j : j + count]):
+                starts.append(abs(true[1] - got[1]))
+                ends.append(abs(true[2] - got[2]))
+    both = starts + ends
+    return {
+        "words": words,
+        "words_compared": len(starts),
+        "mean_abs_error_s": round(float(np.mean(both)), 4),
+        "median_abs_error_s": round(float(np.median(both)), 4),
+        "start_mean_abs_error_s": round(float(np.mean(starts)), 4),
+        "end_mean_abs_error_s": round(float(np.mean(ends)), 4),
+    }
+
+
+def without_speech(evaluated, listener, numbers):
     """Silence and noise: does the model say so, and does it keep silent?"""
     recordings = [np.zeros(10 * SR, np.float32)]
     for colour in ("white", "pink", "brown"):
@@ -194,6 +297,7 @@ def without_speech(evaluated, numbers):
         "min_prob": round(min(chances), 4),
         "words_without_timestamps_mode": words[False],
         "words_in_timestamp_mode": words[True],
+        "recordings_transcribed_to_text": sum(bool(listener(samples)["text"].strip()) for samples in recordings),
     }
 
 
@@ -220,40 +324,92 @@ def alignment_mass(evaluated, held_out, items):
     return [[round(float(value), 3) for value in row] for row in mass / count]
 
 
+def table(results):
+    """The results as the model card shows them."""
+    plain, stamped = results["packed_no_timestamps"], results["packed_timestamps"]
+    times, silent = results["word_times"], results["no_speech"]
+    rows = []
+
+    def errors(sound, result, more=""):
+        amount = f"{result['words']} words"
+        rows.append((sound, amount, f"{result['wer_percent']:.1f} % word errors{more}"))
+
+    def exact(name):
+        return f"; {results[name]['exact_percent']:.0f} % of the sentences right to the letter"
+
+    errors("English, one sentence", results["single_en"], exact("single_en"))
+    errors("the same with white noise, 15 dB", results["single_en_white_noise_15dB"])
+    errors("German, one sentence", results["single_de"], exact("single_de"))
+    errors("German translated to English", results["translate_de_en"], exact("translate_de_en"))
+    languages = min(results[name]["language_accuracy_percent"] for name in ("single_en", "single_de"))
+    rows.append(("language of one sentence", "", f"{languages:.1f} % right (the worse of the two)"))
+    errors("full windows of about 25 s, with timestamps", stamped)
+    segments = stamped["windows_with_right_segment_count"].replace("/", " of ")
+    rows.append(("their segments", "", f"the right number in {segments} windows"))
+    off = stamped["boundary_mean_abs_error_s"]
+    rows.append(("their boundaries", "", "none to compare" if off is None else f"{off:.3f} s off on average"))
+    errors("the same windows without timestamps", plain)
+    for minutes in ("2_minutes", "10_minutes"):
+        for way, words in (("alone", "no text before given"), ("conditioned", "on the text before")):
+            if f"{minutes}_{way}" in results["long"]:
+                errors(f"recordings of {minutes.replace('_', ' ')}, {words}", results["long"][f"{minutes}_{way}"])
+    compared = f"{times['words_compared']} words heard right"
+    rows.append(("word times in full windows", compared, f"{1000 * times['mean_abs_error_s']:.0f} ms off on average"))
+    count = f"{silent['windows']} recordings"
+    rows.append(
+        (
+            "silence and noise",
+            count,
+            f"known as such in {silent['above_0_6']}, text from {silent['recordings_transcribed_to_text']}",
+        )
+    )
+    lines = ["| sound | how much | result |", "|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)]
+    return "\n".join(lines)
+
+
 @torch.no_grad()
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("held_out")
-    parser.add_argument("--n", type=int, default=320, help="English utterances")
-    parser.add_argument("--packed", type=int, default=24, help="full windows")
+    parser.add_argument("data", help="folder with the shard `test`, made with --held-out")
+    parser.add_argument("--n", type=int, default=200, help="English utterances, and half as many German")
+    parser.add_argument("--packed", type=int, default=20, help="full windows")
+    parser.add_argument("--long", type=int, default=len(RECORDINGS), help="how many of the recordings of minutes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     logging.set_verbosity_error()
     r, numbers = random.Random(3), np.random.default_rng(3)
-    evaluated, held_out = Evaluated(options.model), Corpus([options.held_out])
-    english, german = held_out.by_lang["en"][: options.n], held_out.by_lang["de"]
+    evaluated, listener = Evaluated(options.model), Listener(options.model)
+    held_out = Corpus([f"{options.data}/test"])
+    english, german = held_out.by_lang["en"], held_out.by_lang["de"][: max(1, options.n // 2)]
+    windows = packed_windows(held_out, english, options.packed, r)
     results, examples = {}, []
 
     def note(name, value):
         results[name] = value
-        print(name, value, flush=True)
+        print(name, value, file=sys.stderr, flush=True)
 
-    note("single_en", single(evaluated, held_out, english, "en", examples))
+    note("single_en", single(evaluated, held_out, english[: options.n], "en", examples))
     note("single_de", single(evaluated, held_out, german, "de", examples))
     note("translate_de_en", translated(evaluated, held_out, german))
-    note("single_en_white_noise_15dB", noisy(evaluated, held_out, english[:100], numbers))
-    stamped, plain = packed(evaluated, held_out, english, options.packed, r)
+    note("single_en_white_noise_15dB", noisy(evaluated, held_out, english[: options.n // 2], numbers))
+    stamped, plain = packed(evaluated, windows)
     note("packed_timestamps", stamped)
     note("packed_no_timestamps", plain)
-    note("no_speech", without_speech(evaluated, numbers))
+    note("no_speech", without_speech(evaluated, listener, numbers))
+    note("word_times", word_times(listener, windows[:WORD_TIME_WINDOWS]))
+    note("long", long_recordings(listener, held_out, r, numbers, options.long))
     note("alignment_mass", alignment_mass(evaluated, held_out, english[:24]))
-    note("errors", examples)
+    results["errors"] = examples
+    text = json.dumps(results, indent=1, ensure_ascii=False)
     if options.json:
         with open(options.json, "w", encoding="utf8") as file:
-            json.dump(results, file, indent=1, ensure_ascii=False)
+            file.write(text + "\n")
+    print(text)
+    print()
+    print(table(results))
 
 
 if __name__ == "__main__":

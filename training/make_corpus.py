@@ -7,7 +7,7 @@ import argparse
 import pickle
 import random
 
-from sentences import english, german, is_held_out, written
+from sentences import LIST_SHARE, english, german, is_held_out, written
 from speech import SR, Espeak
 
 ENGLISH_VOICES = [("gmw/en-US", 60), ("gmw/en", 40)]
@@ -24,11 +24,14 @@ def pick_voice(r, language, wide=False):
     return base + r.choice(WIDE_VARIANTS if wide else VARIANTS)
 
 
-def make(r, espeak, language, held_out, wide=False):
-    """(samples, what is known of them) of one utterance, held out from training or not."""
+def make(r, espeak, language, held_out, wide=False, mixture=()):
+    """(samples, what is known of them) of one utterance, held out from training or not.
+
+    `mixture` holds the shares of word lists and of number lists, where they are not to be the generator's own.
+    """
     while True:
         if language == "en":
-            marked, translation = english(r), None
+            marked, translation = english(r, *mixture), None
         else:
             marked, translation = german(r)
         text = written(marked)
@@ -56,15 +59,18 @@ def main():
     parser.add_argument("english", type=int, help="number of English utterances")
     parser.add_argument("german", type=int, help="number of German utterances")
     parser.add_argument("--held-out", action="store_true", help="sentences that training never sees")
+    parser.add_argument("--lists", type=float, default=LIST_SHARE, help="share of lists of unrelated words")
+    parser.add_argument("--numbers", type=float, default=0.0, help="share of lists of numbers")
     parser.add_argument("--wide", action="store_true", help="more accents and voice variants")
     options = parser.parse_args()
     r, espeak = random.Random(options.seed), Espeak()
     plan = ["en"] * options.english + ["de"] * options.german
     r.shuffle(plan)
     utterances, offset = [], 0
+    mixture = options.lists, options.numbers
     with open(options.out + ".pcm", "wb") as samples:
         for language in plan:
-            pcm, known = make(r, espeak, language, options.held_out, options.wide)
+            pcm, known = make(r, espeak, language, options.held_out, options.wide, mixture)
             samples.write(pcm.tobytes())
             utterances.append(known | {"off": offset, "n": len(pcm)})
             offset += len(pcm)

@@ -157,9 +157,7 @@ def folder_tokenizer(model_dir):
             return json.load(file)
 
     to_byte = {char: byte for byte, char in printable_bytes().items()}
-    special = {
-        item["content"]: int(number) for number, item in read("tokenizer_config.json")["added_tokens_decoder"].items()
-    }
+    special = read("added_tokens.json")
     text = {token: number for token, number in read("vocab.json").items() if token not in special}
     ranks = {bytes(to_byte[char] for char in token): number for token, number in text.items()}
     encoding = tiktoken.Encoding(
@@ -182,7 +180,8 @@ def check_encoding(encoding, model_dir, entries):
 def load_openai(model_dir, entries):
     """The package's model with the folder's weights; its tokenizer is replaced by the folder's."""
     encoding, codes = folder_tokenizer(model_dir)
-    check_encoding(encoding, model_dir, entries)
+    if entries:
+        check_encoding(encoding, model_dir, entries)
 
     def get_tokenizer(multilingual, *, num_languages=len(codes), language=None, task=None):
         special = encoding._special_tokens

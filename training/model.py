@@ -83,7 +83,7 @@ class Encoder(nn.Module):
         if offset is None:
             x = x + self.pos[:t]
         else:
-            x = x + self.pos[offset[:, None] + torch.arange(t)[None]]
+            x = x + self.pos[offset[:, None] + torch.arange(t, device=x.device)[None]]
         for layer in self.layers:
             x = layer(x)
         return self.layer_norm(x)
@@ -148,7 +148,7 @@ class Whisper(nn.Module):
     def logits(self, h):
         out = F.linear(h, self.decoder.embed_tokens.weight)
         if self.cfg["n_unused"]:
-            bump = torch.zeros(out.shape[-1])
+            bump = torch.zeros(out.shape[-1], device=out.device)
             bump[self.cfg["unused_row"]] = math.log(self.cfg["n_unused"])
             out = out + bump
         return out

@@ -18,10 +18,10 @@ def word_errors(reference, heard):
 @torch.no_grad()
 def greedy(model, memory, prefix, end, limit):
     """Rows chosen after `prefix` for each window, without a cache."""
-    tokens = torch.tensor([prefix] * memory.shape[0])
-    done = torch.zeros(memory.shape[0], dtype=torch.bool)
+    tokens = torch.tensor([prefix] * memory.shape[0], device=memory.device)
+    done = torch.zeros(memory.shape[0], dtype=torch.bool, device=memory.device)
     for _ in range(limit):
-        hidden, _ = model.decoder(tokens, memory, torch.arange(tokens.shape[1])[None])
+        hidden, _ = model.decoder(tokens, memory, torch.arange(tokens.shape[1], device=memory.device)[None])
         chosen = model.logits(hidden[:, -1]).argmax(-1)
         chosen[done] = end
         tokens = torch.cat([tokens, chosen[:, None]], 1)
@@ -43,7 +43,7 @@ def quick_score(model, front_end, vocab, held_out, decode, count, seconds=8):
         audio = torch.zeros(len(part), seconds * SR)
         for row, item in enumerate(part):
             audio[row, : item["n"]] = torch.from_numpy(held_out.audio(item))
-        chosen = greedy(model, model.encoder(front_end(audio)), prefix, vocab.eot, 30)
+        chosen = greedy(model, model.encoder(front_end(audio.to(front_end.window.device))), prefix, vocab.eot, 30)
         for item, rows in zip(part, chosen):
             heard = decode([vocab.to_full(row) for row in rows if row < vocab.n_used])
             wrong, total = word_errors(item["text"].split(), heard.split())

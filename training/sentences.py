@@ -15,6 +15,8 @@ import zlib
 from lexicon import GERMAN_TEMPLATES, GERMAN_WORDS, LEXICON, TEMPLATES
 
 HELD_OUT_MOD = 24
+# Share of lists of unrelated words.
+LIST_SHARE = 0.14
 
 
 def is_held_out(text: str) -> bool:
@@ -156,10 +158,20 @@ def word_list(r):
     return sentence[0].upper() + sentence[1:]
 
 
-def english(r):
-    """A marked English sentence."""
-    if r.random() < 0.14:
+def number_list(r):
+    """Numbers and a few dates and times in a row, which no neighbour helps to guess."""
+    makers = [lambda: number(r, 2, 99)] * 6 + [lambda: SPECIAL["hund"](r), lambda: year(r), lambda: date(r)]
+    sentence = ", ".join(r.choice(makers)() for _ in range(r.randint(2, 6))) + "."
+    return sentence if sentence[0] == "[" else sentence[0].upper() + sentence[1:]
+
+
+def english(r, lists=LIST_SHARE, numbers=0.0):
+    """A marked English sentence; training asks for more of what has no context than the tests hold."""
+    kind = r.random()
+    if kind < lists:
         return word_list(r)
+    if kind < lists + numbers:
+        return number_list(r)
     return fill(r, r.choice(TEMPLATES))
 
 

@@ -1,13 +1,22 @@
-"""Trains the model. The schedule runs on wall-clock minutes, so that a run ends when it was said to.
+"""Trains the model, on CPU or GPU. The same command goes on from OUT/last.pt where it was interrupted.
 
-train.py --out DIR --minutes M [--init CHECKPOINT] [--own TOKENIZER.json] [--start F] [--lr RATE]
+train.py --out DIR (--minutes M | --until HH:MM | --steps N) [--init CHECKPOINT] [--own TOKENIZER.json]
+
+Interrupted by a signal it saves what it has. With --steps a run can be repeated; with --minutes or --until it ends in
+time, however slow the machine is meanwhile.
 """
 
 import argparse
+import collections
+import concurrent.futures
 import copy
+import datetime
+import glob
 import math
+import multiprocessing
 import os
 import random
+import signal
 import time
 
 import numpy as np
@@ -19,31 +28,83 @@ from model import Whisper
 from neighbour_heads import set_local_heads
 from scoring import SR, quick_score
 from vocabulary import own_vocab, whisper_vocab
-from windows import Windows
+from windows import Renderer, Windows
 
-PRINT_SECONDS, SAVE_SECONDS, SCORE_SECONDS = 30, 120, 300
+PRINT_SECONDS, SAVE_SECONDS, SCORE_SECONDS = 60, 180, 1800
 PHONE_WEIGHT = 0.3
+RISING_STEPS = 80
 
 
 def mixture(progress):
-    """[(window kind, batch size, share)]: short windows first, 30 s ones from the middle on."""
-    if progress < 0.16:
+    """[(window kind, batch size, share of the steps)]: short windows first, then full ones more and more."""
+    if progress < 0.12:
         return [("short", 24, 1.0)]
-    if progress < 0.50:
-        return [("short", 24, 0.25), ("medium", 8, 0.75)]
-    return [("short", 24, 0.10), ("medium", 8, 0.30), ("packed", 3, 0.40), ("padded", 4, 0.20)]
+    if progress < 0.35:
+        return [("short", 24, 0.25), ("medium", 8, 0.60), ("full", 3, 0.15)]
+    if progress < 0.8:
+        return [("short", 24, 0.15), ("medium", 8, 0.35), ("full", 3, 0.40), ("padded", 3, 0.10)]
+    return [("short", 24, 0.10), ("medium", 8, 0.25), ("full", 3, 0.52), ("padded", 3, 0.13)]
 
 
-def learning_rate(done, peak):
-    """A short rise, then half a cosine down to 2 %."""
-    if done < 0.02:
-        return peak * (0.05 + 0.95 * done / 0.02)
-    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - 0.02) / 0.98))))
+def learning_rate(done, step, peak):
+    """A rise while the optimizer gets its bearings, and half a cosine down to 1 %."""
+    return peak * min(1.0, (step + 1) / RISING_STEPS) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def aid_weights(progress):
     """(word weight, attention weight): the training-only targets matter less as training goes on."""
     return 1.0 if progress < 0.6 else 0.5 if progress < 0.85 else 0.25, 0.5 if progress < 0.85 else 0.2
+
+
+class Schedule:
+    """How much of the run is done, from 0 to 1: by steps, or by the time that is left.
+
+    What is left of the schedule is spread over what is left of the time, step by step: a machine that was busy with
+    other things, or a run that was frozen, takes longer strides afterwards and still ends at the lowest rate.
+    """
+
+    def __init__(self, steps, end, done):
+        self.steps, self.end, self.done, self.usual = steps, end, done, None
+        self.last = time.time()
+
+    def advance(self):
+        now = time.time()
+        took, self.last = now - self.last, now
+        if self.steps:
+            self.done += 1 / self.steps
+        else:
+            usual = took if self.usual is None else min(took, 4 * self.usual)
+            self.usual = usual if self.usual is None else 0.95 * self.usual + 0.05 * usual
+            left = max(0.0, self.end - now)
+            self.done += (1 - self.done) * usual / (left + usual)
+        return self.done < 1 - 1e-9 and (self.steps or now < self.end)
+
+
+class Drawing:
+    """Batches in order, drawn here or ahead of time by other processes."""
+
+    def __init__(self, windows, workers):
+        self.windows, self.workers, self.waiting = windows, workers, collections.deque()
+        if workers:
+            context = multiprocessing.get_context("forkserver")  # a fork of a process that uses a GPU may hang
+            self.pool = concurrent.futures.ProcessPoolExecutor(workers, context, _adopt, (windows,))
+
+    def take(self, number, choose):
+        if not self.workers:
+            return self.windows.batch(number, *choose(number))
+        while len(self.waiting) < 3 * self.workers:
+            ahead = number + len(self.waiting)
+            self.waiting.append(self.pool.submit(_draw, ahead, *choose(ahead)))
+        return self.waiting.popleft().result()
+
+
+def _adopt(windows):
+    global adopted
+    adopted = windows
+
+
+def _draw(*wanted):
+    return adopted.batch(*wanted)
 
 
 def open_vocabulary(options, words, checkpoint):
@@ -90,22 +151,37 @@ def make_optimizer(model, rate):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder for last.pt and final.pt")
-    parser.add_argument("--data", default="data", help="folder with the shards t0, t1 and dev of make_corpus.py")
+    parser.add_argument("--data", default="data", help="folder with the shards t0, t1, ... and dev of make_corpus.py")
     parser.add_argument("--tiktoken", default="multilingual.tiktoken")
     parser.add_argument("--mel", default="mel_filters.npz")
-    parser.add_argument("--minutes", type=float, default=60)
+    end = parser.add_mutually_exclusive_group(required=True)
+    end.add_argument("--minutes", type=float)
+    end.add_argument("--until", help="local time of day")
+    end.add_argument("--steps", type=int)
     parser.add_argument("--lr", type=float, default=1.6e-3)
-    parser.add_argument("--init", help="checkpoint to go on from")
+    parser.add_argument("--init", help="checkpoint to go on from, with a schedule of its own")
     parser.add_argument("--own", help="tokenizer of our own; the rows of --init move over by text")
     parser.add_argument("--start", type=float, default=0.0, help="progress at which the schedule of windows begins")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cuda trains in bfloat16")
+    parser.add_argument("--scale", type=int, help="windows in a batch, as a multiple of what suits a CPU")
+    parser.add_argument("--workers", type=int, help="processes that draw batches ahead")
     parser.add_argument("--local", action="store_true", help="start two heads per encoder layer as neighbour heads")
-    parser.add_argument(
-        "--raw", action="store_true", help="go on from the plain weights and optimizer, not the average"
-    )
-    parser.add_argument("--steps", type=int, default=0, help="stop after so many steps")
-    return parser.parse_args()
+    options = parser.parse_args()
+    on_cpu = options.device == "cpu"
+    options.scale = options.scale or (1 if on_cpu else 12)
+    options.workers = (0 if on_cpu else max(1, os.cpu_count() - 2)) if options.workers is None else options.workers
+    return options
+
+
+def end_of(options):
+    if options.until:
+        hour, minute = map(int, options.until.split(":"))
+        now = datetime.datetime.now()
+        end = now.replace(hour=hour, minute=minute, second=0)
+        return (end if end > now else end + datetime.timedelta(days=1)).timestamp()
+    return time.time() + (options.minutes or 0) * 60
 
 
 def main():
@@ -114,14 +190,18 @@ def main():
     # Sharp attention makes denormals, which doubled the time of the backward pass; set before the worker threads start.
     torch.set_flush_denormal(True)
     torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
     os.makedirs(options.out, exist_ok=True)
-    corpus, held_out = Corpus([f"{options.data}/t0", f"{options.data}/t1"]), Corpus([f"{options.data}/dev"])
-    items = corpus.items + held_out.items
-    words = sorted({word for m in items for word in (m["text"] + " " + (m["translation"] or "")).split()})
-    checkpoint = torch.load(options.init, weights_only=False) if options.init else None
+    shards = sorted(path[: -len(".pkl")] for path in glob.glob(f"{options.data}/t[0-9]*.pkl"))
+    corpus, held_out = Corpus(shards), Corpus([f"{options.data}/dev"])
+    texts = [text for item in corpus.items + held_out.items for text in (item["text"], item["translation"]) if text]
+    words = sorted({word for text in texts for word in text.split()})
+    resumed = os.path.exists(f"{options.out}/last.pt")
+    source = f"{options.out}/last.pt" if resumed else options.init
+    checkpoint = torch.load(source, weights_only=False, map_location="cpu") if source else None
     vocab, decode = open_vocabulary(options, words, checkpoint)
     phones = checkpoint["phones"] if checkpoint else phone_inventory(corpus.items)
-    front_end = MelFrontEnd(np.load(options.mel)["mel_80"])
+    front_end = MelFrontEnd(np.load(options.mel)["mel_80"], device)
     print(f"{len(corpus.items)} utterances, {len(words)} words, {vocab.n_rows} rows, {len(phones)} phones", flush=True)
     model = Whisper(
         rows=vocab.n_rows,
@@ -131,20 +211,24 @@ def main():
         n_unused=vocab.n_unused,
     )
     if checkpoint:
-        weights = checkpoint["raw"] if options.raw and "raw" in checkpoint else checkpoint["model"]
+        weights = checkpoint["raw"] if resumed else checkpoint["model"]
         if options.own and not checkpoint.get("own"):
             old = whisper_vocab(options.tiktoken, used=checkpoint["used"])
             move_embedding(weights, model.decoder.embed_tokens.weight.data, vocab, decode, *old)
         print(model.load_state_dict(weights, strict=False), flush=True)
-    windows = Windows(corpus, vocab, phones, options.seed)
-    if options.local:
-        set_local_heads(model, front_end(windows.batch("medium", 4)[0]))
+    model.to(device)
+    windows = Windows(corpus.items, vocab, phones, options.seed)
+    render = Renderer(corpus.tensors(device), device, options.seed)
+    if options.local and not resumed:
+        set_local_heads(model, front_end(render(windows.batch(0, "medium", 4))))
     average = copy.deepcopy(model)
     optimizer, names = make_optimizer(model, options.lr)
-    if checkpoint and options.raw and "opt" in checkpoint and not options.local:
-        by_name = dict(model.named_parameters())
-        for i, name in enumerate(names):
-            optimizer.state[by_name[name]] = checkpoint["opt"]["state"][i]
+    step, heard, done = 0, 0.0, 0.0
+    if resumed:
+        average.load_state_dict(checkpoint["model"])
+        optimizer.load_state_dict(checkpoint["opt"])
+        step, heard, done = checkpoint["step"], checkpoint["heard"], checkpoint["done"]
+    schedule = Schedule(options.steps, end_of(options), done)
 
     def save(name):
         """By way of another name, so that an interrupted run leaves a whole file."""
@@ -157,49 +241,76 @@ def main():
             "used": vocab.used,
             "own": bool(options.own),
             "phones": phones,
+            "step": step,
+            "heard": heard,
+            "done": schedule.done,
         }
         torch.save(saved, path + ".tmp")
         os.replace(path + ".tmp", path + ".pt")
 
-    choices = random.Random(options.seed)
-    begun = printed = saved = scored = time.time()
-    step, heard, history = 0, 0.0, []
+    def progress():
+        return options.start + (1 - options.start) * schedule.done
+
+    def choose(number):
+        """The kind and size of a batch."""
+        kinds = mixture(progress())
+        chosen = random.Random(f"{options.seed} kind {number}").choices(kinds, [share for _, _, share in kinds])[0]
+        return chosen[0], chosen[1] * options.scale
+
+    def report(history):
+        """Means of the last steps, and the loss and accuracy of each kind of window."""
+
+        def mean(name, parts):
+            return float(torch.stack([part[name] for part in parts]).mean())
+
+        means = " ".join(f"{name} {mean(name, [part for _, part in history]):.3f}" for name in history[0][1])
+        print(f"step {step} progress {progress():.3f} {means} audio {heard / 3600:.1f} h", flush=True)
+        for kind in sorted({kind for kind, _ in history}):
+            own = [part for drawn, part in history if drawn == kind]
+            figures = f"tokens {mean('tokens', own):.3f}, accuracy {mean('accuracy', own):.3f}"
+            print(f"  {kind}: {len(own)} steps, {figures}", flush=True)
+
+    drawing = Drawing(windows, options.workers)
+    printed = saved = scored = time.time()
+    history, asked_to_stop = [], []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: asked_to_stop.append(number))
     while True:
-        done = (time.time() - begun) / (options.minutes * 60)
-        if done >= 1 or (options.steps and step >= options.steps):
-            break
-        progress = options.start + (1 - options.start) * done
-        kinds = mixture(progress)
-        kind, size, _ = choices.choices(kinds, [share for _, _, share in kinds])[0]
-        batch = windows.batch(kind, size)
+        batch = drawing.take(step, choose)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(done, options.lr)
-        total, parts = losses(model, front_end(batch[0]), batch, PHONE_WEIGHT, *aid_weights(progress))
+            group["lr"] = learning_rate(schedule.done, step, options.lr)
+        mel = front_end(render(batch))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
+            total, parts = losses(model, mel, batch, PHONE_WEIGHT, *aid_weights(progress()))
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
         optimizer.step()
-        heard += batch[0].numel() / SR
+        heard += batch.seconds * len(batch.windows)
         step += 1
-        history.append(parts)
+        history.append((batch.kind, parts))
         with torch.no_grad():
             share = 1 - min(0.994, step / (step + 20))
             torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)
-        if time.time() - printed > PRINT_SECONDS:
-            means = " ".join(f"{name} {np.mean([part[name] for part in history]):.3f}" for name in parts)
-            print(f"step {step} progress {progress:.3f} {means} audio {heard / 3600:.1f} h", flush=True)
+        going_on = schedule.advance()
+        if time.time() - printed > PRINT_SECONDS or not going_on:
+            report(history)
             history, printed = [], time.time()
+        if asked_to_stop:
+            save("last")
+            return
+        if not going_on:
+            break
+        if time.time() - saved > SAVE_SECONDS:
+            save("last")
+            saved = time.time()
         if time.time() - scored > SCORE_SECONDS:
             rate, examples = quick_score(average, front_end, vocab, held_out, decode, 32)
             print(f"  word error rate of 32 held-out utterances, as written: {rate:.3f}", examples, flush=True)
             scored = time.time()
-        if time.time() - saved > SAVE_SECONDS:
-            save("last")
-            saved = time.time()
     save("last")
     save("final")
-    rate, examples = quick_score(average, front_end, vocab, held_out, decode, 200)
-    print(f"word error rate, as written: {rate:.4f}; {step} steps, {heard / 3600:.1f} h of audio", examples, flush=True)
+    print(f"{step} steps, {heard / 3600:.1f} h of audio", flush=True)
 
 
 if __name__ == "__main__":

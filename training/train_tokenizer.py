@@ -3,6 +3,7 @@
 train_tokenizer.py DATA_DIR OUT.json [SIZE]
 """
 
+import glob
 import pickle
 import sys
 
@@ -13,8 +14,8 @@ from corpus import in_domain
 
 def corpus_lines(data_dir):
     lines = []
-    for shard in ("t0", "t1"):
-        with open(f"{data_dir}/{shard}.pkl", "rb") as file:
+    for path in sorted(glob.glob(f"{data_dir}/t[0-9]*.pkl")):
+        with open(path, "rb") as file:
             for utterance in pickle.load(file):
                 if in_domain(utterance["text"]):
                     lines.append(" " + utterance["text"])

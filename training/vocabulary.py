@@ -111,9 +111,19 @@ def whisper_vocab(tiktoken_path, words=None, used=None):
     return Vocab(enc.encode_ordinary, len(ranks), LANGS_99, used), enc
 
 
+class Encoder:
+    """The ids of a text; unlike a closure it can go to another process."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def __call__(self, text):
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+
 def own_vocab(tokenizer_json, langs=("en", "de")):
     """The vocabulary of a tokenizer of our own: every id has its row."""
     tok = Tokenizer.from_file(tokenizer_json)
     with open(tokenizer_json, encoding="utf8") as file:
         n_text = len(json.load(file)["model"]["vocab"])
-    return Vocab(lambda w: tok.encode(w, add_special_tokens=False).ids, n_text, list(langs)), tok
+    return Vocab(Encoder(tok), n_text, list(langs)), tok

@@ -1,271 +1,360 @@
-"""Turns the corpus into training windows: sound, what each frame is, and the tokens to predict."""
+"""Draws training windows: which utterances sound when, what each frame is, and the tokens to predict.
+
+A batch is a plan, small enough to come from another process; `render` turns it into sound on the training device.
+Everything random in a plan comes from the seed and the number of the batch.
+"""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import soxr
 import torch
+import torch.nn.functional as F
 
 from corpus import FRAME, QUIET, SR, noise
 
-SECONDS = {"medium": 12, "packed": 30, "padded": 30}
-LONGEST_SHORT = 9.6
-NO_SPEECH_SHARE = {"medium": 0.03, "packed": 0.03, "padded": 0.15}
-GERMAN_SHARE = 0.09
-PROMPT_SHARE = 0.25
+SECONDS = {"short": 9.6, "medium": 12, "full": 30, "padded": 30}
+NO_SPEECH_SHARE = {"short": 0.0, "medium": 0.03, "full": 0.02, "padded": 0.15}
+GERMAN_SHARE = 0.11
+TRANSLATED_SHARE = 0.3
+PROMPT_SHARE = 0.5
 TEXT_CONTEXT = 448
+LONGEST_PROMPT = 223
 LAST_TIMESTAMP = 1500
+POSITIONS = 1500
+# A word this much outside the sound still counts as heard.
+TOLERANCE = 0.03
+# Engines allow a first timestamp of at most 1 s.
+LATEST_FIRST_TIMESTAMP = 50
+COLOURS = ("white", "pink", "brown")
+NOISE_SECONDS = 90
+# Seconds of silence between two utterances; one kind for a whole window.
+GAPS = [(0.1, 0.4), (0.15, 0.8), (0.25, 1.3), (0.25, 1.3), (0.2, 2.0)]
 
 
 @dataclass
 class Placed:
-    """An utterance in a window: it begins at `at` seconds, its times are stretched by `scale`."""
+    """An utterance in a window: it begins at `at` seconds (before the window, if negative), stretched by `scale`.
+
+    `heard` are the first of its words that sounds in the window as a whole, and the first that no longer does.
+    """
 
     item: dict
     at: float
     scale: float
+    gain: float
+    heard: tuple = (0, 0)
 
-    @property
-    def start(self):
-        return self.at + self.item["words"][0][1] * self.scale
+    def word_start(self, number):
+        return self.at + self.item["words"][number][1] * self.scale
 
-    @property
-    def end(self):
-        return self.at + self.item["words"][-1][2] * self.scale
+    def word_end(self, number):
+        return self.at + self.item["words"][number][2] * self.scale
 
 
 @dataclass
 class Window:
-    """`labels` are three rows, one column a frame: phone, token being spoken, token spoken before it (-1: none).
+    """One window before it is sound. `sound_end`: where the recording stops; silence follows."""
 
-    `cut` is the start of an utterance that the window's end cuts off.
-    """
-
-    audio: np.ndarray
-    labels: np.ndarray
-    placed: list
-    cut: float | None
     language: str
+    placed: list
+    sound_end: float
+    gain: float = 1.0
+    hiss: tuple | None = None  # colour, first sample in the bank, level below the loudest sample
+    cutoff: float | None = None  # Hz above which nothing is left
+    other: np.ndarray | None = None  # sound that is no speech
+
+
+@dataclass
+class Batch:
+    """What `render` and the loss need, without the corpus."""
+
+    kind: str
+    seconds: float
+    sounds: list = field(default_factory=list)  # per window: [(shard, first, count, at, scale, gain)]
+    windows: list = field(default_factory=list)  # per window: (sound_end, gain, hiss, cutoff, other)
+    labels: np.ndarray | None = None  # window, (phone, token being spoken, token before it), frame; -1: none
+    offset: np.ndarray | None = None  # where among the positions a window lies, if it is shorter than 30 s
+    inputs: np.ndarray | None = None
+    targets: np.ndarray | None = None  # -1: no loss
+    spans: np.ndarray | None = None  # (window, position, first frame, last frame): where attention belongs
 
 
 class Windows:
-    """Draws batches; everything random comes from the seed."""
+    """Draws batches from what is known of the utterances; needs none of their samples."""
 
-    def __init__(self, corpus, vocab, phones, seed):
-        self.corpus, self.vocab = corpus, vocab
-        self.random, numbers = random.Random(seed), np.random.default_rng(seed)
+    def __init__(self, items, vocab, phones, seed):
+        self.vocab, self.seed = vocab, seed
         self.phone_id = {name: i for i, name in enumerate(phones)}
-        self.order, self.short = {}, []
-        self.bank = {colour: noise(numbers, 90 * SR, colour) for colour in ("white", "pink", "brown")}
+        self.by_voice, self.by_lang, self.timed = {}, {}, {}
+        for item in items:
+            self.by_voice.setdefault((item["lang"], item["voice"]), []).append(item)
+            self.by_lang.setdefault(item["lang"], []).append(item)
 
-    def batch(self, kind, size):
-        """(audio, labels, position offsets or None, input rows, target rows (-1: no loss), attention spans)
-
-        A span is (window, position, first frame, last frame): the attention of that position belongs there.
-        """
-        r = self.random
-        stamped = [r.random() < 0.5 for _ in range(size)]
-        items = self.short_items(size) if kind == "short" else [None] * size
-        windows = [self.draw(kind, stamps, item) for stamps, item in zip(stamped, items)]
+    def batch(self, number, kind, size):
+        self.random = r = random.Random(f"{self.seed} {number}")
+        self.numbers = np.random.default_rng([self.seed, number])
+        stamped = [r.random() < 0.6 for _ in range(size)]
         if kind == "short":
-            self.shorten(windows)
-        frames = len(windows[0].audio) // FRAME
-        audio = torch.from_numpy(np.stack([window.audio for window in windows]))
-        labels = torch.from_numpy(np.stack([window.labels[:, :frames] for window in windows]))
+            windows = [self.single(item) for item in self.similar(size)]
+            end = max([here.word_end(len(here.item["words"]) - 1) for w in windows for here in w.placed] + [1.0])
+            seconds = min(SECONDS[kind], float(np.ceil((end + r.uniform(0.05, 0.3)) / 0.32) * 0.32))
+            for window in windows:
+                window.sound_end = seconds
+        else:
+            seconds = SECONDS[kind]
+            windows = [self.several(kind, seconds) for _ in range(size)]
+        frames = int(round(seconds * SR)) // FRAME
+        batch = Batch(kind, seconds)
         # Windows shorter than 30 s are put anywhere among the positions, so that all of them are trained.
-        offset = None
         if kind in ("short", "medium") and r.random() < 0.7:
-            offset = torch.tensor([r.randint(0, 1500 - frames) for _ in windows])
-        examples = [
-            self.targets(window, stamps, kind != "short", 0 if offset is None else int(offset[i]))
-            for i, (window, stamps) in enumerate(zip(windows, stamped))
-        ]
-        longest = max(len(inputs) for inputs, _, _ in examples)
-        inputs = torch.full((size, longest), self.vocab.eot)
-        targets = torch.full((size, longest), -1)
-        spans = []
-        for i, (given, wanted, attended) in enumerate(examples):
-            inputs[i, : len(given)] = torch.tensor(given)
-            targets[i, : len(wanted)] = torch.tensor(wanted)
+            batch.offset = np.array([r.randint(0, POSITIONS - frames) for _ in windows])
+        batch.labels = np.full((size, 3, frames), -1, np.int16)
+        batch.labels[:, 0] = 0
+        examples, spans = [], []
+        for i, window in enumerate(windows):
+            self.listen(window)
+            for here in window.placed:
+                self.label(batch.labels[i], here, window.sound_end)
+            offset = 0 if batch.offset is None else int(batch.offset[i])
+            given, wanted, attended = self.targets(window, seconds, stamped[i], kind != "short", offset)
+            examples.append((given, wanted))
             spans += [(i, *span) for span in attended]
-        return audio, labels, offset, inputs, targets, spans
-
-    def draw(self, kind, stamps, item):
-        """One window of a kind; `item` is the utterance of a short one."""
-        r = self.random
-        if kind == "short":
-            return self.speech(LONGEST_SHORT, 1, 0.3, (0.1, 0.5), False, item)
-        seconds = SECONDS[kind]
-        if r.random() < NO_SPEECH_SHARE[kind]:
-            audio = self.no_speech(seconds)
-            labels = np.full((3, seconds * SR // FRAME), -1)
-            labels[0] = 0
-            return Window(audio, labels, [], None, r.choice(["en", "en", "de"]))
-        if kind == "medium":
-            return self.speech(seconds, r.choice([1, 9, 9, 9, 9, 9]), 0.8, (0.1, 0.8), stamps and r.random() < 0.4)
-        if kind == "packed":
-            return self.speech(seconds, 99, 1.0, r.choice([(0.15, 0.8), (0.2, 2.0)]), stamps and r.random() < 0.8)
-        lead = r.choice([1, 1, 1, 2, 3]), r.choice([0.5, 0.5, 2.0, 20.0])
-        return self.speech(seconds, *lead, (0.15, 1.2), False)
-
-    def shorten(self, windows):
-        """Cuts a batch of short windows just after the last word of the longest."""
-        end = max([placed.end for window in windows for placed in window.placed] + [1.0])
-        end += self.random.uniform(0.05, 0.3)
-        end = min(LONGEST_SHORT, np.ceil(end / 0.32) * 0.32)
-        for window in windows:
-            window.audio = window.audio[: int(end * SR)]
-            window.labels = window.labels[:, : int(end * SR) // FRAME]
-
-    def short_items(self, size):
-        """Utterances of similar length, so that little of the batch is silence."""
-        if not self.short:
-            pool = [self.next_item(self.language()) for _ in range(size * 12)]
-            pool.sort(key=lambda item: item["n"])
-            self.short = [pool[i : i + size] for i in range(0, len(pool), size)]
-            self.random.shuffle(self.short)
-        return self.short.pop()
+            batch.sounds.append(
+                [(p.item["shard"], p.item["off"], p.item["n"], p.at, p.scale, p.gain) for p in window.placed]
+            )
+            batch.windows.append((window.sound_end, window.gain, window.hiss, window.cutoff, window.other))
+        longest = max(len(given) for given, _ in examples)
+        batch.inputs = np.full((size, longest), self.vocab.eot)
+        batch.targets = np.full((size, longest), -1)
+        for i, (given, wanted) in enumerate(examples):
+            batch.inputs[i, : len(given)] = given
+            batch.targets[i, : len(wanted)] = wanted
+        batch.spans = np.array(spans, np.float32).reshape(-1, 4)
+        return batch
 
     def language(self):
         return "de" if self.random.random() < GERMAN_SHARE else "en"
 
-    def next_item(self, language):
-        """Every utterance once per pass, in random order."""
-        order = self.order.get(language)
-        if not order:
-            order = self.order[language] = list(range(len(self.corpus.by_lang[language])))
-            self.random.shuffle(order)
-        return self.corpus.by_lang[language][order.pop()]
+    def similar(self, size):
+        """Utterances of similar length, so that little of the batch is silence."""
+        r = self.random
+        pool = [r.choice(self.by_lang[self.language()]) for _ in range(size * 12)]
+        pool = sorted((item for item in pool if item["n"] < (SECONDS["short"] - 0.4) * SR), key=lambda item: item["n"])
+        first = r.randint(0, max(0, len(pool) - size))
+        return [pool[min(first + i, len(pool) - 1)] for i in range(size)]
 
-    def utterance(self, item):
-        """(samples, how much longer they are than spoken): now and then another speed, always another gain."""
-        samples, speed = self.corpus.audio(item), 1.0
-        if self.random.random() < 0.15:
-            speed = self.random.uniform(0.92, 1.09)
-            samples = soxr.resample(samples, SR * speed, SR, quality="QQ")
-        samples = samples * (10 ** (self.random.uniform(-3, 3) / 20))
-        return samples, 1.0 / speed
+    def placing(self, item, at):
+        """Now and then another speed, always another gain."""
+        r = self.random
+        speed = r.uniform(0.92, 1.09) if r.random() < 0.15 else 1.0
+        return Placed(item, at, 1.0 / speed, 10 ** (r.uniform(-3, 3) / 20))
 
-    def noise(self, count, colours):
-        bank = self.bank[self.random.choice(colours)]
-        first = self.random.randrange(len(bank) - count)
-        return bank[first : first + count]
+    def finish(self, window):
+        """Level, noise, and now and then the band of a telephone."""
+        r = self.random
+        window.gain = 10 ** (r.uniform(-16, 0) / 20)
+        if r.random() < 0.3:
+            count = int(SECONDS["full"] * SR)
+            first = r.randrange(NOISE_SECONDS * SR - count)
+            window.hiss = r.choice(COLOURS), first, 10 ** (r.uniform(-65, -25) / 20)
+        if r.random() < 0.05:
+            window.cutoff = r.choice([3400.0, 3800.0, 4000.0])
+        return window
 
-    def no_speech(self, seconds):
+    def single(self, item):
+        r = self.random
+        at = r.uniform(0, 0.3) if r.random() < 0.8 else 0.0
+        return self.finish(Window(item["lang"], [self.placing(item, at)], SECONDS["short"]))
+
+    def speakers(self, language):
+        """A function that gives the next utterance: one voice, two in turns, or any."""
+        r = self.random
+        voices = [voice for lang, voice in self.by_voice if lang == language]
+        kind = r.random()
+        if kind < 0.15:
+            return lambda: r.choice(self.by_lang[language])
+        turn = r.sample(voices, 1 if kind < 0.7 else 2)
+
+        def following():
+            if r.random() < 0.6:
+                turn.reverse()
+            return r.choice(self.by_voice[language, turn[0]])
+
+        return following
+
+    def several(self, kind, seconds):
+        """A window of some length: the stretch of a longer recording, or the end of one."""
+        r = self.random
+        if r.random() < NO_SPEECH_SHARE[kind]:
+            other = self.no_speech(int(seconds * SR))
+            return Window(r.choice(["en", "en", "de"]), [], seconds, other=other)
+        language = self.language()
+        following = self.speakers(language)
+        gap = r.choice(GAPS)
+        pauses = 0.08 if r.random() < 0.5 else 0.0
+        most = 99
+        sound_end = seconds
+        if kind == "padded":
+            if r.random() < 0.5:
+                most = r.choice([1, 1, 2, 3, 4])
+            else:  # the recording stops anywhere, within a word too
+                sound_end = r.uniform(1.0, seconds - 1.0)
+        elif kind == "medium" and r.random() < 0.2:
+            most = 1
+        first = following()
+        at = self.lead(first, kind, seconds)
+        window = Window(language, [], sound_end)
+        while len(window.placed) < most and at < sound_end - 0.1:
+            here = self.placing(first if not window.placed else following(), at)
+            window.placed.append(here)
+            at += here.item["n"] / SR * here.scale
+            at += r.uniform(2.0, 20.0) if r.random() < pauses else r.uniform(*gap)
+        if most < 99:  # the recording ends after its last word
+            window.sound_end = min(seconds, at + r.uniform(0.0, 2.0))
+        return self.finish(window)
+
+    def lead(self, item, kind, seconds):
+        """Where the first utterance begins: at once, after a gap, after a long pause, or before the window."""
+        r, spoken = self.random, item["n"] / SR
+        case = r.random()
+        if case < 0.25:
+            return r.uniform(0.0, 0.06)
+        if case < 0.65:
+            return r.uniform(0.0, 1.3)
+        if case < 0.73:
+            return r.uniform(1.0, seconds - 4.0) if kind != "full" else r.uniform(1.0, 12.0)
+        if case < 0.80:  # nothing but the very end of a word is left
+            return -spoken + r.uniform(0.02, 0.15)
+        if case < 0.95:
+            return -spoken * r.uniform(0.05, 0.95)
+        return r.uniform(0.0, 0.3)
+
+    def no_speech(self, count):
         """Digital silence, noise, a tone or a few knocks."""
-        r, count = self.random, int(seconds * SR)
+        r = self.random
+
+        def hiss(length, colours, lowest, highest):
+            made = noise(self.numbers, length, r.choice(colours))
+            return made * 10 ** (r.uniform(lowest, highest) / 20)
+
         audio = np.zeros(count, np.float32)
         what = r.random()
         if 0.25 <= what < 0.75:
-            audio = self.noise(count, ["white", "pink", "brown"]) * 10 ** (r.uniform(-80, -15) / 20)
+            audio = hiss(count, COLOURS, -80, -12)
         elif 0.75 <= what < 0.87:
             time = np.arange(count) / SR
             tone = np.sin(2 * np.pi * r.uniform(40, 3000) * time) * 10 ** (r.uniform(-60, -12) / 20)
-            audio = tone.astype(np.float32)
-            audio += self.noise(count, ["white"]) * 10 ** (r.uniform(-80, -40) / 20)
+            audio = tone.astype(np.float32) + hiss(count, ["white"], -80, -40)
         elif what >= 0.87:
             for _ in range(r.randint(1, 12)):
                 first = r.randrange(count)
                 last = min(count, first + r.randint(20, 4000))
-                fading = np.linspace(1, 0, last - first)
-                audio[first:last] += self.noise(last - first, ["pink"]) * fading * 10 ** (r.uniform(-40, -8) / 20)
-            audio += self.noise(count, ["pink"]) * 10 ** (r.uniform(-80, -40) / 20)
+                audio[first:last] += hiss(last - first, ["pink"], -40, -8) * np.linspace(1, 0, last - first)
+            audio += hiss(count, ["pink"], -80, -40)
         if r.random() < 0.4:  # only the first part of the window, then digital silence
             audio[int(r.uniform(0.05, 1) * count) :] = 0
         return audio.astype(np.float32)
 
-    def speech(self, seconds, most, longest_lead, gap, fill, item=None):
-        """A window of at most `most` utterances; with `fill` the last may be cut off by the window's end."""
-        r = self.random
-        count = int(seconds * SR)
-        audio = np.zeros(count, np.float32)
-        labels = np.full((3, count // FRAME), -1, np.int64)
-        labels[0] = 0
-        language = item["lang"] if item else self.language()
-        placed, cut = [], None
-        at = r.uniform(0, longest_lead) if r.random() < 0.8 else 0.0
-        while len(placed) < most:
-            spoken = item or self.next_item(language)
-            samples, scale = self.utterance(spoken)
-            first = int(at * SR)
-            if first + len(samples) > count and not placed and first > 0:
-                at = max(0.0, (count - len(samples)) / SR) * r.random()
-                if at <= 0 and len(samples) > count:
-                    break
-                first = int(at * SR)
-            here = Placed(spoken, at, scale)
-            if first + len(samples) > count:
-                if fill and placed and seconds - here.start > 0.3:
-                    audio[first:] += samples[: count - first]
-                    self.label(labels, here)
-                    cut = here.start
-                break
-            audio[first : first + len(samples)] += samples
-            self.label(labels, here)
-            placed.append(here)
-            at += len(samples) / SR + (r.uniform(*gap) if r.random() < 0.9 else r.uniform(gap[1], gap[1] * 3))
-            if at > seconds - 0.3:
-                break
-        audio *= min(1.0, 0.98 / (np.abs(audio).max() + 1e-9)) * 10 ** (r.uniform(-16, 0) / 20)
-        if r.random() < 0.3:
-            loudest = np.abs(audio).max() + 1e-9
-            audio += self.noise(count, ["white", "pink"]) * min(1.0, loudest) * 10 ** (r.uniform(-65, -25) / 20)
-        return Window(audio, labels, placed, cut, language)
+    def times(self, item):
+        """(phone ids, their starts and the end), (rows, starts, ends, words) of an utterance, in seconds.
 
-    def label(self, labels, placed):
+        A word's time is shared out among its tokens; punctuation takes none (its times are not numbers).
+        """
+        key = item["shard"], item["off"]
+        known = self.timed.get(key)
+        if known is None:
+            ids = [0 if name in QUIET else self.phone_id.get(name, 0) for _, name in item["phones"]]
+            starts = [start for start, _ in item["phones"]] + [item["n"] / SR]
+            tokens = []
+            for number, (word, start, end) in enumerate(item["words"]):
+                rows = self.vocab.word(word)
+                silent = 1 if word[-1] in ".,?!" and len(rows) > 1 else 0
+                step = (end - start) / (len(rows) - silent)
+                for i, row in enumerate(rows):
+                    sounds = i < len(rows) - silent
+                    time = start + i * step
+                    tokens.append((row, time, time + step, number) if sounds else (row, None, None, number))
+            known = self.timed[key] = (np.array(ids, np.int16), np.array(starts)), tokens
+        return known
+
+    def label(self, labels, here, sound_end):
         """Writes what each frame of an utterance is."""
+        (ids, starts), tokens = self.times(here.item)
+        last_frame = min(labels.shape[1], int(sound_end * SR) // FRAME)
+        edges = np.clip(np.round((here.at + starts * here.scale) / 0.02).astype(int), 0, last_frame)
+        if len(ids):
+            counts = np.maximum(np.diff(edges), 0)
+            spoken = np.repeat(ids, counts)
+            labels[0, edges[0] : edges[0] + len(spoken)] = spoken
         previous = -1
-        for token, first, last in self.timed_tokens(placed):
-            if first is None:
+        for row, start, end, _ in tokens:
+            if start is None:
                 continue
-            begin = int(round(first))
-            end = max(int(round(last)), begin + 1)
-            labels[1, begin:end] = token
-            labels[2, begin:end] = previous
-            previous = token
-        frames = labels.shape[1]
-        phones = placed.item["phones"]
-        ends = [start for start, _ in phones[1:]] + [placed.item["n"] / SR]
-        for (start, name), stop in zip(phones, ends):
-            begin, end = (int(round((placed.at + time * placed.scale) / 0.02)) for time in (start, stop))
-            if begin < frames:
-                labels[0, begin : min(end, frames)] = 0 if name in QUIET else self.phone_id.get(name, 0)
+            begin = int(round((here.at + start * here.scale) / 0.02))
+            stop = min(max(int(round((here.at + end * here.scale) / 0.02)), begin + 1), last_frame)
+            if stop > max(begin, 0):
+                labels[1, max(begin, 0) : stop] = row
+                labels[2, max(begin, 0) : stop] = previous
+            previous = row
 
-    def timed_tokens(self, placed):
-        """[(row, first frame, last frame)] of an utterance; a word's time is shared out, punctuation takes none."""
-        out = []
-        for word, start, end in placed.item["words"]:
-            rows = self.vocab.word(word)
-            silent = 1 if word[-1] in ".,?!" and len(rows) > 1 else 0
-            start, end = placed.at + start * placed.scale, placed.at + end * placed.scale
-            frame, step = start / 0.02, (end - start) / 0.02 / (len(rows) - silent)
-            for row in rows[: len(rows) - silent]:
-                out.append((row, frame, frame + step))
-                frame += step
-            out += [(row, None, None) for row in rows[len(rows) - silent :]]
-        return out
+    def listen(self, window):
+        """Finds which words of each utterance the window holds as a whole."""
+        for here in window.placed:
+            count = len(here.item["words"])
+            first, last = 0, count
+            while first < count and here.word_start(first) < -TOLERANCE:
+                first += 1
+            while last > first and here.word_end(last - 1) > window.sound_end + TOLERANCE:
+                last -= 1
+            here.heard = first, last
 
-    def prompt(self, language, translate):
-        """Text before the window: the end of other utterances, now and then with unknown tokens in it."""
+    def prompt(self, window, translate, stamped):
+        """Text before the window, of other utterances; timestamps stay in it where an engine leaves them in.
+
+        Now and then a token is wrong, as in text that an engine heard.
+        """
         r, vocab = self.random, self.vocab
-        wanted = r.choice([r.randint(1, 30), r.randint(1, 223)])
-        rows = []
-        while len(rows) < wanted:
-            item = self.next_item(language)
-            rows = vocab.text(item["translation"] if translate else item["text"]) + rows
+        wanted = LONGEST_PROMPT if r.random() < 0.5 else r.randint(1, r.choice([40, LONGEST_PROMPT]))
+        rows, at = [], 0.0
+        while len(rows) < wanted + 40:
+            item = r.choice(self.by_lang[window.language])
+            text = vocab.text(item["translation"] if translate else item["text"])
+            end = at + item["n"] / SR
+            if end > 29.5:
+                at, end = r.uniform(0.0, 1.0), 0.0
+                end = at + item["n"] / SR
+            if stamped:
+                text = [vocab.ts0 + int(at / 0.02), *text, vocab.ts0 + min(LAST_TIMESTAMP, int(end / 0.02))]
+            rows += text
+            at = end + r.uniform(0.1, 1.5)
+        first = window.placed[0] if window.placed else None
+        if first and 0 < first.heard[0] and not translate and r.random() < 0.7:
+            # The window begins within a sentence: what was said of it before is the end of the prompt.
+            before = [row for word, _, _ in first.item["words"][: first.heard[0]] for row in vocab.word(word)]
+            rows += ([vocab.ts0 + r.randint(1000, LAST_TIMESTAMP)] if stamped else []) + before
         rows = rows[-wanted:]
+        if r.random() < 0.3:
+            rows = [r.randrange(vocab.n_used) if r.random() < 0.06 and row < vocab.n_used else row for row in rows]
         if vocab.unused_row is not None and r.random() < 0.3:
-            rows = [vocab.unused_row if r.random() < 0.1 else row for row in rows]
+            rows = [vocab.unused_row if r.random() < 0.1 and row < vocab.n_used else row for row in rows]
         return rows
 
-    def targets(self, window, stamps, prompted, offset):
+    def targets(self, window, seconds, stamps, prompted, offset):
         """(input rows, target rows (-1: no loss), attention spans [(position, first frame, last frame)])"""
-        r, vocab, placed = self.random, self.vocab, window.placed
-        translate = window.language == "de" and r.random() < 0.3
+        r, vocab = self.random, self.vocab
+        translate = window.language == "de" and r.random() < TRANSLATED_SHARE
+        placed = [here for here in window.placed if here.heard[1] > here.heard[0]]
+        if stamps and placed and window.sound_end >= seconds:
+            last = window.placed[-1]
+            if last.heard == (0, 0) and seconds - last.word_start(0) > 0.1:
+                placed.append(last)  # only begun, but engines must know where
+        if translate:  # a translation has no words that could be left out
+            translate = all(here.heard == (0, len(here.item["words"])) for here in placed)
         inputs, targets = [], []
         if prompted and r.random() < PROMPT_SHARE:
-            inputs = [vocab.prev] + self.prompt(window.language, translate)
+            with_times = r.random() < (0.8 if stamps else 0.2)
+            inputs = [vocab.prev] + self.prompt(window, translate, with_times)
             targets = [-1] * len(inputs)
         language = vocab.row(f"<|{window.language}|>")
         inputs += [vocab.sot, language, vocab.translate if translate else vocab.transcribe]
@@ -273,43 +362,90 @@ class Windows:
         rows, frames = [], []
 
         def stamp(time):
-            position = int(round(time / 0.02)) + r.choice([-1, 0, 0, 1])
+            position = int(round(time / 0.02)) + r.choice([-1, 0, 0, 0, 0, 1])
             position = min(LAST_TIMESTAMP, max(0, position + offset))
             rows.append(vocab.ts0 + position)
             frames.append((position - offset - 2, position - offset + 2))
 
         for here in placed:
+            first, last = here.heard
+            # What the window's end cuts off is left to the next window, which begins where it starts.
+            cut = last < len(here.item["words"]) and window.sound_end >= seconds
             if stamps:
-                stamp(here.start)
+                stamp(here.word_start(first))
+                if cut and here is not placed[0]:
+                    break
             if translate:
                 translated = vocab.text(here.item["translation"])
                 rows += translated
                 frames += [None] * len(translated)
             else:
-                for row, first, last in self.timed_tokens(here):
-                    rows.append(row)
-                    frames.append(None if first is None else (first, last))
+                for row, start, end, word in self.times(here.item)[1]:
+                    if first <= word < last:
+                        rows.append(row)
+                        if start is None:
+                            frames.append(None)
+                        else:
+                            frames.append(((here.at + start * here.scale) / 0.02, (here.at + end * here.scale) / 0.02))
             if stamps:
-                stamp(here.end)
-        if window.cut is not None and stamps:
-            stamp(window.cut)
+                stamp(min(here.word_end(last - 1), seconds))
         if not placed and stamps:
-            rows.append(vocab.ts0 + r.choice([0, 0, r.randint(0, 50)]))
+            rows.append(vocab.ts0 + r.choice([0, 0, r.randint(0, LATEST_FIRST_TIMESTAMP)]))
             frames.append(None)
         if not stamps:
             inputs.append(vocab.notime)
             targets.append(-1)
         if not placed and not stamps:  # engines may forbid an immediate end; then end right after
-            word = self.next_item("en")["words"][0][0]
+            word = r.choice(self.by_lang["en"])["words"][0][0]
             inputs.append(vocab.word(word)[0])
             return inputs, targets + [vocab.eot, vocab.eot], []
         base = len(inputs) - 1  # the position that predicts rows[0]
         inputs += rows
         targets += rows + [vocab.eot]
-        # Engines allow a first timestamp of at most 1 s; speech that begins later must survive a wrong one.
-        if stamps and placed and placed[0].start > 1.0 and offset == 0 and r.random() < 0.5:
-            inputs[base + 1] = vocab.ts0 + r.randint(0, 50)
+        # Speech that begins later than engines allow must survive a wrong first timestamp.
+        late = placed and placed[0].word_start(placed[0].heard[0]) > LATEST_FIRST_TIMESTAMP * 0.02
+        if stamps and late and offset == 0 and r.random() < 0.7:
+            allowed = r.choice([LATEST_FIRST_TIMESTAMP, r.randint(0, LATEST_FIRST_TIMESTAMP)])
+            inputs[base + 1] = vocab.ts0 + allowed
         if not placed and stamps:
             targets[base] = vocab.ts0
         spans = [(base + i, *frame) for i, frame in enumerate(frames) if frame is not None]
         return inputs[:TEXT_CONTEXT], targets[:TEXT_CONTEXT], [span for span in spans if span[0] < TEXT_CONTEXT]
+
+
+class Renderer:
+    """Turns plans into sound, where the samples lie: in main memory or on the device."""
+
+    def __init__(self, pcm, device, seed):
+        self.pcm, self.device = pcm, device
+        numbers = np.random.default_rng(seed)
+        self.bank = {
+            colour: torch.from_numpy(noise(numbers, NOISE_SECONDS * SR, colour)).to(device) for colour in COLOURS
+        }
+
+    def __call__(self, batch):
+        count = int(round(batch.seconds * SR)) // FRAME * FRAME
+        audio = torch.zeros(len(batch.windows), count, device=self.device)
+        for row, sounds, (sound_end, gain, hiss, cutoff, other) in zip(audio, batch.sounds, batch.windows):
+            end = min(count, int(sound_end * SR))
+            for shard, offset, length, at, scale, louder in sounds:
+                samples = self.pcm[shard][offset : offset + length].float() * (louder / 32768)
+                if scale != 1.0:
+                    samples = F.interpolate(samples[None, None], size=int(length * scale), mode="linear")[0, 0]
+                first = int(at * SR)
+                samples = samples[max(0, -first) : max(0, end - first)]
+                first = max(0, first)
+                row[first : first + len(samples)] += samples
+            if other is not None:
+                row += torch.from_numpy(other[:count]).to(self.device)
+                continue
+            loudest = row.abs().max() + 1e-9
+            row *= gain * (0.98 / loudest).clamp(max=1.0)
+            if hiss is not None:
+                colour, first, level = hiss
+                row += self.bank[colour][first : first + count] * (row.abs().max() * level)
+            if cutoff is not None:
+                spectrum = torch.fft.rfft(row)
+                spectrum[int(cutoff / (SR / 2) * len(spectrum)) :] = 0
+                row.copy_(torch.fft.irfft(spectrum, count))
+        return audio
