@@ -1,6 +1,6 @@
 """faster-whisper behind a plain HTTP server, for `cargo xtask load --peer NAME=URL`.
 
-    python benches/serve_peer.py MODEL PORT [--threads 2] [--workers 1] [--batched]
+    python benches/serve_peer.py MODEL PORT [--threads 2] [--workers 1]
 
 Nothing is between the engine and the socket that could cost it time: Python's own server with a thread for each connection, the
 uploaded bytes decoded from memory, one answer of JSON. Requests wait for a free worker inside CTranslate2. `MODEL` is a folder in
@@ -63,16 +63,11 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("--threads", type=int, default=2, help="threads of each worker")
     parser.add_argument("--workers", type=int, default=1, help="windows of different requests at once")
-    parser.add_argument("--batched", action="store_true", help="windows of one recording together, eight at a time")
     asked = parser.parse_args()
     model = faster_whisper.WhisperModel(
         asked.model, device="cpu", compute_type="int8", cpu_threads=asked.threads, num_workers=asked.workers
     )
-    if asked.batched:
-        pipeline = faster_whisper.BatchedInferencePipeline(model)
-        Handler.transcribe = staticmethod(lambda sound, **options: pipeline.transcribe(sound, batch_size=8, **options))
-    else:
-        Handler.transcribe = staticmethod(model.transcribe)
+    Handler.transcribe = staticmethod(model.transcribe)
     Server(("127.0.0.1", asked.port), Handler).serve_forever()
 
 

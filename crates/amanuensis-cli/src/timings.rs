@@ -16,7 +16,7 @@ pub(crate) struct Timings {
     pub(crate) file: String,
     /// On what work was observed.
     pub(crate) devices: Vec<String>,
-    /// Who did how much of the encoder, and who was asked and did not.
+    /// Who did how much of encoding and of preparing to decode, and who was asked and did not.
     pub(crate) placement: Placement,
     /// Seconds of sound.
     pub(crate) audio_seconds: f64,
@@ -76,7 +76,7 @@ fn table(timings: &Timings) -> String {
     text
 }
 
-/// What part of the encoder's operations each device did, where there is more to say than that one did all.
+/// What part of these operations each device did, where there is more to say than that one did all.
 fn placed(placement: &Placement) -> Vec<String> {
     let shares = placement.shares();
     if shares.len() < 2 {

@@ -9,7 +9,7 @@
 //! # struct Mine;
 //! # impl amanuensis_server::Library for Mine {
 //! #     fn names(&self) -> Vec<String> { vec!["demo".to_owned()] }
-//! #     fn load(&self, _: &str) -> Result<amanuensis::Engine, amanuensis_server::LoadError> { unimplemented!() }
+//! #     fn load(&self, _: &str) -> Result<amanuensis::Engine, amanuensis_server::LoadError> { Err(amanuensis_server::LoadError::Other("none".to_owned())) }
 //! # }
 //! use amanuensis_server::{Keys, Server, Settings};
 //!

@@ -42,7 +42,7 @@ pub(crate) const FIGURES: [(&str, &str, &str); 27] = [
     (
         "amanuensis_device_operations_total",
         "counter",
-        "Multiplications and additions of the encoder's products and attention, by the device that did them",
+        "Multiplications and additions of encoders and of the cross-attention's keys and values, by the device that did them",
     ),
     (
         "amanuensis_device_fallbacks_total",

@@ -1,13 +1,13 @@
 //! From `--device`, `--npu`, `--threads` and `--compute-type` to what computes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType};
 use amanuensis_cuda::backend::Cuda;
 use amanuensis_npu::backend::{Mode, Npu, Setup};
 
-use super::{Stop, npu};
+use super::{Stop, npu, path_in};
 use crate::args::{Computing, Device, NpuMode};
 
 /// Where times that decide between NPU and CPU are kept, in the user's cache folder.
@@ -90,7 +90,6 @@ fn contradiction(one: &str, other: &str) -> Stop {
 
 /// The file of measured times: in the user's cache folder, if there is one.
 fn times_file() -> Option<PathBuf> {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join(Path::new(TIMES)))
+    let cache = path_in("XDG_CACHE_HOME").or_else(|| path_in("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join(TIMES))
 }

@@ -24,6 +24,7 @@ mod weights;
 mod wish;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use amanuensis_hub::HubError;
@@ -68,6 +69,11 @@ impl From<io::Error> for Stop {
 /// A wrong command line, as the engine says it.
 fn usage(error: impl std::fmt::Display) -> Stop {
     Stop::Usage(error.to_string())
+}
+
+/// The path that a variable of the environment names, if it names one.
+fn path_in(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Whether a person ended it while a model was being fetched.

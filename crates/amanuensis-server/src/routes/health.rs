@@ -59,7 +59,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
             // Written by the layer that saw the work finish; empty until some did.
             "devices": receipt.devices(),
             "shares": board.shares(),
-            // Of the encoder, by the device that did them; and windows that a device was asked for and did not do.
+            // Of encoders and of the cross-attention's keys and values, by the device that did them; and windows that a device was asked for and did not do.
             "operations": receipt.placement.operations,
             "fallbacks": receipt.placement.fallbacks,
             "stages": receipt.stages(),

@@ -1,10 +1,10 @@
-//! Who did how much of the encoder's work, and who was asked and did not.
+//! Who did how much of the work of encoding and of preparing to decode, and who was asked and did not.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Who did how much of the encoder's work, and who was asked and did not.
+/// Who did how much of the work of encoding and of preparing to decode, and who was asked and did not.
 ///
 /// It is written by the layers that saw the work finish, and read by whoever tells others where it was done: reports,
 /// transcripts, a server's status.
@@ -65,7 +65,7 @@ impl Placement {
     }
 }
 
-/// What part of the encoder's work a device did.
+/// What part of the work of encoding and of preparing to decode a device did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The device, as it said itself; or as it was asked for, if it did nothing.

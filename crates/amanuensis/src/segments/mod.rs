@@ -131,7 +131,8 @@ pub struct Provenance {
     pub model_sha256: Option<String>,
     /// The devices that did the work, as they said themselves.
     pub devices: Vec<String>,
-    /// What part of the encoder's work each did, of all that was heard together, where more than one was asked.
+    /// What part of the work of encoding and of preparing to decode each did, of all that was heard together, where more than one
+    /// was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<Share>,
     /// What was asked for, by the names of the options.

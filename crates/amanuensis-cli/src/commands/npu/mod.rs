@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::Stop;
+use super::{Stop, path_in};
 use crate::args::{Npu, NpuEmulatePart, NpuPart, PackFolder};
 use crate::console;
 #[cfg(feature = "npu-emulated")]
@@ -42,12 +42,11 @@ pub(super) fn run(asked: &Npu) -> Result<u8, Stop> {
 
 /// The folder of packs: the named one, or the environment's, or the user's.
 pub(super) fn packs_folder(asked: Option<&Path>) -> PathBuf {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     asked
         .map(Path::to_owned)
-        .or_else(|| path(PACKS_VARIABLE))
-        .or_else(|| path("XDG_DATA_HOME").map(|folder| folder.join(PACKS)))
-        .or_else(|| path("HOME").map(|home| home.join(".local/share").join(PACKS)))
+        .or_else(|| path_in(PACKS_VARIABLE))
+        .or_else(|| path_in("XDG_DATA_HOME").map(|folder| folder.join(PACKS)))
+        .or_else(|| path_in("HOME").map(|home| home.join(".local/share").join(PACKS)))
         .unwrap_or_else(|| PACKS.into())
 }
 
