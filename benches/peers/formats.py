@@ -97,9 +97,11 @@ def genai_folder(weight_format):
 
     def make(models, out, shape):
         environment = os.path.join(os.path.dirname(os.path.abspath(models)), "venv-genai", "bin")
+        # By module: the scripts of an environment name the folder it was made in, and setup renames that one.
         # fmt: off
         command = [
-            f"{environment}/optimum-cli", "export", "openvino", "--model", os.path.abspath(f"{models}/hf"),
+            f"{environment}/python", "-m", "optimum.commands.optimum_cli",
+            "export", "openvino", "--model", os.path.abspath(f"{models}/hf"),
             "--task", "automatic-speech-recognition-with-past", "--weight-format", weight_format, out,
         ]
         # fmt: on
