@@ -21,6 +21,7 @@ pub struct Kernels {
     pub(crate) panel: usize,
     /// What is added to a byte of the left side of a product when it is stored.
     pub(crate) offset: i32,
+    pub(crate) largest_pair: i32,
     pub(crate) product: unsafe fn(&Product),
     pub(crate) product_of_bytes: unsafe fn(&Product),
     pub(crate) product_of_nibbles: unsafe fn(&Product),
@@ -73,6 +74,13 @@ impl Kernels {
     /// The instruction set of these kernels.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// The largest magnitude of two neighbouring weights together as bytes ([`Precision::Int8`](crate::Precision)), the
+    /// first and second of an output, the third and fourth, and so on: 254 where they are free, 128 where their products
+    /// are added in a word.
+    pub fn largest_pair(&self) -> i32 {
+        self.largest_pair
     }
 
     /// GELU of every number, in place: x Phi(x) with the exact normal distribution, not the tanh approximation.

@@ -8,7 +8,7 @@ mod common;
 use amanuensis_kernels::{
     AttentionWeights, Epilogue, Isa, Kernels, KeysValues, Norm, PackedMatrix, Precision, Query, Region, reference,
 };
-use common::{every_kernels, everywhere, numbers, same_bytes, team};
+use common::{every_kernels, everywhere, largest_pair, numbers, same_bytes, team};
 use proptest::prelude::*;
 
 /// Every result within `tolerance` of the truth, measured by the largest of the truth and one.
@@ -55,7 +55,6 @@ fn check_bytes(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
     let bias = numbers(23, outputs);
     let bias = with_bias.then_some(&bias[..]);
     let before = numbers(24, rows * outputs);
-    let product = reference::linear_of_bytes(&input, &weights, inputs, bias);
     for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Add] {
         let results = everywhere(|region| {
             let matrix = region.pack(Precision::Int8, &weights, outputs, inputs, bias);
@@ -63,12 +62,15 @@ fn check_bytes(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
             region.linear(&input, None, &matrix, epilogue, &mut out);
             out
         });
-        let (truth, tolerance): (Vec<f64>, f64) = match epilogue {
-            Epilogue::Store => (product.clone(), 4e-7),
-            Epilogue::Gelu => (product.iter().map(|&x| reference::gelu(x)).collect(), 2e-4),
-            Epilogue::Add => (product.iter().zip(&before).map(|(x, &b)| x + f64::from(b)).collect(), 4e-7),
-        };
-        assert_close(&results, &truth, tolerance);
+        for (isa, result) in results {
+            let product = reference::linear_of_bytes(&input, &weights, inputs, bias, largest_pair(isa));
+            let (truth, tolerance): (Vec<f64>, f64) = match epilogue {
+                Epilogue::Store => (product, 4e-7),
+                Epilogue::Gelu => (product.iter().map(|&x| reference::gelu(x)).collect(), 2e-4),
+                Epilogue::Add => (product.iter().zip(&before).map(|(x, &b)| x + f64::from(b)).collect(), 4e-7),
+            };
+            assert_close(&[(isa, result)], &truth, tolerance);
+        }
     }
 }
 
@@ -134,7 +136,8 @@ fn four_bits_at_every_small_row_count() {
 
 #[test]
 fn bytes_of_the_largest_sums() {
-    // Every product at its limit, in both signs: nothing saturates on the way.
+    // Every product at its limit, in both signs: nothing saturates on the way. Weights that are all the same are the
+    // worst for pairs, too.
     let (inputs, outputs) = (2048, 70);
     for (of_input, of_weights) in [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
         let (input, weights) = (vec![of_input; 3 * inputs], vec![of_weights; outputs * inputs]);
@@ -144,7 +147,10 @@ fn bytes_of_the_largest_sums() {
             region.linear(&input, None, &matrix, Epilogue::Store, &mut out);
             out
         });
-        assert_close(&results, &vec![f64::from(of_input * of_weights) * inputs as f64; 3 * outputs], 1e-6);
+        for (isa, result) in results {
+            let truth = reference::linear_of_bytes(&input, &weights, inputs, None, largest_pair(isa));
+            assert_close(&[(isa, result)], &truth, 1e-6);
+        }
     }
 }
 
@@ -171,8 +177,8 @@ fn what_is_not_a_number_does_not_hide_in_bytes() {
 fn a_row_of_a_matrix_in_bytes_is_what_the_reference_makes_of_it() {
     let (outputs, inputs) = (67, 45);
     let weights = numbers(33, outputs * inputs);
-    let (bytes, scales) = reference::bytes(&weights, inputs);
     for kernels in every_kernels() {
+        let (bytes, scales) = reference::weights(&weights, inputs, kernels.largest_pair());
         let matrix = team(kernels, 2).enter(|region| region.pack(Precision::Int8, &weights, outputs, inputs, None));
         let mut row = vec![0.0; inputs];
         for output in 0..outputs {

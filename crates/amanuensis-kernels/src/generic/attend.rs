@@ -1,7 +1,7 @@
 //! Attention in bytes: one tile of queries of one head over all keys.
 //!
 //! The keys are taken in blocks. In each, the scores become probabilities beside the largest score of that block, as
-//! bytes from 0 to 255, and what they weigh is summed exactly; the sums of the blocks are joined as f32, each
+//! bytes from 0 to 255 (or 127), and what they weigh is summed exactly; the sums of the blocks are joined as f32, each
 //! multiplied with how much its largest score counts beside the largest so far. Bytes beside the largest score of all
 //! would lose the many small probabilities of a flat row, and with them several percent of the result.
 
@@ -166,7 +166,7 @@ const FEW_ROWS: usize = 6;
 struct State {
     /// The largest score.
     tops: [f32; ROWS],
-    /// The sum of the probabilities, where that of the largest score is 255.
+    /// The sum of the probabilities, where that of the largest score is the largest byte.
     totals: [f32; ROWS],
     /// The largest score of the last block, and the sum of its probabilities beside that.
     block_tops: [f32; ROWS],
@@ -232,7 +232,7 @@ unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *m
         let top = tops[0].larger(tops[1]).larger(tops[2].larger(tops[3])).largest() * factor;
         // No score above the lowest: they are not numbers, and the row is to show it.
         let top = if top > LOWEST * factor { top } else { f32::NAN };
-        let (scale, shift) = (I::Floats::splat(factor), I::Floats::splat(LARGEST_BYTE.log2() - top));
+        let (scale, shift) = (I::Floats::splat(factor), I::Floats::splat(f32::from(I::LARGEST_PROBABILITY).log2() - top));
         let mut total = I::splat(0);
         let offset = I::splat(I::OFFSET - 128);
         let mut to = to;
@@ -252,9 +252,6 @@ unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *m
         (top, total.numbers().sum())
     }
 }
-
-/// The probability of the largest score of a block.
-const LARGEST_BYTE: f32 = 255.0;
 
 /// Times [`LOWEST`] still far below any other score.
 const SMALLEST_FACTOR: f32 = 1e-20;

@@ -2,6 +2,9 @@
 
 use super::Vector;
 
+/// The largest byte: scales are symmetric, and -128 stays free.
+pub(crate) const LARGEST: i32 = 127;
+
 /// A vector register of as many i32 as the [`Vector`] beside it has f32.
 ///
 /// A *cell* is four bytes: in a product, four neighbouring numbers of one row, or of one output's weights. Weights are
@@ -20,6 +23,12 @@ pub(crate) unsafe trait Integers: Copy {
     type Left: Copy;
     /// What is added to a byte of the left side when it is stored: 0 or 128.
     const OFFSET: i32;
+    /// The largest magnitude that the first and second, or the third and fourth, byte of a cell of weights have together:
+    /// 254, or less where their products are first added in a word.
+    const LARGEST_PAIR: i32 = 2 * LARGEST;
+    /// What the largest probability becomes as a byte of the left side: 255, or less where its products with any weights
+    /// have to fit a word.
+    const LARGEST_PROBABILITY: u8 = 255;
 
     /// All numbers the same.
     unsafe fn splat(number: i32) -> Self;
@@ -30,7 +39,8 @@ pub(crate) unsafe trait Integers: Copy {
     /// A cell of the left side in all lanes.
     unsafe fn left(cell: *const i32) -> Self::Left;
     /// `self` plus, in every lane, the sum of the four products of the bytes of `left` and of `weights`. Exact for
-    /// weights of -127 to 127.
+    /// weights of -127 to 127, if their pairs are no larger than [`LARGEST_PAIR`](Integers::LARGEST_PAIR) or `left` is of
+    /// probabilities.
     unsafe fn plus_products(self, left: Self::Left, weights: Self) -> Self;
     /// Sum, wrapping.
     unsafe fn plus(self, other: Self) -> Self;

@@ -10,7 +10,7 @@ pub(crate) mod quantize;
 mod vector;
 
 pub(crate) use arithmetic::Arithmetic;
-pub(crate) use integers::Integers;
+pub(crate) use integers::{Integers, LARGEST};
 pub(crate) use vector::Vector;
 
 /// Compile the generic algorithms for one vector type under the features it needs, as a table of kernels.
@@ -24,6 +24,7 @@ macro_rules! kernels_for {
             tile: $crate::generic::product::tile_rows::<$vector>(),
             panel: $crate::generic::product::panel::<$vector>(),
             offset: <$integers as $crate::generic::Integers>::OFFSET,
+            largest_pair: <$integers as $crate::generic::Integers>::LARGEST_PAIR,
             product: compiled::product,
             product_of_bytes: compiled::product_of_bytes,
             product_of_nibbles: compiled::product_of_nibbles,

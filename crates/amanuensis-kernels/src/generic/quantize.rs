@@ -2,10 +2,7 @@
 
 use super::pointwise::{magnitude, taint};
 use super::product::{CHUNK, panel};
-use super::{Integers, Vector};
-
-/// The largest byte: the scale is symmetric, and -128 stays free.
-pub(crate) const LARGEST: f32 = 127.0;
+use super::{Integers, LARGEST, Vector};
 
 /// Bytes in a chunk of cells.
 pub(crate) const CHUNK_BYTES: usize = 4 * CHUNK;
@@ -48,7 +45,8 @@ unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut 
     unsafe {
         let largest = magnitude::<I::Floats>(numbers);
         // A row of zeros stays one; one of infinities becomes what is not a number, by its scale.
-        let inverse = if largest > 0.0 { LARGEST / largest } else { 0.0 };
+        let largest = if LEFT { largest } else { largest.max(of_pairs::<I>(numbers)) };
+        let inverse = if largest > 0.0 { LARGEST as f32 / largest } else { 0.0 };
         let (inverse, offset) = (I::Floats::splat(inverse), I::splat(if LEFT { I::OFFSET } else { 0 }));
         let mut at = 0;
         let mut to = to;
@@ -78,8 +76,28 @@ unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut 
                 bytes.store_bytes(to.add(part));
             }
         }
-        largest / LARGEST
+        largest / LARGEST as f32
     }
+}
+
+/// The number that must become 127 so that no two neighbours together become more than pairs of bytes may be. Two that
+/// are that much to the bit are not rounded beyond it both, because ties go to the even; the little less is for f32.
+#[inline(always)]
+fn of_pairs<I: Integers>(numbers: &[f32]) -> f32 {
+    if I::LARGEST_PAIR == 2 * LARGEST {
+        return 0.0;
+    }
+    // Eight at a time, which the compiler makes registers of. What is not a number is told of elsewhere.
+    let mut largest = [0.0_f32; 8];
+    let (chunks, rest) = numbers.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, largest) in largest.iter_mut().enumerate() {
+            let pair = (chunk[2 * lane] + chunk[2 * lane + 1]).abs();
+            *largest = if pair > *largest { pair } else { *largest };
+        }
+    }
+    let rest = rest.chunks(2).map(|pair| pair.iter().sum::<f32>().abs());
+    rest.chain(largest).fold(0.0, f32::max) * (LARGEST as f32 / (I::LARGEST_PAIR as f32 * (1.0 - 1.0 / 65536.0)))
 }
 
 /// The weights of one output to bytes, by their largest magnitude, in whole chunks of `cells`. Returns what a byte counts,
@@ -227,8 +245,8 @@ pub(crate) unsafe fn values<I: Integers>(job: &Values) {
             }
             // A channel of zeros has the smallest scale instead of none, so that nothing is divided by zero.
             let largest = largest.larger(I::Floats::splat(f32::MIN_POSITIVE));
-            let inverse = I::Floats::splat(LARGEST).over(largest);
-            largest.times(I::Floats::splat(1.0 / LARGEST)).store(job.scales.add(channel));
+            let inverse = I::Floats::splat(LARGEST as f32).over(largest);
+            largest.times(I::Floats::splat(1.0 / LARGEST as f32)).store(job.scales.add(channel));
             let to = job.cells.add(channel / panel * panel * (job.capacity / 4) + channel % panel);
             for block in (0..job.positions).step_by(job.block) {
                 let mut sum = I::splat(0);

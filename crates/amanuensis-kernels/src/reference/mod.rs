@@ -54,10 +54,36 @@ pub fn bytes(rows: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
     (bytes, scales)
 }
 
+/// Rows of `width` weights as bytes, as [`bytes`] makes them, but so that the first and second, the third and fourth, and
+/// so on, are together no larger than `largest_pair`.
+pub fn weights(rows: &[f32], width: usize, largest_pair: i32) -> (Vec<i8>, Vec<f32>) {
+    let mut bytes = Vec::new();
+    let mut scales = Vec::new();
+    for row in rows.chunks_exact(width) {
+        let mut largest = row.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
+        if largest_pair < 254 {
+            for pair in row.chunks(2) {
+                let together = pair.iter().sum::<f32>().abs();
+                largest = largest.max(together * (127.0 / (largest_pair as f32 * (1.0 - 1.0 / 65536.0))));
+            }
+        }
+        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+        bytes.extend(row.iter().map(|number| (number * inverse).round_ties_even() as i8));
+        scales.push(largest / 127.0);
+    }
+    (bytes, scales)
+}
+
 /// What [`linear`] is in bytes: input and weights by the scale of their row, the sums exact.
-pub fn linear_of_bytes(input: &[f32], weights: &[f32], inputs: usize, bias: Option<&[f32]>) -> Vec<f64> {
+pub fn linear_of_bytes(
+    input: &[f32],
+    weights: &[f32],
+    inputs: usize,
+    bias: Option<&[f32]>,
+    largest_pair: i32,
+) -> Vec<f64> {
     let (left, left_scales) = bytes(input, inputs);
-    let (right, right_scales) = bytes(weights, inputs);
+    let (right, right_scales) = self::weights(weights, inputs, largest_pair);
     let mut out = Vec::new();
     for (row, left_scale) in left.chunks_exact(inputs).zip(left_scales) {
         for (output, (weights, scale)) in right.chunks_exact(inputs).zip(&right_scales).enumerate() {

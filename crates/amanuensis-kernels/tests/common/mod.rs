@@ -36,6 +36,11 @@ pub(crate) fn everywhere(run: impl Fn(&mut Region<'_>) -> Vec<f32>) -> Vec<(Isa,
     results
 }
 
+/// What two neighbouring weights may be together with the kernels of an instruction set that this machine has.
+pub(crate) fn largest_pair(isa: Isa) -> i32 {
+    Kernels::new(isa).unwrap().largest_pair()
+}
+
 pub(crate) fn same_bytes(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits())
 }
