@@ -20,7 +20,8 @@ for (const [look, options] of Object.entries(looks)) {
       test.setTimeout(120_000);
       const seen = async (name) => {
         await page.screenshot({ path: `${SHOTS}/${look}-${name}.png` });
-        const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        // A phone widens its window to what sticks out, but not the element; and taps then miss what they are meant for.
+        const width = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         expect(width, `${name} is not wider than the window`).toBeLessThanOrEqual(0);
         await expectAccessible(page, name);
       };
