@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
 
-use amanuensis_kernels::{Kernels, PackedMatrix, Precision, StoredMatrix, Team};
+use amanuensis_kernels::{Isa, Kernels, PackedMatrix, Precision, StoredMatrix, Team};
 use proptest::prelude::*;
 
 use super::*;
@@ -40,7 +40,9 @@ fn packs_the_same(numbers: &[f32], shape: [usize; 2], target: Target, precision:
     let encoding = Encoding::Scaled(Scaled { whole, run: numbers.len() / scales.len(), scales, zeros: vec![] });
     assert_eq!(encoding.bytes(numbers.len()), Some(bytes.len()));
     let tensor = Tensor { name: "t", encoding: &encoding, shape: &shape, bytes: &bytes, file: None };
-    let kernels = Kernels::detect().unwrap();
+    // Kernels that keep neighbours small choose other scales than the file has.
+    let free = Some(Kernels::detect().unwrap()).filter(|kernels| kernels.largest_pair() == 254);
+    let kernels = free.or_else(|| Kernels::new(Isa::Scalar)).unwrap();
     Team::new(kernels, NonZeroUsize::MIN).enter(|region| {
         let mut pack = |weights| rows(&region.pack(precision, weights, shape[0], shape[1], None));
         let expected = pack(StoredMatrix::from(numbers));
