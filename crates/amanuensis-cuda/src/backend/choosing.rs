@@ -58,7 +58,7 @@ impl Given<'_> {
             return Ok(Plan { order: (0..reads).collect(), handed: reads, asked: Vec::new(), sets: None, count: 0 });
         };
         let (mut order, others): (Vec<usize>, Vec<usize>) =
-            (0..wanted.len()).partition(|place| is_handed_over(&wanted[*place]));
+            (0..wanted.len()).partition(|place| matches!(wanted[*place].next, Next::Logits));
         let handed = order.len();
         order.extend(&others);
         if others.is_empty() {
@@ -84,20 +84,20 @@ impl Given<'_> {
         let Given::Choices(wanted, choices) = self else { return Ok(()) };
         let (mut handed, mut found) = (0, found.chunks_exact(plan.found()));
         for wanted in wanted {
-            match (&wanted.next, is_handed_over(wanted)) {
-                (_, true) => {
+            let count = match &wanted.next {
+                Next::Best { count, .. } => *count,
+                Next::Nothing => 0,
+                Next::Logits => {
                     choices.find(wanted, handed)?;
                     handed += 1;
+                    continue;
                 }
-                (next, false) => {
-                    let row = found.next().unwrap_or(&[f32::NAN; FOUND_FIRST]);
-                    let count = if let Next::Best { count, .. } = next { *count } else { 0 };
-                    let pairs = row[FOUND_FIRST..].chunks_exact(2).take(count);
-                    // What is left over is told as -1, which is no token.
-                    let best = pairs.filter(|pair| pair[0] >= 0.0).map(|pair| (pair[0] as u32, pair[1]));
-                    choices.found(row[1].exp(), row[2], best)?;
-                }
-            }
+            };
+            let row = found.next().unwrap_or(&[f32::NAN; FOUND_FIRST]);
+            let pairs = row[FOUND_FIRST..].chunks_exact(2).take(count);
+            // What is left over is told as -1, which is no token.
+            let best = pairs.filter(|pair| pair[0] >= 0.0).map(|pair| (pair[0] as u32, pair[1]));
+            choices.found(row[1].exp(), row[2], best)?;
         }
         Ok(())
     }
@@ -150,11 +150,6 @@ impl Plan {
         }
         Ok((found, seen))
     }
-}
-
-/// Whether whoever asks chooses by himself.
-fn is_handed_over(wanted: &Wanted<'_>) -> bool {
-    matches!(wanted.next, Next::Logits)
 }
 
 /// What is asked of a row whose set has this number.
