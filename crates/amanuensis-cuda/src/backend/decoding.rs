@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use amanuensis::backend::{BackendError, CrossAttention, Decoding, Feed, Logits, Stage, Work};
+use amanuensis::backend::{BackendError, Choices, CrossAttention, Decoding, Feed, Logits, Stage, Wanted, Work};
 use half::f16;
 
+use super::choosing::{Given, Plan, Read};
 use super::chosen::Chosen;
 use super::clock::Clock;
 use super::decoder::Step;
@@ -66,6 +67,8 @@ struct Placed {
     own: Place,
     cross: Place,
     picked: Place,
+    /// What is asked of the rows that the choice is made in.
+    asked: Place,
     /// For each layer the places of its heads, where any are kept.
     heads: Vec<Option<Place>>,
     copies: Vec<(Place, usize)>,
@@ -119,10 +122,9 @@ impl<'a> CudaDecoding<'a> {
     }
 
     /// Puts down what a step must be told.
-    fn place(&mut self, feeds: &[Feed<'_>], heads: &[Option<Vec<i32>>]) -> Result<Placed, GpuError> {
+    fn place(&mut self, feeds: &[Feed<'_>], heads: &[Option<Vec<i32>>], plan: &Plan) -> Result<Placed, GpuError> {
         let rows: usize = feeds.iter().map(|feed| feed.tokens.len()).sum();
-        let reads = feeds.iter().map(|feed| feed.read.len()).sum();
-        let mut needed = vec![2 * rows, rows, 2 * rows, 2 * rows, reads];
+        let mut needed = vec![2 * rows, rows, 2 * rows, 2 * rows, plan.order.len(), plan.asked.len()];
         needed.extend(heads.iter().flatten().map(Vec::len));
         needed.extend(self.lanes.pending.iter().map(|copies| 4 * copies.len()));
         let room = Tables::needed(&needed);
@@ -144,15 +146,17 @@ impl<'a> CudaDecoding<'a> {
         let own: Vec<usize> =
             each().flat_map(|(lane, index, _)| [lane.slot * slot_rows, lane.length + index + 1]).collect();
         let cross: Vec<usize> = each().flat_map(|(lane, ..)| <[usize; 2]>::from(self.window(lane.window))).collect();
-        let mut picked = Vec::with_capacity(reads);
+        let mut read = Vec::with_capacity(plan.order.len());
         let mut first = 0;
         for feed in feeds {
-            picked.extend(feed.read.iter().map(|index| first + index));
+            read.extend(feed.read.iter().map(|index| first + index));
             first += feed.tokens.len();
         }
+        let picked: Vec<usize> = plan.order.iter().map(|place| read[*place]).collect();
         // Tables of a fixed place for a fixed shape come first.
         let tables = &mut self.tables;
         let [fed, places, own, cross, picked] = [fed, places, own, cross, picked].map(|numbers| tables.put(numbers));
+        let asked = tables.put_signed(plan.asked.iter().copied());
         let heads =
             heads.iter().map(|heads| heads.as_ref().map(|heads| tables.put_signed(heads.iter().copied()))).collect();
         let copies = self.lanes.pending.iter().map(|copies| {
@@ -162,7 +166,7 @@ impl<'a> CudaDecoding<'a> {
         });
         let copies = copies.collect();
         tables.send(&*self.model.gpu)?;
-        Ok(Placed { fed, places, own, cross, picked, heads, copies })
+        Ok(Placed { fed, places, own, cross, picked, asked, heads, copies })
     }
 
     /// Copies what lanes that go on twice remember.
@@ -244,12 +248,12 @@ impl<'a> CudaDecoding<'a> {
         gpu.replay(graph)
     }
 
-    /// One step: every lane's new tokens through all layers, then the logits that were asked for.
+    /// One step: every lane's new tokens through all layers, then what is to be given of the logits that are read.
     fn run(
         &mut self,
         feeds: &[Feed<'_>],
         heads: &[(usize, usize)],
-        logits: &mut Logits,
+        mut given: Given<'_>,
         attention: &mut CrossAttention,
         work: &mut Work<'_>,
     ) -> Result<(), Stop> {
@@ -263,34 +267,23 @@ impl<'a> CudaDecoding<'a> {
             longest: self.lanes.live.iter().map(|lane| self.window(lane.window).1).max().unwrap_or(0),
         };
         if size.rows == 0 {
-            logits.prepare(0, model.decoder.vocabulary);
+            given.logits().prepare(0, model.decoder.vocabulary);
             return Ok(());
         }
         let mut bench = model.bench();
         let pool = self.pool()?;
-        let placed = self.place(feeds, &chosen.tables)?;
+        let plan = given.plan(&model.gpu, &mut bench.sets, size.reads)?;
+        let placed = self.place(feeds, &chosen.tables, &plan)?;
         self.copy(&placed, pool)?;
         let (step, scores) = self.step_in(&mut bench, &size, &placed, pool)?;
         let repeats = heads.is_empty() && feeds.iter().all(|feed| feed.tokens.len() == 1);
         let mut clock = Clock::start(gpu)?;
         self.layers(&step, repeats)?;
         clock.lap(Stage::Decoder)?;
-
-        let vocabulary = model.decoder.vocabulary;
-        let values = logits.prepare(size.reads, vocabulary);
-        let seen = if size.reads == 0 {
-            gpu.wait()?
-        } else {
-            let last = bench.decoder.last.ensure(&model.gpu, size.reads * model.decoder.width)?;
-            let out = bench.decoder.logits.ensure(&model.gpu, size.reads * vocabulary)?;
-            model.decoder.read(gpu, step.x, self.tables.view(placed.picked), last, out)?;
-            clock.lap(Stage::Logits)?;
-            download(gpu, out, values)?
-        };
-        // The norm spreads what is not a number over its whole row, and the product over all logits.
-        if values.iter().step_by(vocabulary.max(1)).any(|value| !value.is_finite()) {
-            return Err(BackendError::NotANumber { place: "decoder output" }.into());
-        }
+        let [picked, asked] = [placed.picked, placed.asked].map(|place| self.tables.view(place));
+        let read = Read { x: step.x, picked, asked };
+        let (found, seen) = plan.read(model, &mut bench.decoder, read, &mut given, &mut clock)?;
+        given.hand_over(&plan, &found)?;
         if size.kept > 0 {
             let mut kept = vec![0.0; scores.len()];
             download(gpu, scores, &mut kept)?;
@@ -302,6 +295,30 @@ impl<'a> CudaDecoding<'a> {
         }
         work.receipt.tokens += size.rows as u64;
         work.receipt.ran_on(seen.device());
+        Ok(())
+    }
+
+    /// Whether lanes can be given so much.
+    ///
+    /// # Panics
+    ///
+    /// If the feeds or the heads do not fit the lanes and the model.
+    fn accept(&self, feeds: &[Feed<'_>], heads: &[(usize, usize)], work: &Work<'_>) -> Result<(), BackendError> {
+        work.proceed()?;
+        let dims = &self.model.dims;
+        assert_eq!(feeds.len(), self.lanes.live.len(), "one feed for each lane");
+        let exists = |&(layer, head): &(usize, usize)| layer < dims.text_layers && head < dims.text_width / HEAD_WIDTH;
+        assert!(heads.iter().all(exists), "a head that the decoder does not have among {heads:?}");
+        let within = |feed: &Feed<'_>| feed.read.iter().all(|index| *index < feed.tokens.len());
+        assert!(feeds.iter().all(within), "logits behind the tokens of a feed");
+        let known = |feed: &Feed<'_>| feed.tokens.iter().all(|token| (*token as usize) < dims.vocabulary);
+        assert!(feeds.iter().all(known), "a token that the model does not have");
+        for (lane, feed) in self.lanes.live.iter().zip(feeds) {
+            let tokens = lane.length + feed.tokens.len();
+            if tokens > dims.text_context {
+                return Err(BackendError::TooLong { tokens, limit: dims.text_context });
+            }
+        }
         Ok(())
     }
 
@@ -342,25 +359,25 @@ impl Decoding for CudaDecoding<'_> {
         attention: &mut CrossAttention,
         work: &mut Work<'_>,
     ) -> Result<(), BackendError> {
-        work.proceed()?;
-        let dims = &self.model.dims;
-        assert_eq!(feeds.len(), self.lanes.live.len(), "one feed for each lane");
-        let exists = |&(layer, head): &(usize, usize)| layer < dims.text_layers && head < dims.text_width / HEAD_WIDTH;
-        assert!(heads.iter().all(exists), "a head that the decoder does not have among {heads:?}");
-        let within = |feed: &Feed<'_>| feed.read.iter().all(|index| *index < feed.tokens.len());
-        assert!(feeds.iter().all(within), "logits behind the tokens of a feed");
-        let known = |feed: &Feed<'_>| feed.tokens.iter().all(|token| (*token as usize) < dims.vocabulary);
-        assert!(feeds.iter().all(known), "a token that the model does not have");
-        for (lane, feed) in self.lanes.live.iter().zip(feeds) {
-            let tokens = lane.length + feed.tokens.len();
-            if tokens > dims.text_context {
-                return Err(BackendError::TooLong { tokens, limit: dims.text_context });
-            }
-        }
+        self.accept(feeds, heads, work)?;
         let positions: Vec<usize> = self.lanes.live.iter().map(|lane| self.window(lane.window).1).collect();
         attention.prepare(&positions, heads.len());
         let model = self.model;
-        self.run(feeds, heads, logits, attention, work).map_err(|stop| model.stopped(stop))
+        self.run(feeds, heads, Given::Logits(logits), attention, work).map_err(|stop| model.stopped(stop))
+    }
+
+    fn choose(
+        &mut self,
+        feeds: &[Feed<'_>],
+        wanted: &[Wanted<'_>],
+        choices: &mut Choices,
+        work: &mut Work<'_>,
+    ) -> Result<(), BackendError> {
+        self.accept(feeds, &[], work)?;
+        let reads: usize = feeds.iter().map(|feed| feed.read.len()).sum();
+        assert_eq!(wanted.len(), reads, "something wanted of all logits that are read");
+        let (model, given) = (self.model, Given::Choices(wanted, choices));
+        self.run(feeds, &[], given, &mut CrossAttention::default(), work).map_err(|stop| model.stopped(stop))
     }
 
     fn keep(&mut self, parents: &[usize]) {

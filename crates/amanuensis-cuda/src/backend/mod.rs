@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod budget;
+mod choosing;
 mod chosen;
 mod clock;
 mod decoder;
@@ -14,6 +15,7 @@ mod lanes;
 mod layers;
 mod model;
 mod rooms;
+mod sets;
 mod tables;
 mod weights;
 

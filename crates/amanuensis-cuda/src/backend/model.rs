@@ -15,6 +15,7 @@ use super::decoding::{CudaDecoding, Heard, Pool};
 use super::encoder::{Encoder, table_room};
 use super::refused;
 use super::rooms::{DecoderRoom, EncoderRoom};
+use super::sets::Sets;
 use super::tables::Tables;
 use super::weights::{Counts, Delivered, Delivery, Undelivered};
 use crate::driver::{Buffer, Gpu, GpuError, upload};
@@ -57,6 +58,8 @@ pub(super) struct CudaModel {
 pub(super) struct Bench {
     encoder: EncoderRoom,
     pub(super) decoder: DecoderRoom,
+    /// What may not be said.
+    pub(super) sets: Sets,
     tables: Tables,
 }
 
@@ -92,7 +95,8 @@ impl CudaModel {
         })?;
         let tables = Tables::new(&gpu, table_room(together)).map_err(failed)?;
         gpu.wait().map_err(failed)?;
-        let bench = Bench { encoder: EncoderRoom::default(), decoder: DecoderRoom::default(), tables };
+        let (encoder_room, decoder_room) = (EncoderRoom::default(), DecoderRoom::default());
+        let bench = Bench { encoder: encoder_room, decoder: decoder_room, sets: Sets::new(dims.vocabulary), tables };
         Ok(CudaModel {
             name,
             dims,

@@ -77,6 +77,8 @@ pub(super) struct DecoderRoom {
     /// The rows whose logits are wanted.
     pub(super) last: Room<f16>,
     pub(super) logits: Room<f32>,
+    /// What is found in logits that are not handed over.
+    pub(super) found: Room<f32>,
     /// Scores of the cross-attention that are kept.
     pub(super) scores: Room<f32>,
 }
@@ -93,6 +95,7 @@ impl Default for DecoderRoom {
             attended: half(),
             last: half(),
             logits: float(),
+            found: float(),
             scores: float(),
         }
     }

@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod activate;
+mod choose;
 mod copy_lanes;
 mod embed;
 mod lane_attention;
@@ -23,6 +24,7 @@ mod windows;
 mod tests;
 
 pub use activate::Activate;
+pub use choose::{ASKED, Asked, Choose, FOUND_FIRST};
 pub use copy_lanes::{Copies, CopyLanes};
 pub use embed::Embed;
 pub use lane_attention::{Kept, LaneAttention};
@@ -44,7 +46,7 @@ use crate::driver::fake::Memory;
 pub const HEAD_WIDTH: usize = 64;
 
 /// The source of all kernels, with the names that errors of the compiler give them.
-pub const SOURCES: [(&str, &str); 10] = [
+pub const SOURCES: [(&str, &str); 11] = [
     ("prelude.cuh", include_str!("prelude.cuh")),
     ("unfold.cu", include_str!("unfold.cu")),
     ("activate.cu", include_str!("activate.cu")),
@@ -55,10 +57,11 @@ pub const SOURCES: [(&str, &str); 10] = [
     ("remember.cu", include_str!("remember.cu")),
     ("lane_attention.cu", include_str!("lane_attention.cu")),
     ("copy_lanes.cu", include_str!("copy_lanes.cu")),
+    ("choose.cu", include_str!("choose.cu")),
 ];
 
 /// The names of all kernels.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "unfold",
     "activate",
     "settle",
@@ -69,6 +72,7 @@ pub const NAMES: [&str; 10] = [
     "remember",
     "lane_attention",
     "copy_lanes",
+    "choose",
 ];
 
 /// One translation unit of everything.
@@ -138,6 +142,8 @@ operations! {
     LaneAttention,
     /// Copies what lanes remember.
     CopyLanes,
+    /// The best of what may be said.
+    Choose,
 }
 
 /// GELU as Whisper was trained with it, for references.

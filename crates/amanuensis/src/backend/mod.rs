@@ -6,6 +6,7 @@
 //! as there are windows, beams and requests to serve.
 
 mod attention;
+mod choice;
 mod compute;
 pub mod cpu;
 mod placement;
@@ -14,8 +15,11 @@ mod receipt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 pub use attention::CrossAttention;
+pub(crate) use choice::scores;
+pub use choice::{Candidate, Choices, Next, Permitted, TokenSet, Wanted};
 pub use compute::{ComputeType, UnknownComputeType};
 pub use placement::{Placement, Share};
 pub use receipt::{Receipt, Stage, StageTime};
@@ -79,6 +83,29 @@ pub trait Decoding {
     fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Logits, work: &mut Work<'_>) -> Result<(), BackendError> {
         self.attend(feeds, &[], logits, &mut CrossAttention::default(), work)
     }
+    /// Gives every lane its next tokens, and finds what is wanted of the logits that are read: something for each of them, in the
+    /// order of lanes and then of positions.
+    ///
+    /// # Panics
+    ///
+    /// As `step` does; if there is not as much wanted as is read.
+    fn choose(
+        &mut self,
+        feeds: &[Feed<'_>],
+        wanted: &[Wanted<'_>],
+        choices: &mut Choices,
+        work: &mut Work<'_>,
+    ) -> Result<(), BackendError> {
+        let reads: usize = feeds.iter().map(|feed| feed.read.len()).sum();
+        assert_eq!(wanted.len(), reads, "something wanted of all logits that are read");
+        self.step(feeds, choices.begin(), work)?;
+        let mut since = Instant::now();
+        for (row, wanted) in wanted.iter().enumerate() {
+            choices.find(wanted, row)?;
+        }
+        work.receipt.lap(Stage::Search, &mut since);
+        Ok(())
+    }
     /// Does what `step` does, and appends to `attention` what the cross-attention's `heads`, each a layer and a head
     /// in it, made of every token fed. Heads that nobody asks for cost nothing.
     ///
@@ -128,11 +155,6 @@ impl Logits {
     /// Row `index`: one value for each token of the vocabulary.
     pub fn row(&mut self, index: usize) -> &mut [f32] {
         &mut self.values[index * self.vocabulary..][..self.vocabulary]
-    }
-
-    /// All rows.
-    pub fn rows(&mut self) -> Vec<&mut [f32]> {
-        self.values.chunks_exact_mut(self.vocabulary.max(1)).collect()
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::quality::{Resort, Thresholds};
 use super::search::{Beam, Found, Sampling, Search, Step, Strategy, Terms};
-use super::{Decoded, Prompt, Rules, compression_ratio, scores};
-use crate::backend::{BackendError, Decoding, Feed, Logits, Stage, Work};
+use super::{Decoded, Prompt, Rules, compression_ratio, lots};
+use crate::backend::{BackendError, Choices, Decoding, Feed, Next, Stage, Wanted, Work};
 use crate::tokens::{Special, Token, Tokenizer};
 
 /// One window to be decoded, with all that is asked of it.
@@ -104,61 +104,68 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn strategy(&self, special: &'a Special) -> Box<dyn Strategy + 'a> {
+    fn strategy(&self, special: &'a Special) -> Box<dyn Strategy<'a> + 'a> {
         let Item { prompt, rules, search, place, .. } = *self.item;
         let room = search.max_new_tokens.map_or(prompt.room, |most| most.min(prompt.room)).max(1);
         let terms = Terms { special, rules, search, forced: prompt.forced(), room };
         match search.beam_size {
             Some(size) if self.temperature == 0.0 => Box::new(Beam::new(terms, size)),
-            _ => Box::new(Sampling::new(terms, self.temperature, scores::seed_of(search.seed, place, self.number))),
+            _ => Box::new(Sampling::new(terms, self.temperature, lots::seed_of(search.seed, place, self.number))),
         }
     }
 }
 
 /// One attempt of each item, in one batch: what was found and the probability of no speech.
-fn run(
+fn run<'a>(
     decoding: &mut dyn Decoding,
-    attempts: &[Attempt<'_>],
-    special: &Special,
+    attempts: &[Attempt<'a>],
+    special: &'a Special,
     work: &mut Work<'_>,
 ) -> Result<Vec<(Found, f32)>, BackendError> {
     let mut strategies: Vec<_> = attempts.iter().map(|attempt| attempt.strategy(special)).collect();
-    let mut logits = Logits::default();
+    let mut choices = Choices::default();
+    let mut wanted: Vec<Wanted<'a>> = Vec::new();
 
     // The prompts; silence is judged at the start of the transcript, the first token behind the last one.
     let windows: Vec<usize> = attempts.iter().map(|attempt| attempt.item.window).collect();
     let reads: Vec<Vec<usize>> = attempts.iter().map(|attempt| read(attempt.item.prompt)).collect();
+    for (strategy, read) in strategies.iter().zip(&reads) {
+        wanted.extend((0..read.len()).map(|index| Wanted {
+            probability_of: special.no_speech.filter(|_| index == 0),
+            next: if index + 1 == read.len() { strategy.next(0) } else { Next::Nothing },
+        }));
+    }
     let prompts = attempts.iter().zip(&reads);
     let feeds: Vec<Feed<'_>> =
         prompts.map(|(attempt, read)| Feed { tokens: &attempt.item.prompt.tokens, read }).collect();
     decoding.start(&windows);
-    decoding.step(&feeds, &mut logits, work)?;
+    decoding.choose(&feeds, &wanted, &mut choices, work)?;
     let mut since = Instant::now();
     let mut row = 0;
     let mut no_speech = Vec::with_capacity(attempts.len());
     // For each strategy the rows of its lanes.
     let mut rows: Vec<std::ops::Range<usize>> = Vec::with_capacity(attempts.len());
     for read in &reads {
-        no_speech.push(probability(special.no_speech, logits.row(row)));
+        no_speech.push(choices.probability(row));
         row += read.len();
         rows.push(row - 1..row);
     }
 
     loop {
-        let mut all = logits.rows();
         let (mut parents, mut tokens, mut next_rows) = (Vec::new(), Vec::new(), Vec::with_capacity(rows.len()));
         let mut first_lane = 0;
+        wanted.clear();
         for ((strategy, rows), attempt) in strategies.iter_mut().zip(&rows).zip(attempts) {
             let over = rows.is_empty() || attempt.item.is_unwanted();
-            let steps: Vec<Step> = if over { Vec::new() } else { strategy.advance(&mut all[rows.clone()])? };
+            let steps: Vec<Step> = if over { Vec::new() } else { strategy.advance(&mut choices, rows.clone())? };
             next_rows.push(parents.len()..parents.len() + steps.len());
+            wanted.extend((0..steps.len()).map(|lane| Wanted { probability_of: None, next: strategy.next(lane) }));
             for (lane, token) in steps {
                 parents.push(first_lane + lane);
                 tokens.push(token);
             }
             first_lane += rows.len();
         }
-        drop(all);
         work.receipt.lap(Stage::Search, &mut since);
         if tokens.is_empty() {
             break;
@@ -167,7 +174,7 @@ fn run(
         decoding.keep(&parents);
         let feeds: Vec<Feed<'_>> =
             tokens.iter().map(|token: &Token| Feed { tokens: std::slice::from_ref(token), read: &[0] }).collect();
-        decoding.step(&feeds, &mut logits, work)?;
+        decoding.choose(&feeds, &wanted, &mut choices, work)?;
         since = Instant::now();
     }
     Ok(strategies.into_iter().map(Strategy::finish).zip(no_speech).collect())
@@ -177,12 +184,6 @@ fn run(
 fn read(prompt: &Prompt) -> Vec<usize> {
     let last = prompt.tokens.len() - 1;
     if prompt.start == last { vec![last] } else { vec![prompt.start, last] }
-}
-
-/// The probability of one token; 0 if there is none.
-fn probability(token: Option<Token>, logits: &[f32]) -> f32 {
-    let logit = token.and_then(|token| logits.get(token as usize));
-    logit.map_or(0.0, |logit| (logit - scores::log_sum_exp(logits)).exp())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Language detection: what the model would say first about the language.
 
-use super::scores::best;
+use crate::backend::scores::best;
 use crate::backend::{BackendError, Decoding, Feed, Logits, Work};
 use crate::tokens::Special;
 

@@ -7,10 +7,10 @@
 mod batch;
 mod language;
 mod loops;
+mod lots;
 mod prompt;
 mod quality;
 mod rules;
-mod scores;
 #[cfg(test)]
 mod scripted;
 mod search;

@@ -1,15 +1,18 @@
 //! The rules that a transcript obeys whatever the model would like to say: openai/whisper's logit filters.
+//!
+//! What may be said next is described once, as [`Permitted`], and obeyed by whoever has the logits. Only repetitions are held down
+//! in the logits themselves: what they lose is no matter of what is permitted.
 
-use super::scores::{best, log_sum_exp};
+use crate::backend::{Permitted, TokenSet};
 use crate::tokens::{Special, Token};
 
 /// Which tokens may follow which.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
     /// Tokens that are never said: symbols that no one speaks, special tokens.
-    suppressed: Vec<Token>,
-    /// Tokens that are not said first: a lone space, the end of the text.
-    suppressed_first: Vec<Token>,
+    suppressed: TokenSet,
+    /// Those, and tokens that are not said first: a lone space, the end of the text.
+    suppressed_first: TokenSet,
     /// The rules of timestamps, if timestamps are wanted.
     timestamps: Option<Timestamps>,
     /// What a token that was said before loses; 1 is nothing.
@@ -22,7 +25,6 @@ pub struct Rules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Timestamps {
     end_of_text: usize,
-    no_timestamps: usize,
     begin: usize,
     /// Behind the last timestamp that a window may begin with.
     behind_initial: usize,
@@ -31,15 +33,19 @@ struct Timestamps {
 impl Rules {
     /// Rules for a transcript without timestamps.
     pub fn new(suppressed: Vec<Token>, suppressed_first: Vec<Token>) -> Self {
+        let suppressed_first = TokenSet::new(suppressed_first.into_iter().chain(suppressed.iter().copied()));
+        let suppressed = TokenSet::new(suppressed);
         Rules { suppressed, suppressed_first, timestamps: None, repetition_penalty: 1.0, no_repeat_ngram_size: 0 }
     }
 
     /// The same rules for a transcript with timestamps, whose first one is at most `initial` steps of 20 ms late.
     pub fn with_timestamps(mut self, special: &Special, initial: usize) -> Self {
         let begin = special.timestamp_begin as usize;
+        for set in [&mut self.suppressed, &mut self.suppressed_first] {
+            *set = TokenSet::new(set.tokens().iter().copied().chain([special.no_timestamps]));
+        }
         self.timestamps = Some(Timestamps {
             end_of_text: special.end_of_text as usize,
-            no_timestamps: special.no_timestamps as usize,
             begin,
             behind_initial: begin.saturating_add(initial).saturating_add(1),
         });
@@ -54,21 +60,26 @@ impl Rules {
         self
     }
 
-    /// Makes every token impossible that may not follow `said`, of which the first `forced` were not the model's choice.
-    pub fn apply(&self, logits: &mut [f32], said: &[Token], forced: usize) {
-        self.hold_repetitions_down(logits, said);
-        if said.len() == forced {
-            forbid(logits, &self.suppressed_first);
-        }
-        forbid(logits, &self.suppressed);
-        if let Some(timestamps) = &self.timestamps {
-            timestamps.apply(logits, said);
+    /// What may follow `said`, of which the first `forced` tokens were not the model's choice.
+    pub fn permitted(&self, said: &[Token], forced: usize) -> Permitted<'_> {
+        let suppressed = if said.len() == forced { &self.suppressed_first } else { &self.suppressed };
+        match &self.timestamps {
+            Some(timestamps) => timestamps.permitted(suppressed, said),
+            None => {
+                let all = usize::MAX;
+                Permitted { suppressed, text: 0..all, times: all..all, weighed: false }
+            }
         }
     }
-}
 
-impl Rules {
-    fn hold_repetitions_down(&self, logits: &mut [f32], said: &[Token]) {
+    /// Whether repetitions are held down, for which the logits are needed.
+    pub fn mind_repetitions(&self) -> bool {
+        self.repetition_penalty != 1.0 || self.no_repeat_ngram_size > 0
+    }
+
+    /// Lowers the logits of what was said, and makes impossible what would say several tokens again. It comes before anything is
+    /// forbidden.
+    pub fn hold_repetitions_down(&self, logits: &mut [f32], said: &[Token]) {
         if self.repetition_penalty != 1.0 {
             let mut once = said.to_vec();
             once.sort_unstable();
@@ -84,63 +95,42 @@ impl Rules {
         let size = self.no_repeat_ngram_size;
         if size > 0 && said.len() >= size {
             let last = &said[said.len() + 1 - size..];
-            let again: Vec<Token> = said
-                .windows(size)
-                .filter(|earlier| earlier[..size - 1] == *last)
-                .map(|earlier| earlier[size - 1])
-                .collect();
-            forbid(logits, &again);
+            let earlier = said.windows(size).filter(|earlier| earlier[..size - 1] == *last);
+            for again in earlier.map(|earlier| earlier[size - 1]) {
+                if let Some(logit) = logits.get_mut(again as usize) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
         }
     }
 }
 
 impl Timestamps {
-    fn apply(&self, logits: &mut [f32], said: &[Token]) {
+    fn permitted<'a>(&self, suppressed: &'a TokenSet, said: &[Token]) -> Permitted<'a> {
         let begin = self.begin;
-        forbid_range(logits, self.no_timestamps, self.no_timestamps + 1);
+        let mut permitted = Permitted { suppressed, text: 0..begin, times: begin..usize::MAX, weighed: true };
 
         // Timestamps come in pairs, but for the first, and for one right before the end of the text.
         let is_timestamp = |token: &Token| *token as usize >= begin;
         let last = said.last().is_some_and(is_timestamp);
         let one_before = said.len() < 2 || is_timestamp(&said[said.len() - 2]);
         match (last, one_before) {
-            (true, true) => forbid_range(logits, begin, logits.len()),
-            (true, false) => forbid_range(logits, 0, self.end_of_text),
+            (true, true) => permitted.times.end = begin,
+            (true, false) => permitted.text.start = self.end_of_text.min(begin),
             (false, _) => {}
         }
 
         // Time does not run backwards, and no segment is without length.
         if let Some(&latest) = said.iter().rev().find(|token| is_timestamp(token)) {
             let closing = last && !one_before;
-            let earliest = latest as usize + usize::from(!closing);
-            forbid_range(logits, begin, earliest);
+            permitted.times.start = latest as usize + usize::from(!closing);
         }
 
         if said.is_empty() {
-            forbid_range(logits, 0, begin);
-            forbid_range(logits, self.behind_initial, logits.len());
+            permitted.text.start = begin;
+            permitted.times.end = self.behind_initial;
         }
-
-        // Where all timestamps together are more probable than any one text token, it is time for one.
-        let (text, stamps) = logits.split_at(begin.min(logits.len()));
-        if log_sum_exp(stamps) > best(text).1 {
-            forbid_range(logits, 0, begin);
-        }
-    }
-}
-
-fn forbid(logits: &mut [f32], tokens: &[Token]) {
-    for &token in tokens {
-        if let Some(logit) = logits.get_mut(token as usize) {
-            *logit = f32::NEG_INFINITY;
-        }
-    }
-}
-
-fn forbid_range(logits: &mut [f32], from: usize, to: usize) {
-    let to = to.min(logits.len());
-    if from < to {
-        logits[from..to].fill(f32::NEG_INFINITY);
+        permitted
     }
 }
 

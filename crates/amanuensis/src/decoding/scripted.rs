@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
-use crate::backend::{BackendError, CrossAttention, Decoding, Feed, Logits, Work};
+use crate::backend::{BackendError, Choices, CrossAttention, Decoding, Feed, Logits, Next, Wanted, Work};
 use crate::model::{self, Source};
 use crate::tokens::{Token, Tokenizer};
 
@@ -29,6 +29,19 @@ pub(super) fn only(likely: &[(Token, f32)]) -> Vec<f32> {
         logits[token as usize] = logit;
     }
     logits
+}
+
+/// What is found in rows of logits, each with what is wanted of it.
+pub(super) fn found(rows: &[(Vec<f32>, Next<'_>)], choices: &mut Choices) {
+    let vocabulary = TOKENIZER.vocabulary_size();
+    let logits = choices.begin().prepare(rows.len(), vocabulary);
+    for ((row, _), into) in rows.iter().zip(logits.chunks_exact_mut(vocabulary)) {
+        into.copy_from_slice(row);
+    }
+    for (place, (_, next)) in rows.iter().enumerate() {
+        let wanted = Wanted { probability_of: None, next: next.clone() };
+        choices.find(&wanted, place).expect("numbers");
+    }
 }
 
 /// `script(window, tokens)` gives the logits behind the tokens of a lane.

@@ -3,12 +3,14 @@
 mod beam;
 mod sampling;
 
+use std::ops::Range;
+
 pub(super) use beam::Beam;
 pub(super) use sampling::Sampling;
 
 use super::loops::Loops;
 use super::rules::Rules;
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Candidate, Choices, Next};
 use crate::tokens::{Special, Token};
 
 /// How the tokens of a window are searched for.
@@ -127,14 +129,47 @@ pub(super) struct Terms<'a> {
     pub(super) room: usize,
 }
 
+impl<'a> Terms<'a> {
+    /// How the token behind `said` is chosen where its `count` most probable ones are wanted.
+    fn next(&self, said: &[Token], count: usize) -> Next<'a> {
+        if self.rules.mind_repetitions() {
+            return Next::Logits;
+        }
+        Next::Best { permitted: self.rules.permitted(said, self.forced.len()), count }
+    }
+
+    /// The candidates that were found in the row that [`Terms::next`] asked for.
+    fn candidates<'c>(
+        &self,
+        said: &[Token],
+        count: usize,
+        choices: &'c mut Choices,
+        row: usize,
+    ) -> Result<&'c [Candidate], BackendError> {
+        if self.rules.mind_repetitions() {
+            self.rules.hold_repetitions_down(choices.logits(row), said);
+            choices.choose(row, &self.rules.permitted(said, self.forced.len()), count)?;
+        }
+        Ok(choices.candidates(row))
+    }
+
+    /// What is said where the rules leave nothing to say.
+    fn end(&self) -> Candidate {
+        Candidate { token: self.special.end_of_text, logprob: 0.0 }
+    }
+}
+
 /// How a lane goes on: as a continuation of which lane, with which token.
 pub(super) type Step = (usize, Token);
 
-/// One window's search: told the logits of its lanes, it says which lanes there are next.
-pub(super) trait Strategy {
-    /// Takes a row of logits for each of its lanes, in their order (one at first, behind the prompt), and gives the
+/// One window's search: told what was found for its lanes, it says which lanes there are next.
+pub(super) trait Strategy<'a> {
+    /// How the next token of one of its lanes is chosen.
+    fn next(&self, lane: usize) -> Next<'a>;
+
+    /// Takes what was found in a row for each of its lanes, in their order (one at first, behind the prompt), and gives the
     /// lanes of the next step. Without any the search is over.
-    fn advance(&mut self, rows: &mut [&mut [f32]]) -> Result<Vec<Step>, BackendError>;
+    fn advance(&mut self, choices: &mut Choices, rows: Range<usize>) -> Result<Vec<Step>, BackendError>;
 
     /// What was found.
     fn finish(self: Box<Self>) -> Found;

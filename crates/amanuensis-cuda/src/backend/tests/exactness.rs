@@ -1,5 +1,6 @@
 //! What f16 changes of what the CPU computes in f32.
 
+use amanuensis::decoding::Search;
 use amanuensis::segments::Punctuation;
 use amanuensis::{Control, Engine, Options, Setup as EngineSetup};
 
@@ -85,4 +86,28 @@ fn the_transcript_is_that_of_the_cpu() {
     assert!(found.receipt.placement.fallbacks.is_empty());
     let counts = emulated.gpu.counts();
     assert!(counts.recorded > 0 && counts.replayed > 5, "{counts:?}");
+}
+
+#[test]
+fn tokens_are_those_of_the_cpu_however_they_are_chosen() {
+    let (source, recording) = (Source::Path(in_repository("models/demo")), sample("english.wav"));
+    let cpu = Engine::load(&source, &EngineSetup::default()).unwrap_or_else(|error| panic!("{error}"));
+    let emulated = Emulated::new();
+    let cuda = Engine::with(demo(), &emulated.backend).unwrap_or_else(|error| panic!("{error}"));
+    // With a penalty for repetitions the logits are handed over.
+    for (timestamps, beam_size, repetition_penalty) in
+        [(false, None, 1.0), (true, Some(3), 1.0), (false, Some(2), 1.0), (true, None, 1.05)]
+    {
+        let search = Search { beam_size, ..Search::default() };
+        let language = Some("en".to_owned());
+        let options = Options { language, timestamps, search, repetition_penalty, ..Options::default() };
+        let ids = |engine: &Engine| {
+            let outcome = engine.transcribe(&recording, &options, &mut Control::new());
+            let segments = outcome.unwrap_or_else(|error| panic!("{error}")).transcript.segments;
+            segments.into_iter().flat_map(|segment| segment.tokens).collect::<Vec<Token>>()
+        };
+        let (found, right) = (ids(&cuda), ids(&cpu));
+        assert!(right.len() > 5, "{right:?}");
+        assert_eq!(found, right, "times {timestamps}, beams {beam_size:?}, penalty {repetition_penalty}");
+    }
 }

@@ -4,6 +4,7 @@
 //! threads that take turns, once with warps that run ahead. Where neither is there a test says that it was skipped.
 
 mod attending;
+mod choosing;
 mod compiling;
 mod moving;
 
@@ -187,8 +188,9 @@ fn compare(what: &str, tolerance: f32, set: impl Fn(&mut Setting) -> Operation) 
         assert_eq!(found.len(), right.len());
         for (place, (found, right)) in found.iter().zip(&right).enumerate() {
             let near = (found - right).abs() <= tolerance * right.abs().max(1.0);
+            // Infinities are equal and not near.
             assert!(
-                near || (found.is_nan() && right.is_nan()),
+                near || found == right || (found.is_nan() && right.is_nan()),
                 "{what} on {name}, seed {seed}: number {place} is {found}, not {right}"
             );
         }

@@ -13,6 +13,6 @@ static bool call(void (*kernel)(Arguments...), const unsigned* grid, unsigned th
 extern "C" int launch(const char* name, const unsigned* grid, unsigned threads, int order, void** arguments) {
 #define ENTRY(kernel) if (!strcmp(name, #kernel)) return call(kernel, grid, threads, order, arguments) ? 0 : 2;
     ENTRY(unfold) ENTRY(activate) ENTRY(settle) ENTRY(layer_norm_half) ENTRY(layer_norm_float) ENTRY(window_attention)
-    ENTRY(embed) ENTRY(remember) ENTRY(lane_attention) ENTRY(copy_lanes)
+    ENTRY(embed) ENTRY(remember) ENTRY(lane_attention) ENTRY(copy_lanes) ENTRY(choose)
     return 1;
 }

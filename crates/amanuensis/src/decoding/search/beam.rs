@@ -1,8 +1,9 @@
 //! Beam search: several hypotheses at once, the best of their continuations at every step.
 
+use std::ops::Range;
+
 use super::{Found, Hypothesis, Step, Strategy, Terms, best};
-use crate::backend::BackendError;
-use crate::decoding::scores;
+use crate::backend::{BackendError, Choices, Next};
 use crate::tokens::Token;
 
 /// openai/whisper's beam search.
@@ -37,26 +38,24 @@ impl<'a> Beam<'a> {
         Beam { terms, size, enough, live, ended: Vec::new(), looped: Vec::new(), steps: 0 }
     }
 
+    /// How many continuations a hypothesis offers.
+    fn count(&self) -> usize {
+        self.size + 1
+    }
+
     /// The continuations that the hypotheses offer, the best first.
-    fn offers(&self, rows: &mut [&mut [f32]]) -> Result<Vec<Offer>, BackendError> {
-        let mut offers = Vec::with_capacity(self.live.len() * (self.size + 1));
-        for (lane, (hypothesis, logits)) in self.live.iter().zip(rows).enumerate() {
-            self.terms.rules.apply(logits, &hypothesis.tokens, self.terms.forced.len());
-            let total = scores::log_sum_exp(logits);
-            if total == f32::NEG_INFINITY {
-                // The rules leave nothing to say.
-                let (token, sum_logprob) = (self.terms.special.end_of_text, hypothesis.sum_logprob);
-                offers.push(Offer { lane, token, logprob: 0.0, sum_logprob });
-                continue;
-            }
-            if !total.is_finite() {
-                return Err(BackendError::NotANumber { place: "logits" });
-            }
-            for (token, logit) in scores::best_of(logits, self.size + 1) {
-                let logprob = logit - total;
-                let sum_logprob = hypothesis.sum_logprob + f64::from(logprob);
-                offers.push(Offer { lane, token: token as Token, logprob, sum_logprob });
-            }
+    fn offers(&self, choices: &mut Choices, rows: Range<usize>) -> Result<Vec<Offer>, BackendError> {
+        let mut offers = Vec::with_capacity(self.live.len() * self.count());
+        for (lane, (hypothesis, row)) in self.live.iter().zip(rows).enumerate() {
+            let candidates = self.terms.candidates(&hypothesis.tokens, self.count(), choices, row)?;
+            let end = [self.terms.end()];
+            let candidates = if candidates.is_empty() { &end } else { candidates };
+            offers.extend(candidates.iter().map(|candidate| Offer {
+                lane,
+                token: candidate.token,
+                logprob: candidate.logprob,
+                sum_logprob: hypothesis.sum_logprob + f64::from(candidate.logprob),
+            }));
         }
         // Stable, so that of equal offers the earlier hypothesis's comes first.
         offers.sort_by(|a, b| b.sum_logprob.total_cmp(&a.sum_logprob));
@@ -64,13 +63,17 @@ impl<'a> Beam<'a> {
     }
 }
 
-impl Strategy for Beam<'_> {
-    fn advance(&mut self, rows: &mut [&mut [f32]]) -> Result<Vec<Step>, BackendError> {
+impl<'a> Strategy<'a> for Beam<'a> {
+    fn next(&self, lane: usize) -> Next<'a> {
+        self.live.get(lane).map_or(Next::Nothing, |hypothesis| self.terms.next(&hypothesis.tokens, self.count()))
+    }
+
+    fn advance(&mut self, choices: &mut Choices, rows: Range<usize>) -> Result<Vec<Step>, BackendError> {
         self.steps += 1;
         let terms = self.terms;
         let (mut next, mut live) = (Vec::new(), Vec::new());
         let mut best_is_caught = false;
-        for (rank, offer) in self.offers(rows)?.into_iter().enumerate() {
+        for (rank, offer) in self.offers(choices, rows)?.into_iter().enumerate() {
             if live.len() == self.size {
                 break;
             }

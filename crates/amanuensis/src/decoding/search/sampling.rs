@@ -1,8 +1,10 @@
 //! One token after the other: the most probable one at temperature 0, one by lot above.
 
+use std::ops::Range;
+
 use super::{Found, Hypothesis, Step, Strategy, Terms, best};
-use crate::backend::BackendError;
-use crate::decoding::scores::{self, Lots};
+use crate::backend::{BackendError, Candidate, Choices, Next, scores};
+use crate::decoding::lots::Lots;
 use crate::tokens::Token;
 
 /// At temperature 0 one hypothesis, above it several, each on its own.
@@ -25,20 +27,36 @@ impl<'a> Sampling<'a> {
         Sampling { terms, temperature, lots: Lots::new(seed), samples, live, ended: Vec::new(), steps: 0 }
     }
 
-    /// Draws `count` tokens for a hypothesis with their log probabilities.
-    fn draw(&mut self, said: &[Token], logits: &mut [f32], count: usize) -> Result<Vec<(Token, f32)>, BackendError> {
-        self.terms.rules.apply(logits, said, self.terms.forced.len());
+    /// `count` tokens for a hypothesis: the most probable one, or some that are drawn, for which the logits are needed.
+    fn choose(
+        &mut self,
+        said: &[Token],
+        choices: &mut Choices,
+        row: usize,
+        count: usize,
+    ) -> Result<Vec<Candidate>, BackendError> {
+        let terms = self.terms;
+        if self.temperature > 0.0 {
+            return self.draw(said, choices.logits(row), count);
+        }
+        let best = terms.candidates(said, 1, choices, row)?.first().copied();
+        Ok(vec![best.unwrap_or(terms.end()); count])
+    }
+
+    /// Draws `count` tokens.
+    fn draw(&mut self, said: &[Token], logits: &mut [f32], count: usize) -> Result<Vec<Candidate>, BackendError> {
+        let Terms { rules, forced, .. } = self.terms;
+        rules.hold_repetitions_down(logits, said);
+        rules.permitted(said, forced.len()).obey(logits);
         let total = scores::log_sum_exp(logits);
         if total == f32::NEG_INFINITY {
-            // The rules leave nothing to say.
-            return Ok(vec![(self.terms.special.end_of_text, 0.0); count]);
+            return Ok(vec![self.terms.end(); count]);
         }
         let mut draw = || {
-            let token =
-                if self.temperature > 0.0 { self.lots.draw(logits, self.temperature) } else { scores::best(logits).0 };
+            let token = self.lots.draw(logits, self.temperature);
             let logprob = logits.get(token).map_or(f32::NAN, |logit| logit - total);
             if logprob.is_finite() {
-                Ok((token as Token, logprob))
+                Ok(Candidate { token: token as Token, logprob })
             } else {
                 Err(BackendError::NotANumber { place: "logits" })
             }
@@ -47,14 +65,22 @@ impl<'a> Sampling<'a> {
     }
 }
 
-impl Strategy for Sampling<'_> {
-    fn advance(&mut self, rows: &mut [&mut [f32]]) -> Result<Vec<Step>, BackendError> {
+impl<'a> Strategy<'a> for Sampling<'a> {
+    fn next(&self, lane: usize) -> Next<'a> {
+        match self.live.get(lane) {
+            Some(_) if self.temperature > 0.0 => Next::Logits,
+            Some(hypothesis) => self.terms.next(&hypothesis.tokens, 1),
+            None => Next::Nothing,
+        }
+    }
+
+    fn advance(&mut self, choices: &mut Choices, rows: Range<usize>) -> Result<Vec<Step>, BackendError> {
         self.steps += 1;
         let terms = self.terms;
         let count = if self.steps == 1 { self.samples } else { 1 };
         let mut next = Vec::new();
         for (lane, (hypothesis, row)) in std::mem::take(&mut self.live).into_iter().zip(rows).enumerate() {
-            for (token, logprob) in self.draw(&hypothesis.tokens, row, count)? {
+            for Candidate { token, logprob } in self.choose(&hypothesis.tokens, choices, row, count)? {
                 let mut hypothesis = hypothesis.clone();
                 if token == terms.special.end_of_text {
                     hypothesis.end(logprob);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::decoding::scripted::{TOKENIZER, only};
+use crate::decoding::scripted::{TOKENIZER, found, only};
 
 /// A little language: the logits behind a text.
 fn language(tokens: &[Token]) -> Vec<f32> {
@@ -17,14 +17,20 @@ fn terms<'a>(rules: &'a Rules, search: &'a Search) -> Terms<'a> {
     Terms { special: TOKENIZER.special(), rules, search, forced: &[], room: 20 }
 }
 
+/// One step: what is found behind the lanes, and what the strategy makes of it.
+fn advance<'a>(strategy: &mut (impl Strategy<'a> + ?Sized), lanes: &[Vec<Token>]) -> Vec<Step> {
+    let rows: Vec<_> = lanes.iter().enumerate().map(|(lane, said)| (language(said), strategy.next(lane))).collect();
+    let mut choices = Choices::default();
+    found(&rows, &mut choices);
+    strategy.advance(&mut choices, 0..lanes.len()).expect("a step")
+}
+
 /// Runs a strategy to its end; gives what it found and how many lanes it had at most.
-fn run<'a>(mut strategy: Box<dyn Strategy + 'a>) -> (Found, usize) {
+fn run<'a>(mut strategy: Box<dyn Strategy<'a> + 'a>) -> (Found, usize) {
     let mut lanes: Vec<Vec<Token>> = vec![Vec::new()];
     let mut most = 1;
     loop {
-        let mut logits: Vec<Vec<f32>> = lanes.iter().map(|lane| language(lane)).collect();
-        let mut rows: Vec<&mut [f32]> = logits.iter_mut().map(Vec::as_mut_slice).collect();
-        let steps = strategy.advance(&mut rows).expect("a step");
+        let steps = advance(&mut *strategy, &lanes);
         if steps.is_empty() {
             return (strategy.finish(), most);
         }
@@ -79,9 +85,7 @@ fn patience_waits_for_more_hypotheses() {
         let mut beam = Beam::new(terms(&rules, &search), 2);
         let mut lanes: Vec<Vec<Token>> = vec![Vec::new()];
         for count in 1.. {
-            let mut logits: Vec<Vec<f32>> = lanes.iter().map(|lane| language(lane)).collect();
-            let mut rows: Vec<&mut [f32]> = logits.iter_mut().map(Vec::as_mut_slice).collect();
-            let steps = beam.advance(&mut rows).expect("a step");
+            let steps = advance(&mut beam, &lanes);
             if steps.is_empty() {
                 return (count, beam.ended.len());
             }

@@ -1,41 +1,6 @@
-//! Arithmetic on a row of logits, with the kernels of this processor: rows have fifty thousand numbers.
+//! Lots: what sampling draws.
 
-use std::sync::LazyLock;
-
-use amanuensis_kernels::{Isa, Kernels};
-
-/// The kernels that the model was loaded with. A choice that is not to be had was refused there.
-static KERNELS: LazyLock<Option<&'static Kernels>> =
-    LazyLock::new(|| Kernels::detect().ok().or_else(|| Kernels::new(Isa::Scalar)));
-
-/// The index of the greatest value and the value; the first of equal ones.
-pub(super) fn best(logits: &[f32]) -> (usize, f32) {
-    let index = KERNELS.map_or(0, |kernels| kernels.argmax(logits));
-    (index, logits.get(index).copied().unwrap_or(f32::NEG_INFINITY))
-}
-
-/// The indices of the `count` greatest values and the values, the greatest first, of equal ones the first first.
-/// What is impossible is not among them.
-pub(super) fn best_of(logits: &[f32], count: usize) -> Vec<(usize, f32)> {
-    let mut greatest: Vec<(usize, f32)> = Vec::with_capacity(count + 1);
-    let mut least = f32::NEG_INFINITY;
-    for (index, &logit) in logits.iter().enumerate() {
-        if logit > least {
-            let place = greatest.partition_point(|(_, other)| *other >= logit);
-            greatest.insert(place, (index, logit));
-            greatest.truncate(count);
-            if greatest.len() == count {
-                least = greatest[count - 1].1;
-            }
-        }
-    }
-    greatest
-}
-
-/// log of the sum of the exponentials; minus infinity for a row without any possible token.
-pub(super) fn log_sum_exp(logits: &[f32]) -> f32 {
-    KERNELS.map_or(f32::NEG_INFINITY, |kernels| kernels.log_sum_exp(logits))
-}
+use crate::backend::scores::{best, exponential};
 
 /// The lots that sampling draws: the same for the same seed, on every machine and in every version.
 ///
@@ -68,9 +33,7 @@ impl Lots {
         let (greatest, top) = best(logits);
         self.weights.clear();
         self.weights.extend(logits.iter().map(|logit| (logit - top) / temperature));
-        if let Some(kernels) = *KERNELS {
-            kernels.exponential(&mut self.weights);
-        }
+        exponential(&mut self.weights);
         let total: f64 = self.weights.iter().map(|weight| f64::from(*weight)).sum();
         let mut left = self.number() * total;
         for (index, &weight) in self.weights.iter().enumerate() {
@@ -97,14 +60,6 @@ pub(super) fn seed_of(seed: u64, window: u64, attempt: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_best_come_first_and_of_equal_ones_the_first() {
-        let row = [0.0, 3.0, f32::NEG_INFINITY, 3.0, 5.0, 1.0];
-        assert_eq!(best(&row), (4, 5.0));
-        assert_eq!(best_of(&row, 3), [(4, 5.0), (1, 3.0), (3, 3.0)]);
-        assert_eq!(best_of(&row, 9).len(), 5, "what is impossible is not offered");
-    }
 
     #[test]
     fn lots_fall_as_probabilities_say() {
