@@ -82,7 +82,12 @@ fn sums_are_the_same_at_every_small_row_count() {
 #[test]
 fn sums_are_the_same_at_the_widths_of_the_models() {
     for (rows, inputs, outputs) in [(1, 512, 515), (5, 1280, 67), (49, 384, 100), (150, 1536, 40)] {
-        check_sums(&rows_of_bytes(53, rows, inputs), &paired(rows_of_bytes(54, outputs, inputs), inputs), inputs, outputs);
+        check_sums(
+            &rows_of_bytes(53, rows, inputs),
+            &paired(rows_of_bytes(54, outputs, inputs), inputs),
+            inputs,
+            outputs,
+        );
     }
 }
 

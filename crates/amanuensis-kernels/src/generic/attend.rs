@@ -232,7 +232,8 @@ unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *m
         let top = tops[0].larger(tops[1]).larger(tops[2].larger(tops[3])).largest() * factor;
         // No score above the lowest: they are not numbers, and the row is to show it.
         let top = if top > LOWEST * factor { top } else { f32::NAN };
-        let (scale, shift) = (I::Floats::splat(factor), I::Floats::splat(f32::from(I::LARGEST_PROBABILITY).log2() - top));
+        let (scale, shift) =
+            (I::Floats::splat(factor), I::Floats::splat(f32::from(I::LARGEST_PROBABILITY).log2() - top));
         let mut total = I::splat(0);
         let offset = I::splat(I::OFFSET - 128);
         let mut to = to;
