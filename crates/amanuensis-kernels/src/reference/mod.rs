@@ -43,15 +43,7 @@ pub fn linear(input: &[f32], weights: &[f32], outputs: usize, inputs: usize, bia
 
 /// Rows of `width` numbers as bytes of -127 to 127, each row by its own largest magnitude, and what a byte of each counts.
 pub fn bytes(rows: &[f32], width: usize) -> (Vec<i8>, Vec<f32>) {
-    let mut bytes = Vec::new();
-    let mut scales = Vec::new();
-    for row in rows.chunks_exact(width) {
-        let largest = row.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
-        let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-        bytes.extend(row.iter().map(|number| (number * inverse).round_ties_even() as i8));
-        scales.push(largest / 127.0);
-    }
-    (bytes, scales)
+    weights(rows, width, 254)
 }
 
 /// Rows of `width` weights as bytes, as [`bytes`] makes them, but so that the first and second, the third and fourth, and

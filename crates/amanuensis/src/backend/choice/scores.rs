@@ -33,9 +33,12 @@ pub(crate) fn best_of(logits: &[f32], count: usize, greatest: &mut Vec<(usize, f
     }
 }
 
-/// log of the sum of the exponentials; minus infinity for a row without any possible token.
+/// log of the sum of the exponentials; minus infinity for a row without any possible token, and no number where there is none.
 pub(crate) fn log_sum_exp(logits: &[f32]) -> f32 {
-    KERNELS.map_or(f32::NEG_INFINITY, |kernels| kernels.log_sum_exp(logits))
+    let total = KERNELS.map_or(f32::NEG_INFINITY, |kernels| kernels.log_sum_exp(logits));
+    // The kernels pass over what is not a number, and a row of nothing else would be one in which nothing may be said.
+    let hidden = total == f32::NEG_INFINITY && logits.iter().any(|logit| logit.is_nan());
+    if hidden { f32::NAN } else { total }
 }
 
 /// The probability of a token among all; 0 if there is no such token.
