@@ -98,20 +98,21 @@ impl Region<'_> {
 
     fn self_attention_of_bytes(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
         let (kernels, width) = (self.kernels(), heads * head_size);
+        let tile = kernels.tile_of_bytes;
         let time = out.len() / width;
         let mut kept = self.team.scratch.heads.take();
         Heads::ensure(&mut kept, kernels, heads, head_size, time, &mut self.team.shelf);
         if let Some(held) = &mut kept {
             held.fill(self, Source { numbers: qkv, stride: 3 * width, keys: width, values: 2 * width, time });
-            let tiles = time.div_ceil(kernels.tile);
+            let tiles = time.div_ceil(tile);
             let target = Shares(out.as_mut_ptr());
             let held = &*held;
             self.split_with_scratch(heads * tiles, held.scratch(), |scratch, block| {
-                let (head, first) = (block / tiles, block % tiles * kernels.tile);
+                let (head, first) = (block / tiles, block % tiles * tile);
                 let tile = Tile {
                     queries: &qkv[first * 3 * width + head * head_size..],
                     query_stride: 3 * width,
-                    rows: kernels.tile.min(time - first),
+                    rows: tile.min(time - first),
                     // SAFETY: row `first` and the columns of this head lie in `out`.
                     out: unsafe { target.get().add(first * width + head * head_size) },
                     out_stride: width,

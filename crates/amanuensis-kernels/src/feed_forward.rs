@@ -1,7 +1,7 @@
 //! The feed-forward half of a transformer layer, in one pass over the rows.
 
 use crate::left::{Norm, Rows, Tiles};
-use crate::linear::{Blocks, Epilogue, FEW_ROWS, Task};
+use crate::linear::{Blocks, Epilogue, FEW_ROWS, Task, block_rows};
 use crate::matrix::PackedMatrix;
 use crate::team::{Region, Shares};
 
@@ -35,35 +35,34 @@ impl Region<'_> {
             return;
         }
         let kernels = self.kernels();
-        let rows_of_block = (HIDDEN / (hidden * size_of::<f32>())).min(FEW_ROWS);
-        let blocks = Blocks::of(count, rows_of_block, kernels.tile, self.threads());
-        let x = Shares(x.as_mut_ptr());
         let tiles_of =
             |matrix: &PackedMatrix| Tiles { kernels, precision: matrix.precision().of_input(), width: matrix.inputs() };
-        let (tile, inner_tile) = (tiles_of(up).size(), tiles_of(down).size());
-        let room = blocks.tiles * kernels.tile * hidden;
-        let floats = room + blocks.tiles * (tile + inner_tile) + tiles_of(up).scratch(true);
+        let (upper, lower) = (tiles_of(up), tiles_of(down));
+        // Blocks of whole tiles of either.
+        let tile = upper.tile().max(lower.tile());
+        let rows_of_block = (HIDDEN / (hidden * size_of::<f32>())).min(block_rows(tile));
+        let blocks = Blocks::of(count, rows_of_block, tile, self.threads());
+        let most = blocks.tiles * tile;
+        let room = most * hidden;
+        let packed_rows = most.div_ceil(upper.tile()) * upper.size();
+        let packed_hidden = most.div_ceil(lower.tile()) * lower.size();
+        let x = Shares(x.as_mut_ptr());
+        let floats = room + packed_rows + packed_hidden + upper.scratch(true);
         self.split_with_scratch(blocks.count(), floats, |scratch, block| {
             let (first, tiles) = blocks.tiles_of(block);
-            let start = first * kernels.tile;
-            let here = (tiles * kernels.tile).min(count - start);
+            let start = first * tile;
+            let here = (tiles * tile).min(count - start);
             let (inner, scratch) = scratch.split_at_mut(room);
-            let (packed, scratch) = scratch.split_at_mut(blocks.tiles * tile);
-            let (packed_inner, scratch) = scratch.split_at_mut(blocks.tiles * inner_tile);
+            let (packed, scratch) = scratch.split_at_mut(packed_rows);
+            let (packed_inner, scratch) = scratch.split_at_mut(packed_hidden);
             // SAFETY: rows `start .. start + here` of x belong to this block alone: it reads them, then adds to them.
             let own = unsafe { x.get().add(start * width) };
             let rows = Rows { numbers: own, stride: width, width, count: here, norm: Some(norm) };
             let upward = Task::new(kernels, rows, up, Epilogue::Gelu.finish(up.precision()), inner.as_mut_ptr());
-            for (number, packed) in packed.chunks_exact_mut(tile).enumerate().take(tiles) {
-                upward.pack(number, packed, scratch);
-            }
-            upward.run_all(0, tiles, packed);
+            upward.pack_and_run_all(packed, scratch);
             let rows = Rows { numbers: inner.as_ptr(), stride: hidden, width: hidden, count: here, norm: None };
             let downward = Task::new(kernels, rows, down, Epilogue::Add.finish(down.precision()), own);
-            for (number, packed) in packed_inner.chunks_exact_mut(inner_tile).enumerate().take(tiles) {
-                downward.pack(number, packed, &mut []);
-            }
-            downward.run_all(0, tiles, packed_inner);
+            downward.pack_and_run_all(packed_inner, &mut []);
         });
     }
 }

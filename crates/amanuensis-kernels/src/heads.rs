@@ -151,7 +151,7 @@ impl Heads {
             return;
         }
         let (channels, blocks) = (self.channels(), capacity.div_ceil(BLOCK));
-        assert!(head < self.heads && rows > 0 && rows <= kernels.tile && scratch.len() >= self.scratch());
+        assert!(head < self.heads && rows > 0 && rows <= kernels.tile_of_bytes && scratch.len() >= self.scratch());
         assert!(queries.len() >= (rows - 1) * query_stride + size);
         let starts = |starts: &[i32], at: usize| {
             if starts.is_empty() { std::ptr::null() } else { starts[at..].as_ptr() }

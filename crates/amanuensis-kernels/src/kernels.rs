@@ -5,6 +5,7 @@ use crate::generic::attend::Attend;
 use crate::generic::product::Product;
 use crate::generic::quantize::{Keys, Quantize, Values};
 use crate::isa::{Isa, UnsupportedIsa};
+use crate::precision::Precision;
 
 type LayerNorm = unsafe fn(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]);
 
@@ -17,6 +18,8 @@ pub struct Kernels {
     pub(crate) isa: Isa,
     /// Rows of the largest product tile.
     pub(crate) tile: usize,
+    /// The same for products of bytes.
+    pub(crate) tile_of_bytes: usize,
     /// Outputs per packed panel.
     pub(crate) panel: usize,
     /// What is added to a byte of the left side of a product when it is stored.
@@ -81,6 +84,14 @@ impl Kernels {
     /// are added in a word.
     pub fn largest_pair(&self) -> i32 {
         self.largest_pair
+    }
+
+    /// Rows of the largest tile of a product whose left side is of this precision.
+    pub(crate) fn tile_of(&self, left: Precision) -> usize {
+        match left {
+            Precision::F32 => self.tile,
+            Precision::Int8 | Precision::Int4 => self.tile_of_bytes,
+        }
     }
 
     /// GELU of every number, in place: x Phi(x) with the exact normal distribution, not the tanh approximation.

@@ -47,23 +47,28 @@ pub(crate) struct Tiles {
 }
 
 impl Tiles {
+    /// Rows of a whole tile.
+    pub(crate) fn tile(&self) -> usize {
+        self.kernels.tile_of(self.precision)
+    }
+
     fn cells(&self) -> usize {
-        packed_tile(self.kernels.tile, cells(self.precision, self.width))
+        packed_tile(self.tile(), cells(self.precision, self.width))
     }
 
     /// Numbers that a packed tile takes.
     pub(crate) fn size(&self) -> usize {
-        self.cells() + self.kernels.tile.next_multiple_of(CHUNK)
+        self.cells() + self.tile().next_multiple_of(CHUNK)
     }
 
     /// Numbers of working memory that packing takes.
     pub(crate) fn scratch(&self, norm: bool) -> usize {
-        if norm { self.kernels.tile * self.width.next_multiple_of(CHUNK) } else { 0 }
+        if norm { self.tile() * self.width.next_multiple_of(CHUNK) } else { 0 }
     }
 
     /// How many rows tile `number` of so many rows has: the last may be short.
     pub(crate) fn rows(&self, number: usize, count: usize) -> usize {
-        self.kernels.tile.min(count - number * self.kernels.tile)
+        self.tile().min(count - number * self.tile())
     }
 
     /// Pack the tile that begins at row `first`.
@@ -79,7 +84,7 @@ impl Tiles {
         scratch: &mut [f32],
     ) {
         let Tiles { kernels, precision, width } = *self;
-        assert!(count <= kernels.tile && rows.width == width && packed.len() >= self.size());
+        assert!(count <= self.tile() && rows.width == width && packed.len() >= self.size());
         let length = if count == 0 { 0 } else { (count - 1) * rows.stride + width };
         // SAFETY: the caller's promise.
         let plain = unsafe { std::slice::from_raw_parts(rows.numbers.add(first * rows.stride), length) };

@@ -33,6 +33,14 @@ impl Epilogue {
 /// Up to this many rows the weights are what takes the time: all threads share the rows and stream different panels.
 /// Above, each thread takes rows of its own and the weights pass through its cache.
 pub(crate) const FEW_ROWS: usize = 48;
+/// Tiles of a block, of many rows, unless they are fewer rows than [`FEW_ROWS`].
+const TILES: usize = 4;
+
+/// About how many rows a block of many has, with tiles of so many.
+pub(crate) fn block_rows(tile: usize) -> usize {
+    FEW_ROWS.max(TILES * tile)
+}
+
 /// Bytes of weights per block of work when the weights take the time: a few microseconds from memory.
 const STREAM: usize = 128 << 10;
 
@@ -113,7 +121,7 @@ impl Region<'_> {
     /// Few rows: pack them all once, then every block is some panels for all rows.
     fn stream(&mut self, task: &Task<'_>) {
         let size = task.tiles.size();
-        let tiles = task.rows.count.div_ceil(task.tiles.kernels.tile);
+        let tiles = task.rows.count.div_ceil(task.tiles.tile());
         let mut left = std::mem::take(&mut self.team.scratch.left);
         let (packed, scratch) =
             left.ensure(tiles * size + task.tiles.scratch(task.rows.norm.is_some())).split_at_mut(tiles * size);
@@ -137,7 +145,8 @@ impl Region<'_> {
     /// tiles are blocks of their own, so that the threads end at about the same time.
     fn pass(&mut self, task: &Task<'_>) {
         let size = task.tiles.size();
-        let blocks = Blocks::of(task.rows.count, FEW_ROWS, task.tiles.kernels.tile, self.threads());
+        let tile = task.tiles.tile();
+        let blocks = Blocks::of(task.rows.count, block_rows(tile), tile, self.threads());
         let floats = blocks.tiles * size + task.tiles.scratch(task.rows.norm.is_some());
         self.split_with_scratch(blocks.count(), floats, |scratch, block| {
             let (first, here) = blocks.tiles_of(block);
@@ -219,16 +228,25 @@ impl<'a> Task<'a> {
         (self.tiles.kernels.panel * self.weights.cells() * size_of::<u32>()).max(1)
     }
 
-    pub(crate) fn pack(&self, number: usize, packed: &mut [f32], scratch: &mut [f32]) {
+    fn pack(&self, number: usize, packed: &mut [f32], scratch: &mut [f32]) {
         let rows = self.tiles.rows(number, self.rows.count);
         // SAFETY: the rows of a tile of this task; whoever made it promised that they may be read, and in-place tasks
         // pack a tile before its rows are written, on the same thread.
-        unsafe { self.tiles.pack(&self.rows, number * self.tiles.kernels.tile, rows, packed, scratch) }
+        unsafe { self.tiles.pack(&self.rows, number * self.tiles.tile(), rows, packed, scratch) }
+    }
+
+    /// All tiles times all panels, on this thread.
+    pub(crate) fn pack_and_run_all(&self, packed: &mut [f32], scratch: &mut [f32]) {
+        let tiles = self.rows.count.div_ceil(self.tiles.tile());
+        for (number, packed) in packed.chunks_exact_mut(self.tiles.size()).enumerate().take(tiles) {
+            self.pack(number, packed, scratch);
+        }
+        self.run_all(0, tiles, packed);
     }
 
     /// The tiles from `first` on, packed one behind the other, times all panels: some panels at a time, which stay in the
     /// second cache.
-    pub(crate) fn run_all(&self, first: usize, tiles: usize, packed: &[f32]) {
+    fn run_all(&self, first: usize, tiles: usize, packed: &[f32]) {
         let (size, panels) = (self.tiles.size(), self.panels());
         let group = (PASS / self.panel_bytes()).max(1);
         for panel in (0..panels).step_by(group) {
@@ -244,7 +262,7 @@ impl<'a> Task<'a> {
         let (kernels, outputs) = (self.tiles.kernels, self.weights.outputs());
         let stride = kernels.panel * self.weights.cells();
         let column = panel * kernels.panel;
-        let offset = number * kernels.tile * outputs + column;
+        let offset = number * self.tiles.tile() * outputs + column;
         assert!((panel + panels) * stride <= self.weights.panels().len());
         let (kernel, inner) = match self.weights.precision() {
             Precision::F32 => (kernels.product, self.weights.cells()),

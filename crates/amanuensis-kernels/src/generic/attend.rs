@@ -5,8 +5,7 @@
 //! multiplied with how much its largest score counts beside the largest so far. Bytes beside the largest score of all
 //! would lose the many small probabilities of a flat row, and with them several percent of the result.
 
-use super::arithmetic::Bytes;
-use super::product::{CHUNK, Finish, Product, panel, product};
+use super::product::{CHUNK, Finish, Product, panel};
 use super::quantize::{CHUNK_BYTES, Quantize, quantize};
 use super::{Integers, Vector};
 
@@ -14,7 +13,7 @@ use super::{Integers, Vector};
 pub(crate) const BLOCK: usize = 128;
 
 /// Rows of the largest tile of any instruction set, in whole registers.
-const ROWS: usize = 16;
+const ROWS: usize = 32;
 
 /// Below any score: what a row starts from, and what positions count as that are not there.
 const LOWEST: f32 = -1e30;
@@ -54,8 +53,9 @@ pub(crate) const fn scratch(size: usize) -> usize {
     ROWS * (size.next_multiple_of(CHUNK_BYTES) / 4 + BLOCK + BLOCK / 4 + size.next_multiple_of(64))
 }
 
+/// Run `job`; `product` is that of bytes.
 #[inline(always)]
-pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
+pub(crate) unsafe fn attend<I: Integers>(job: &Attend, product: impl Fn(&Product)) {
     let (rows, size) = (job.rows, job.size);
     let panel = panel::<I::Floats>();
     let (cells, channels) = (size.div_ceil(4), size.next_multiple_of(panel));
@@ -88,7 +88,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
         let mut first = 0;
         while first < job.length {
             let here = BLOCK.min(job.length - first);
-            product::<Bytes<I>>(&Product {
+            product(&Product {
                 left: queries.cast(),
                 rows,
                 inner: cells,
@@ -119,8 +119,8 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend) {
                 state.block_tops[row] = top;
                 state.block_totals[row] = total;
             }
-            state.join::<I::Floats>();
-            product::<Bytes<I>>(&Product {
+            state.join::<I::Floats>(rows);
+            product(&Product {
                 left: probabilities.cast(),
                 rows,
                 inner: here.div_ceil(4),
@@ -185,8 +185,8 @@ impl State {
 
     /// Joins the last block to those before, all rows at once.
     #[inline(always)]
-    unsafe fn join<V: Vector>(&mut self) {
-        for row in (0..ROWS).step_by(V::WIDTH) {
+    unsafe fn join<V: Vector>(&mut self, rows: usize) {
+        for row in (0..rows).step_by(V::WIDTH) {
             // SAFETY: the arrays hold whole registers; the caller has the features of V.
             unsafe {
                 let (before, block) =

@@ -22,6 +22,7 @@ macro_rules! kernels_for {
         pub(crate) static $table: $crate::kernels::Kernels = $crate::kernels::Kernels {
             isa: $isa,
             tile: $crate::generic::product::tile_rows::<$vector>(),
+            tile_of_bytes: $crate::generic::product::tile_rows::<$vector>(),
             panel: $crate::generic::product::panel::<$vector>(),
             offset: <$integers as $crate::generic::Integers>::OFFSET,
             largest_pair: <$integers as $crate::generic::Integers>::LARGEST_PAIR,
@@ -85,7 +86,7 @@ macro_rules! kernels_for {
             $(#[$features])*
             pub(super) unsafe fn attend(job: &attend::Attend) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
-                unsafe { attend::attend::<$integers>(job) }
+                unsafe { attend::attend::<$integers>(job, |job| product::product::<arithmetic::Bytes<$integers>>(job)) }
             }
             $(#[$features])*
             pub(super) unsafe fn softmax(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]) {

@@ -9,6 +9,7 @@
 //! twice the registers and, with many rows, more time than a product of bytes. With few rows the weights are what takes
 //! the time, and these are five eighths of the bytes.
 
+use super::arithmetic::Singles;
 use super::product::{CHUNK, Product, Sums, finish, panel};
 use super::{Integers, Vector};
 
@@ -91,7 +92,7 @@ unsafe fn part<I: Integers, const R: usize, const P: usize>(job: &Product, row: 
                 tile::<I, R, 1>(job, row, panel, &mut sums);
                 1
             };
-            finish::<I::Floats>(&own, panel, panels, &sums);
+            finish::<Singles<I::Floats>>(&own, panel, panels, &sums);
             panel += panels;
         }
         R

@@ -108,16 +108,16 @@ impl Product {
     };
 }
 
-/// The sums of one tile, on their way from the registers to `out`. Not set to zero for every tile: it is written before
-/// it is read, and a product may be as short as sixteen steps.
-pub(crate) type Sums<V> = [MaybeUninit<V>; 24];
+/// The sums of one tile, on their way from the registers to `out`: `[row][panel][half]`. Not set to zero for every tile:
+/// it is written before it is read, and a product may be as short as sixteen steps.
+pub(crate) type Sums<S> = [MaybeUninit<S>; 24];
 
 /// Run `job` on the registers there are.
 #[inline(always)]
 pub(crate) unsafe fn product<A: Arithmetic>(job: &Product) {
     // SAFETY: the caller keeps the contract of Product and has the features of A; panel < panels.
     unsafe {
-        let mut sums: Sums<A::Floats> = [const { MaybeUninit::uninit() }; 24];
+        let mut sums: Sums<A::Sum> = [const { MaybeUninit::uninit() }; 24];
         let mut panel = 0;
         while panel < job.panels {
             let panels = if A::Floats::REGISTERS == 32 {
@@ -125,7 +125,7 @@ pub(crate) unsafe fn product<A: Arithmetic>(job: &Product) {
             } else {
                 tile_of_12_sums::<A>(job, panel, &mut sums)
             };
-            finish::<A::Floats>(job, panel, panels, &sums);
+            finish::<A>(job, panel, panels, &sums);
             panel += panels;
         }
     }
@@ -133,7 +133,7 @@ pub(crate) unsafe fn product<A: Arithmetic>(job: &Product) {
 
 /// The sums of the job's rows with some panels from `panel` on; returns with how many.
 #[inline(always)]
-unsafe fn tile_of_24_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut Sums<A::Floats>) -> usize {
+unsafe fn tile_of_24_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut Sums<A::Sum>) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
         match job.rows {
@@ -156,7 +156,7 @@ unsafe fn tile_of_24_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut
 
 /// As [`tile_of_24_sums`], with sixteen registers.
 #[inline(always)]
-unsafe fn tile_of_12_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut Sums<A::Floats>) -> usize {
+unsafe fn tile_of_12_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut Sums<A::Sum>) -> usize {
     // SAFETY: the caller's promise.
     unsafe {
         match job.rows {
@@ -177,7 +177,7 @@ unsafe fn tile_of_12_sums<A: Arithmetic>(job: &Product, panel: usize, sums: &mut
 unsafe fn tile<A: Arithmetic, const R: usize, const P: usize>(
     job: &Product,
     panel: usize,
-    sums: &mut Sums<A::Floats>,
+    sums: &mut Sums<A::Sum>,
 ) -> usize {
     // SAFETY: panel + P <= panels, resp. panel < panels.
     unsafe {
@@ -202,7 +202,7 @@ unsafe fn tile<A: Arithmetic, const R: usize, const P: usize>(
 unsafe fn sum_tile<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>(
     job: &Product,
     panel: usize,
-    out: &mut Sums<A::Floats>,
+    out: &mut Sums<A::Sum>,
 ) {
     let width = panel_width::<A::Floats>();
     // SAFETY: reads inner x R of the tile and inner x P panels of the weights, as the contract allows.
@@ -234,8 +234,8 @@ unsafe fn sum_tile<A: Arithmetic, const R: usize, const P: usize, const FETCH: b
         }
         for row in 0..R {
             for p in 0..P {
-                out[(row * P + p) * 2].write(A::number(sums[row][p][0]));
-                out[(row * P + p) * 2 + 1].write(A::number(sums[row][p][1]));
+                out[(row * P + p) * 2].write(sums[row][p][0]);
+                out[(row * P + p) * 2 + 1].write(sums[row][p][1]);
             }
         }
     }
@@ -278,33 +278,35 @@ unsafe fn step<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>
 /// Scales, bias, activation, residual; then out. Once for all tile shapes: in registers and unrolled it would be most of
 /// the code and none of the time.
 #[inline(always)]
-pub(crate) unsafe fn finish<V: Vector>(job: &Product, panel: usize, panels: usize, sums: &Sums<V>) {
+pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: usize, sums: &[MaybeUninit<A::Sum>]) {
+    let width = A::Floats::WIDTH;
     for vector in 0..2 * panels {
-        let column = panel * panel_width::<V>() + vector * V::WIDTH;
+        let column = panel * panel_width::<A::Floats>() + vector * width;
         if column >= job.columns {
             return;
         }
         let count = job.columns - column;
         // SAFETY: the sums of these rows and panels were written; scales and bias cover whole panels; out and the addend are touched only below `columns`.
         unsafe {
-            let bias = if job.bias.is_null() { V::splat(0.0) } else { V::load(job.bias.add(column)) };
-            let one = V::splat(1.0);
-            let scale = if job.column_scales.is_null() { one } else { V::load(job.column_scales.add(column)) };
+            let from = |numbers: *const f32, otherwise: f32| {
+                if numbers.is_null() { A::Floats::splat(otherwise) } else { A::Floats::load(numbers.add(column)) }
+            };
+            let (bias, scale) = (from(job.bias, 0.0), from(job.column_scales, 1.0));
             for row in 0..job.rows {
                 let offset = row * job.row_stride + column / CHUNK * job.chunk_stride + column % CHUNK;
                 let out = job.out.add(offset);
                 let scale =
-                    if job.row_scales.is_null() { scale } else { scale.times(V::splat(*job.row_scales.add(row))) };
-                let number = sums[row * 2 * panels + vector].assume_init().times_plus(scale, bias);
+                    if job.row_scales.is_null() { scale } else { scale.times(A::Floats::splat(*job.row_scales.add(row))) };
+                let number = A::number(sums[row * 2 * panels + vector].assume_init()).times_plus(scale, bias);
                 let result = match job.finish {
                     Finish::Store => number,
                     Finish::Gelu => gelu_of(number),
                     Finish::RoughGelu => rough_gelu_of(number),
-                    Finish::Add => number.plus(first::<V>(out, count)),
-                    Finish::GeluPlus(addend) => gelu_of(number).plus(first::<V>(addend.add(offset), count)),
-                    Finish::Fade(factors) => first::<V>(out, count).times_plus(V::splat(*factors.add(row)), number),
+                    Finish::Add => number.plus(first::<A::Floats>(out, count)),
+                    Finish::GeluPlus(addend) => gelu_of(number).plus(first::<A::Floats>(addend.add(offset), count)),
+                    Finish::Fade(factors) => first::<A::Floats>(out, count).times_plus(A::Floats::splat(*factors.add(row)), number),
                 };
-                if count >= V::WIDTH { result.store(out) } else { result.store_first(out, count) }
+                if count >= width { result.store(out) } else { result.store_first(out, count) }
             }
         }
     }

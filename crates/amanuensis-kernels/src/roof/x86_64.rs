@@ -103,7 +103,7 @@ fn dot_product_256_vnni(steps: usize) {
 /// Six tiles of sums and two of factors, all of them 16 x 64 bytes. Loading the shapes sets them to zero, which takes no
 /// less time to multiply.
 fn dot_product_of_tiles(steps: usize) {
-    let shapes = Shapes::new(16, 16);
+    let shapes = Shapes::new(32);
     // SAFETY: the caller has these instructions, which read nothing but the shapes.
     unsafe {
         asm!(

@@ -2,26 +2,34 @@
 //! Rust 1.95 keeps the intrinsics for itself.
 //!
 //! ```text
-//! tile of the left side   R rows of a chunk, 64 bytes each: as they lie in the packed tile
-//! tile of weights         16 cells deep, 16 outputs wide: half the width of a packed panel
-//! tile of sums            R x 16, two beside each other for a panel
+//! left     two tiles of 16 rows of a chunk, 64 bytes each: as they lie in the packed tile
+//! weights  two tiles, 16 cells deep and 16 outputs wide: the halves of a packed panel
+//! sums     four tiles of 16 rows x 16 outputs, [row][half] in memory
 //! ```
 //!
-//! Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums. It has
-//! never run on a processor: the tests of bytes pass where the faults of these instructions are answered by emulating
-//! them.
+//! A tile takes as long to read from the nearest cache as half a product takes, so four products for four tiles keep the
+//! multiplier busy, where two for three would not.
+//!
+//! Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums.
 
 use std::arch::asm;
+use std::arch::x86_64::__m512i;
 use std::mem::MaybeUninit;
 
 use super::AVX512_VNNI;
 use super::avx512::Wide;
-use crate::generic::Vector;
-use crate::generic::product::{CHUNK, Finish, Product, panel};
+use super::avx512_vnni::Whole;
+use crate::generic::arithmetic::Bytes;
+use crate::generic::attend::{Attend, attend as attend_with};
+use crate::generic::product::{CHUNK, Product, finish, panel};
 use crate::isa::Isa;
 use crate::kernels::Kernels;
 
-pub(crate) static AMX: Kernels = Kernels { isa: Isa::Amx, product_of_bytes, ..AVX512_VNNI };
+pub(crate) static AMX: Kernels =
+    Kernels { isa: Isa::Amx, tile_of_bytes: 2 * TILE_ROWS, product_of_bytes, attend, ..AVX512_VNNI };
+
+/// The most rows a tile can have.
+const TILE_ROWS: usize = 16;
 
 /// With fewer rows a tile of weights takes longer to load than to multiply, and registers do as well.
 const FEWEST_ROWS: usize = 4;
@@ -32,11 +40,11 @@ const LINE: usize = 4 * CHUNK;
 /// Outputs of a panel.
 const PANEL: usize = panel::<Wide>();
 
-/// Panels whose sums wait together: 128 outputs of 12 rows are 6 KB.
-const TOGETHER: usize = 4;
+/// Bytes of a chunk of cells of a panel.
+const PANEL_CHUNK: usize = PANEL * LINE;
 
-/// The sums of a row of [`TOGETHER`] panels.
-type Row = [i32; TOGETHER * PANEL];
+/// The sums of a panel.
+type Sums = [MaybeUninit<Whole>; 2 * TILE_ROWS * 2];
 
 /// What sums start from that start from nothing.
 static ZEROS: [i32; PANEL] = [0; PANEL];
@@ -52,24 +60,16 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
-    /// Two tiles of sums; a left side and two of weights for whole chunks; the same for `rest` cells behind them.
-    pub(crate) fn new(rows: usize, rest: usize) -> Shapes {
-        // A tile that is not needed has neither rows nor bytes; one of them alone is refused.
-        let (rows_of_rest, line_of_rest) = if rest == 0 { (0, 0) } else { (rows, LINE) };
-        let sizes = [
-            (rows, LINE),
-            (rows, LINE),
-            (rows, LINE),
-            (CHUNK, LINE),
-            (CHUNK, LINE),
-            (rows_of_rest, 4 * rest),
-            (rest, line_of_rest),
-            (rest, line_of_rest),
-        ];
+    /// Of tiles 0 and 1 the sums of the first sixteen rows, 2 and 3 those of the others; 4 and 5 of left sides, 6 and 7 of
+    /// weights.
+    pub(crate) fn new(rows: usize) -> Shapes {
+        let first = rows.min(TILE_ROWS);
+        // A tile of no rows may not be named; where there are sixteen rows or fewer none is.
+        let second = (rows - first).max(1);
         let mut shapes = Shapes { palette: 1, first_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
-        for (tile, (rows, row_bytes)) in sizes.into_iter().enumerate() {
+        for (tile, rows) in [first, first, second, second, first, second, CHUNK, CHUNK].into_iter().enumerate() {
             shapes.rows[tile] = rows as u8;
-            shapes.row_bytes[tile] = row_bytes as u16;
+            shapes.row_bytes[tile] = LINE as u16;
         }
         shapes
     }
@@ -82,27 +82,129 @@ unsafe fn product_of_bytes(job: &Product) {
         if job.rows < FEWEST_ROWS {
             return (AVX512_VNNI.product_of_bytes)(job);
         }
-        let shapes = Shapes::new(job.rows, job.inner % CHUNK);
-        asm!("ldtilecfg [{shapes}]", shapes = in(reg) &shapes, options(nostack, preserves_flags));
-        let mut sums = [const { MaybeUninit::<Row>::uninit() }; Wide::TILE];
-        for first in (0..job.panels).step_by(TOGETHER) {
-            let panels = TOGETHER.min(job.panels - first);
-            for panel in 0..panels {
-                sum_panel(job, first + panel, sums.as_mut_ptr().cast::<i32>().add(panel * PANEL));
-            }
-            finish(job, first, panels, &sums);
-        }
-        // A tile that is in use is saved and read back whenever the system changes threads.
-        asm!("tilerelease", options(nomem, nostack, preserves_flags));
+        load_shapes(job.rows);
+        product_in_shape(job);
+        release();
     }
 }
 
-/// The sums of the job's rows with one panel, a [`Row`] apart.
-unsafe fn sum_panel(job: &Product, panel: usize, sums: *mut i32) {
-    let starts = if job.starts.is_null() { ZEROS.as_ptr() } else { job.starts.wrapping_add(panel * PANEL) };
-    // SAFETY: reads inner x rows cells of the left side, inner x PANEL cells of weights and PANEL starts, as the contract
-    // of Product allows; writes PANEL sums of every row. The shapes of the tiles are loaded. The instructions that work on
-    // tiles take the distance of two rows as the index of the address.
+/// As the attention of any instruction set.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
+unsafe fn attend(job: &Attend) {
+    // SAFETY: the caller keeps the contract of Attend, and the processor has these instructions (Kernels::new). All of its
+    // products have the same rows.
+    unsafe {
+        if job.rows < FEWEST_ROWS {
+            return (AVX512_VNNI.attend)(job);
+        }
+        load_shapes(job.rows);
+        attend_with::<Whole>(job, |job| product_in_shape(job));
+        release();
+    }
+}
+
+/// Makes tiles ready for products of so many rows.
+unsafe fn load_shapes(rows: usize) {
+    let shapes = Shapes::new(rows);
+    // SAFETY: these are shapes the processor has.
+    unsafe { asm!("ldtilecfg [{shapes}]", shapes = in(reg) &shapes, options(nostack, preserves_flags, readonly)) }
+}
+
+/// A tile that is in use is saved and read back whenever the system changes threads.
+unsafe fn release() {
+    // SAFETY: the tiles hold nothing that is wanted.
+    unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) }
+}
+
+/// A product of as many rows as the tiles are shaped for.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
+unsafe fn product_in_shape(job: &Product) {
+    let mut sums: Sums = [const { MaybeUninit::uninit() }; 2 * TILE_ROWS * 2];
+    let rest = job.inner % CHUNK;
+    // The left side has whole chunks. What stands in its last one behind the end is multiplied with zeros.
+    let mut last = [0_u32; CHUNK * PANEL];
+    for panel in 0..job.panels {
+        // SAFETY: a panel of `inner` x PANEL cells, of which the last `rest` x PANEL are copied; PANEL starts.
+        unsafe {
+            let weights = job.right.add(panel * job.panel_stride);
+            let last = if rest == 0 {
+                std::ptr::null()
+            } else {
+                let from = weights.add((job.inner - rest) * PANEL);
+                std::ptr::copy_nonoverlapping(from, last.as_mut_ptr(), rest * PANEL);
+                last.as_ptr()
+            };
+            let starts = if job.starts.is_null() { ZEROS.as_ptr() } else { job.starts.add(panel * PANEL) };
+            let sum = if job.rows > TILE_ROWS { sum_panel } else { sum_half_panel };
+            sum(job, starts, weights, last, sums.as_mut_ptr().cast());
+            finish::<Bytes<Whole>>(job, panel, 1, &sums);
+        }
+    }
+}
+
+/// The sums of seventeen rows or more with one panel: its whole chunks, then `last` if there is one.
+unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last: *const u32, sums: *mut __m512i) {
+    // SAFETY: reads the chunks of the left side, `inner` x PANEL cells of weights, a chunk of them at `last` unless null, and
+    // PANEL starts, as the caller has them; writes PANEL sums of every row. The shapes are loaded. The instructions that
+    // work on tiles take the distance of two rows as the index of the address.
+    unsafe {
+        asm!(
+            "tileloadd tmm0, [{starts} + {none}*1]",
+            "tileloadd tmm1, [{starts} + {none}*1 + 64]",
+            "tileloadd tmm2, [{starts} + {none}*1]",
+            "tileloadd tmm3, [{starts} + {none}*1 + 64]",
+            "test {chunks}, {chunks}",
+            "jz 3f",
+            "2:",
+            "tileloadd tmm6, [{weights} + {weights_row}*1]",
+            "tileloadd tmm4, [{left} + {left_row}*1]",
+            "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
+            "tileloadd tmm5, [{left} + {left_row}*1 + {SECOND}]",
+            "tdpbusd tmm0, tmm4, tmm6",
+            "tdpbusd tmm1, tmm4, tmm7",
+            "tdpbusd tmm2, tmm5, tmm6",
+            "tdpbusd tmm3, tmm5, tmm7",
+            "add {left}, {left_chunk}",
+            "add {weights}, {PANEL_CHUNK}",
+            "dec {chunks}",
+            "jnz 2b",
+            "3:",
+            "test {last}, {last}",
+            "jz 4f",
+            "mov {weights}, {last}",
+            "xor {last:e}, {last:e}",
+            "mov {chunks:e}, 1",
+            "jmp 2b",
+            "4:",
+            "tilestored [{sums} + {sums_row}*1], tmm0",
+            "tilestored [{sums} + {sums_row}*1 + 64], tmm1",
+            "add {sums}, {SECOND_SUMS}",
+            "tilestored [{sums} + {sums_row}*1], tmm2",
+            "tilestored [{sums} + {sums_row}*1 + 64], tmm3",
+            starts = in(reg) starts,
+            none = in(reg) 0_usize,
+            left = inout(reg) job.left => _,
+            left_row = in(reg) LINE,
+            left_chunk = in(reg) job.rows * LINE,
+            weights = inout(reg) weights => _,
+            weights_row = in(reg) 4 * PANEL,
+            chunks = inout(reg) job.inner / CHUNK => _,
+            last = inout(reg) last => _,
+            sums = inout(reg) sums => _,
+            sums_row = in(reg) 4 * PANEL,
+            SECOND = const TILE_ROWS * LINE,
+            SECOND_SUMS = const TILE_ROWS * 4 * PANEL,
+            PANEL_CHUNK = const PANEL_CHUNK,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// The sums of sixteen rows or fewer with one panel: its whole chunks, then `last` if there is one.
+unsafe fn sum_half_panel(job: &Product, starts: *const i32, weights: *const u32, last: *const u32, sums: *mut __m512i) {
+    // SAFETY: as for `sum_panel`.
     unsafe {
         asm!(
             "tileloadd tmm0, [{starts} + {none}*1]",
@@ -110,23 +212,22 @@ unsafe fn sum_panel(job: &Product, panel: usize, sums: *mut i32) {
             "test {chunks}, {chunks}",
             "jz 3f",
             "2:",
-            "tileloadd tmm2, [{left} + {left_row}*1]",
-            "tileloadd tmm3, [{weights} + {weights_row}*1]",
-            "tileloadd tmm4, [{weights} + {weights_row}*1 + 64]",
-            "tdpbusd tmm0, tmm2, tmm3",
-            "tdpbusd tmm1, tmm2, tmm4",
+            "tileloadd tmm4, [{left} + {left_row}*1]",
+            "tileloadd tmm6, [{weights} + {weights_row}*1]",
+            "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
+            "tdpbusd tmm0, tmm4, tmm6",
+            "tdpbusd tmm1, tmm4, tmm7",
             "add {left}, {left_chunk}",
-            "add {weights}, {WEIGHTS_CHUNK}",
+            "add {weights}, {PANEL_CHUNK}",
             "dec {chunks}",
             "jnz 2b",
             "3:",
-            "test {rest}, {rest}",
+            "test {last}, {last}",
             "jz 4f",
-            "tileloadd tmm5, [{left} + {left_row}*1]",
-            "tileloadd tmm6, [{weights} + {weights_row}*1]",
-            "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
-            "tdpbusd tmm0, tmm5, tmm6",
-            "tdpbusd tmm1, tmm5, tmm7",
+            "mov {weights}, {last}",
+            "xor {last:e}, {last:e}",
+            "mov {chunks:e}, 1",
+            "jmp 2b",
             "4:",
             "tilestored [{sums} + {sums_row}*1], tmm0",
             "tilestored [{sums} + {sums_row}*1 + 64], tmm1",
@@ -135,48 +236,17 @@ unsafe fn sum_panel(job: &Product, panel: usize, sums: *mut i32) {
             left = inout(reg) job.left => _,
             left_row = in(reg) LINE,
             left_chunk = in(reg) job.rows * LINE,
-            weights = inout(reg) job.right.add(panel * job.panel_stride) => _,
+            weights = inout(reg) weights => _,
             weights_row = in(reg) 4 * PANEL,
-            WEIGHTS_CHUNK = const PANEL * LINE,
             chunks = inout(reg) job.inner / CHUNK => _,
-            rest = in(reg) job.inner % CHUNK,
+            last = inout(reg) last => _,
             sums = in(reg) sums,
-            sums_row = in(reg) size_of::<Row>(),
+            sums_row = in(reg) 4 * PANEL,
+            PANEL_CHUNK = const PANEL_CHUNK,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         );
-    }
-}
-
-/// Row by row, as a product of nothing that starts from the sums.
-unsafe fn finish(job: &Product, first: usize, panels: usize, sums: &[MaybeUninit<Row>; Wide::TILE]) {
-    let column = first * PANEL;
-    for (row, sums) in sums.iter().enumerate().take(job.rows) {
-        // SAFETY: the sums of these rows and panels were written. The rest is that part of the job which belongs to this
-        // row and to the columns of these panels, of which the first begins sixteen columns.
-        unsafe {
-            let offset = row * job.row_stride + column / CHUNK * job.chunk_stride;
-            let from = |numbers: *const f32| if numbers.is_null() { numbers } else { numbers.add(column) };
-            let finish = match job.finish {
-                Finish::GeluPlus(addend) => Finish::GeluPlus(addend.add(offset)),
-                Finish::Fade(factors) => Finish::Fade(factors.add(row)),
-                Finish::Store | Finish::Gelu | Finish::RoughGelu | Finish::Add => job.finish,
-            };
-            (AVX512_VNNI.product_of_bytes)(&Product {
-                rows: 1,
-                inner: 0,
-                panels,
-                starts: sums.as_ptr().cast(),
-                row_scales: if job.row_scales.is_null() { job.row_scales } else { job.row_scales.add(row) },
-                column_scales: from(job.column_scales),
-                bias: from(job.bias),
-                out: job.out.add(offset),
-                columns: job.columns.saturating_sub(column),
-                finish,
-                ..*job
-            });
-        }
     }
 }
 
