@@ -126,7 +126,7 @@ impl Isa {
         Isa::ALL.into_iter().filter(|isa| isa.lacks().is_empty()).collect()
     }
 
-    /// The one to use: what `AMANUENSIS_ISA` says, or the widest available but [`Isa::Amx`].
+    /// The one to use: what `AMANUENSIS_ISA` says, or the widest available.
     ///
     /// A forced instruction set that the machine lacks is an error, never a silent step down: a measurement or a test
     /// under that name would be about something else.
@@ -148,10 +148,9 @@ impl Isa {
         Err(UnsupportedIsa::Missing { isa: self, lacks: lacks.join(", "), available })
     }
 
-    /// The last of the table that this processor has and that is used without being asked for.
+    /// The last of the table that this processor has.
     pub fn widest() -> Isa {
-        let mut chosen = Isa::ALL.into_iter().rev().filter(|isa| *isa != Isa::Amx);
-        chosen.find(|isa| isa.lacks().is_empty()).unwrap_or(Isa::Scalar)
+        Isa::ALL.into_iter().rev().find(|isa| isa.lacks().is_empty()).unwrap_or(Isa::Scalar)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) unsafe trait Arithmetic {
     unsafe fn add(sum: Self::Sum, left: Self::Left, weights: Self::Weights) -> Self::Sum;
     /// The sum as f32.
     unsafe fn number(sum: Self::Sum) -> Self::Floats;
+    /// Write the sum as it is.
+    unsafe fn keep(sum: Self::Sum, to: *mut i32);
 }
 
 /// f32 times f32, one in a cell.
@@ -67,6 +69,10 @@ unsafe impl<V: Vector> Arithmetic for Singles<V> {
     unsafe fn number(sum: V) -> V {
         sum
     }
+    #[inline(always)]
+    unsafe fn keep(sum: V, to: *mut i32) {
+        unsafe { sum.store(to.cast()) }
+    }
 }
 
 /// Bytes times bytes, four in a cell, summed exactly.
@@ -100,5 +106,9 @@ unsafe impl<I: Integers> Arithmetic for Bytes<I> {
     #[inline(always)]
     unsafe fn number(sum: I) -> I::Floats {
         unsafe { sum.numbers() }
+    }
+    #[inline(always)]
+    unsafe fn keep(sum: I, to: *mut i32) {
+        unsafe { sum.store(to) }
     }
 }

@@ -53,9 +53,9 @@ pub(crate) const fn scratch(size: usize) -> usize {
     ROWS * (size.next_multiple_of(CHUNK_BYTES) / 4 + BLOCK + BLOCK / 4 + size.next_multiple_of(64))
 }
 
-/// Run `job`; `product` is that of bytes.
+/// Run `job`; `product` is that of bytes, `scores` the same for what is to be kept as it is.
 #[inline(always)]
-pub(crate) unsafe fn attend<I: Integers>(job: &Attend, product: impl Fn(&Product)) {
+pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product), product: impl Fn(&Product)) {
     let (rows, size) = (job.rows, job.size);
     let panel = panel::<I::Floats>();
     let (cells, channels) = (size.div_ceil(4), size.next_multiple_of(panel));
@@ -88,7 +88,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, product: impl Fn(&Product
         let mut first = 0;
         while first < job.length {
             let here = BLOCK.min(job.length - first);
-            product(&Product {
+            scored(&Product {
                 left: queries.cast(),
                 rows,
                 inner: cells,
@@ -96,13 +96,26 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, product: impl Fn(&Product
                 panel_stride: panel * cells,
                 panels: here.div_ceil(panel),
                 in_order: rows <= FEW_ROWS,
-                starts: if job.key_starts.is_null() { job.key_starts } else { job.key_starts.add(first) },
-                column_scales: job.key_scales.add(first),
                 out: scores,
                 row_stride: BLOCK,
                 columns: here.next_multiple_of(panel),
+                finish: Finish::Raw,
                 ..Product::EMPTY
             });
+            let keys = ScoredKeys {
+                starts: if job.key_starts.is_null() { job.key_starts } else { job.key_starts.add(first) },
+                scales: job.key_scales.add(first),
+                count: here,
+            };
+            for row in 0..rows {
+                let from = scores.add(row * BLOCK);
+                let top = scale::<I>(&keys, from) * factors[row];
+                // No score above the lowest: they are not numbers, and the row is to show it.
+                let top = if top > LOWEST * factors[row] { top } else { f32::NAN };
+                let to = probabilities.cast::<u8>().add(row * CHUNK_BYTES);
+                state.block_totals[row] = weigh::<I>(factors[row], top, from, here, to, rows * CHUNK_BYTES);
+                state.block_tops[row] = top;
+            }
             if !job.kept.is_null() {
                 for row in 0..rows {
                     let scale = query_scales[row] * root;
@@ -111,13 +124,6 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, product: impl Fn(&Product
                         *job.kept.add(row * job.kept_stride + first + position) = score;
                     }
                 }
-            }
-            for row in 0..rows {
-                let from = scores.add(row * BLOCK);
-                let to = probabilities.cast::<u8>().add(row * CHUNK_BYTES);
-                let (top, total) = weigh::<I>(factors[row], from, here, to, rows * CHUNK_BYTES);
-                state.block_tops[row] = top;
-                state.block_totals[row] = total;
             }
             state.join::<I::Floats>(rows);
             product(&Product {
@@ -206,38 +212,68 @@ impl State {
     }
 }
 
-/// The scores of a block of one row to bytes, in chunks `step` apart. Returns the largest score, and the sum of the bytes.
+/// The keys of a block, as far as their scores need them.
+struct ScoredKeys {
+    starts: *const i32,
+    scales: *const f32,
+    /// How many there are.
+    count: usize,
+}
+
+/// The sums of a block of one row to scores, which still want the factor of the row, in place. What stands in whole chunks
+/// behind the last is below any score. Returns the largest.
 #[inline(always)]
-unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *mut u8, step: usize) -> (f32, f32) {
+unsafe fn scale<I: Integers>(keys: &ScoredKeys, scores: *mut f32) -> f32 {
     let width = I::Floats::WIDTH;
-    // SAFETY: reads and writes the scores below a block and whole chunks of bytes, as the caller has them.
+    // SAFETY: reads and writes the scores below a block in whole chunks; scales and starts are padded to whole panels, and
+    // behind these nothing of them is read.
     unsafe {
         let lowest = I::Floats::splat(LOWEST);
-        let vectors = count.next_multiple_of(CHUNK_BYTES) / width;
-        if !count.is_multiple_of(CHUNK_BYTES) {
-            for vector in count / width..vectors {
-                let at = scores.add(vector * width);
-                let here = count.saturating_sub(vector * width);
-                let score = if here == 0 { lowest } else { I::Floats::load(at).first_or(here, lowest) };
-                score.store(at);
-            }
-        }
         let mut tops = [lowest; 4];
-        for vector in (0..vectors).step_by(4) {
+        let score = |at: usize| {
+            let sum = I::load(scores.add(at).cast());
+            let sum = if I::OFFSET == 0 { sum } else { sum.plus(I::load(keys.starts.add(at))) };
+            sum.numbers().times(I::Floats::load(keys.scales.add(at)))
+        };
+        let whole = keys.count / CHUNK_BYTES * CHUNK_BYTES;
+        for chunk in (0..whole).step_by(4 * width) {
             for (index, top) in tops.iter_mut().enumerate() {
-                *top = top.larger(I::Floats::load(scores.add((vector + index) * width)));
+                let at = chunk + index * width;
+                let score = score(at);
+                score.store(scores.add(at));
+                *top = top.larger(score);
             }
         }
-        // The scores still want their factor, which is not negative.
-        let top = tops[0].larger(tops[1]).larger(tops[2].larger(tops[3])).largest() * factor;
-        // No score above the lowest: they are not numbers, and the row is to show it.
-        let top = if top > LOWEST * factor { top } else { f32::NAN };
+        for at in (whole..keys.count.next_multiple_of(CHUNK_BYTES)).step_by(width) {
+            let here = keys.count.saturating_sub(at);
+            let score = if here == 0 { lowest } else { score(at).first_or(here.min(width), lowest) };
+            score.store(scores.add(at));
+            tops[0] = tops[0].larger(score);
+        }
+        tops[0].larger(tops[1]).larger(tops[2].larger(tops[3])).largest()
+    }
+}
+
+/// The scores of a block of one row, of which `top` is the largest, to bytes, in chunks `step` apart. Returns the sum of the
+/// bytes.
+#[inline(always)]
+unsafe fn weigh<I: Integers>(
+    factor: f32,
+    top: f32,
+    scores: *const f32,
+    count: usize,
+    to: *mut u8,
+    step: usize,
+) -> f32 {
+    let width = I::Floats::WIDTH;
+    // SAFETY: reads the scores below a block and writes whole chunks of bytes, as the caller has them.
+    unsafe {
         let (scale, shift) =
             (I::Floats::splat(factor), I::Floats::splat(f32::from(I::LARGEST_PROBABILITY).log2() - top));
         let mut total = I::splat(0);
         let offset = I::splat(I::OFFSET - 128);
         let mut to = to;
-        for chunk in (0..vectors * width).step_by(CHUNK_BYTES) {
+        for chunk in (0..count).step_by(CHUNK_BYTES) {
             for part in (chunk..chunk + CHUNK_BYTES).step_by(4 * width) {
                 let mut four = [offset; 4];
                 for (index, byte) in four.iter_mut().enumerate() {
@@ -250,7 +286,7 @@ unsafe fn weigh<I: Integers>(factor: f32, scores: *mut f32, count: usize, to: *m
             }
             to = to.add(step);
         }
-        (top, total.numbers().sum())
+        total.numbers().sum()
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) enum Finish {
     GeluPlus(*const f32),
     /// out = number + out * factor of the row
     Fade(*const f32),
+    /// out = the sum as it is, of products of bytes
+    Raw,
 }
 
 /// One tile of rows times a run of panels. A number is the sum, times the scale of its row and that of its column where
@@ -297,9 +299,15 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
                 let out = job.out.add(offset);
                 let scale =
                     if job.row_scales.is_null() { scale } else { scale.times(A::Floats::splat(*job.row_scales.add(row))) };
-                let number = A::number(sums[row * 2 * panels + vector].assume_init()).times_plus(scale, bias);
+                let sum = sums[row * 2 * panels + vector].assume_init();
+                if let Finish::Raw = job.finish {
+                    debug_assert!(count >= width, "sums as they are fill whole registers");
+                    A::keep(sum, out.cast());
+                    continue;
+                }
+                let number = A::number(sum).times_plus(scale, bias);
                 let result = match job.finish {
-                    Finish::Store => number,
+                    Finish::Store | Finish::Raw => number,
                     Finish::Gelu => gelu_of(number),
                     Finish::RoughGelu => rough_gelu_of(number),
                     Finish::Add => number.plus(first::<A::Floats>(out, count)),
