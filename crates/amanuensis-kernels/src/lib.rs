@@ -25,15 +25,14 @@
 //! | `neon` | 12 x 8 | `smull`, `addp`, `sadalp` | every test, on an emulated processor only; its speed is unknown |
 //! | `neon-dot` | 12 x 8 | `sdot` | every test, on an emulated processor only; its speed is unknown |
 //! | `avx2` | 6 x 16 | `vpmaddubsw`, `vpmaddwd` | every test, on a processor |
-//! | `avx-vnni` | 6 x 16 | `vpdpbusd` | products and attention in bytes, on a processor that has all but this instruction, which was emulated; its speed is unknown |
+//! | `avx-vnni` | 6 x 16 | `vpdpbusd` | every test, on a processor |
 //! | `avx512` | 12 x 32 | `vpmaddwd` | every test, on a processor |
 //! | `avx512-vnni` | 12 x 32 | `vpdpbusd` | every test, on a processor |
-//! | `amx` | 12 x 32 | `tdpbusd` | tests of bytes, on a processor that has all but the tiles, which were emulated; its speed is unknown |
+//! | `amx` | 12 x 32; of bytes 32 x 32 | `tdpbusd`, few rows as `avx512-vnni` | every test, on a processor |
 //!
-//! The last of the table that a processor has is used, but for `amx`, unless `AMANUENSIS_ISA` names another. That goes
-//! for `avx-vnni` and `neon-dot` too, although no processor with their instructions has run them yet: in f32 they are
-//! `avx2` and `neon`, and in bytes one instruction of the kind that `avx512-vnni` uses stands where three or four did.
-//! `amx` is another way to multiply, with a state of its own to be saved, and waits for a measurement.
+//! The last of the table that a processor has is used, unless `AMANUENSIS_ISA` names another. That goes for `neon-dot`
+//! too, although no processor with its instruction has run it yet: in f32 it is `neon`, and in bytes one instruction of
+//! the kind that `avx512-vnni` uses stands where three or four did.
 //!
 //! `smmla` of 64-bit ARM (i8mm) is not used. It multiplies two rows with two outputs, eight bytes deep: the weights of an
 //! output would have to lie eight side by side instead of four, and a register would hold sums of two rows. That is

@@ -5,7 +5,10 @@
 //! multiplied with how much its largest score counts beside the largest so far. Bytes beside the largest score of all
 //! would lose the many small probabilities of a flat row, and with them several percent of the result.
 
-use super::product::{CHUNK, Finish, Product, panel};
+use std::marker::PhantomData;
+
+use super::arithmetic::Bytes;
+use super::product::{CHUNK, Finish, Product, panel, product};
 use super::quantize::{CHUNK_BYTES, Quantize, quantize};
 use super::{Integers, Vector};
 
@@ -53,11 +56,46 @@ pub(crate) const fn scratch(size: usize) -> usize {
     ROWS * (size.next_multiple_of(CHUNK_BYTES) / 4 + BLOCK + BLOCK / 4 + size.next_multiple_of(64))
 }
 
-/// Run `job`; `product` is that of bytes, `scores` the same for what is to be kept as it is.
+/// How products of bytes are made.
+///
+/// # Safety
+/// As for [`Integers`]: a method may be called only where the features of the implementing type are enabled and present,
+/// with a job that is safe to run.
+pub(crate) unsafe trait Multiply {
+    type Integers: Integers;
+
+    /// Any product.
+    unsafe fn product(job: &Product);
+    /// One whose sums are kept as they are, and start from nothing.
+    unsafe fn sums(job: &Product);
+}
+
+/// The registers of numbers beside them.
+type Floats<M> = <<M as Multiply>::Integers as Integers>::Floats;
+
+/// Products in the registers of [`Integers`].
+pub(crate) struct InRegisters<I>(PhantomData<I>);
+
+// SAFETY: passes the contract on to I.
+unsafe impl<I: Integers> Multiply for InRegisters<I> {
+    type Integers = I;
+
+    #[inline(always)]
+    unsafe fn product(job: &Product) {
+        // SAFETY: the caller's promise.
+        unsafe { product::<Bytes<I>>(job) }
+    }
+    #[inline(always)]
+    unsafe fn sums(job: &Product) {
+        // SAFETY: the caller's promise.
+        unsafe { product::<Bytes<I>>(job) }
+    }
+}
+
 #[inline(always)]
-pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product), product: impl Fn(&Product)) {
+pub(crate) unsafe fn attend<M: Multiply>(job: &Attend) {
     let (rows, size) = (job.rows, job.size);
-    let panel = panel::<I::Floats>();
+    let panel = panel::<Floats<M>>();
     let (cells, channels) = (size.div_ceil(4), size.next_multiple_of(panel));
     // SAFETY: the caller keeps the contract of Attend and has the features of I; the parts of the scratch memory follow
     // each other as `scratch` counts them.
@@ -67,7 +105,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product)
         let probabilities = scores.add(ROWS * BLOCK);
         let sums = probabilities.add(ROWS * BLOCK / 4);
         let mut query_scales = [0.0; ROWS];
-        quantize::<I>(&Quantize {
+        quantize::<M::Integers>(&Quantize {
             from: job.queries,
             stride: job.query_stride,
             rows,
@@ -88,7 +126,7 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product)
         let mut first = 0;
         while first < job.length {
             let here = BLOCK.min(job.length - first);
-            scored(&Product {
+            M::sums(&Product {
                 left: queries.cast(),
                 rows,
                 inner: cells,
@@ -109,11 +147,11 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product)
             };
             for row in 0..rows {
                 let from = scores.add(row * BLOCK);
-                let top = scale::<I>(&keys, from) * factors[row];
+                let top = scale::<M::Integers>(&keys, from) * factors[row];
                 // No score above the lowest: they are not numbers, and the row is to show it.
                 let top = if top > LOWEST * factors[row] { top } else { f32::NAN };
                 let to = probabilities.cast::<u8>().add(row * CHUNK_BYTES);
-                state.block_totals[row] = weigh::<I>(factors[row], top, from, here, to, rows * CHUNK_BYTES);
+                state.block_totals[row] = weigh::<M::Integers>(factors[row], top, from, here, to, rows * CHUNK_BYTES);
                 state.block_tops[row] = top;
             }
             if !job.kept.is_null() {
@@ -125,8 +163,8 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product)
                     }
                 }
             }
-            state.join::<I::Floats>(rows);
-            product(&Product {
+            state.join::<Floats<M>>(rows);
+            M::product(&Product {
                 left: probabilities.cast(),
                 rows,
                 inner: here.div_ceil(4),
@@ -149,12 +187,12 @@ pub(crate) unsafe fn attend<I: Integers>(job: &Attend, scored: impl Fn(&Product)
             first += BLOCK;
         }
         for row in 0..rows {
-            let share = I::Floats::splat(1.0 / state.totals[row]);
-            for channel in (0..size).step_by(I::Floats::WIDTH) {
-                let sum = I::Floats::load(sums.add(row * channels + channel));
-                let value = sum.times(I::Floats::load(job.value_scales.add(channel))).times(share);
+            let share = Floats::<M>::splat(1.0 / state.totals[row]);
+            for channel in (0..size).step_by(Floats::<M>::WIDTH) {
+                let sum = Floats::<M>::load(sums.add(row * channels + channel));
+                let value = sum.times(Floats::<M>::load(job.value_scales.add(channel))).times(share);
                 let out = job.out.add(row * job.out_stride + channel);
-                if channel + I::Floats::WIDTH <= size {
+                if channel + Floats::<M>::WIDTH <= size {
                     value.store(out)
                 } else {
                     value.store_first(out, size - channel)
@@ -230,23 +268,18 @@ unsafe fn scale<I: Integers>(keys: &ScoredKeys, scores: *mut f32) -> f32 {
     unsafe {
         let lowest = I::Floats::splat(LOWEST);
         let mut tops = [lowest; 4];
-        let score = |at: usize| {
-            let sum = I::load(scores.add(at).cast());
-            let sum = if I::OFFSET == 0 { sum } else { sum.plus(I::load(keys.starts.add(at))) };
-            sum.numbers().times(I::Floats::load(keys.scales.add(at)))
-        };
         let whole = keys.count / CHUNK_BYTES * CHUNK_BYTES;
         for chunk in (0..whole).step_by(4 * width) {
             for (index, top) in tops.iter_mut().enumerate() {
                 let at = chunk + index * width;
-                let score = score(at);
+                let score = score::<I>(keys, scores, at);
                 score.store(scores.add(at));
                 *top = top.larger(score);
             }
         }
         for at in (whole..keys.count.next_multiple_of(CHUNK_BYTES)).step_by(width) {
             let here = keys.count.saturating_sub(at);
-            let score = if here == 0 { lowest } else { score(at).first_or(here.min(width), lowest) };
+            let score = if here == 0 { lowest } else { score::<I>(keys, scores, at).first_or(here.min(width), lowest) };
             score.store(scores.add(at));
             tops[0] = tops[0].larger(score);
         }
@@ -254,17 +287,21 @@ unsafe fn scale<I: Integers>(keys: &ScoredKeys, scores: *mut f32) -> f32 {
     }
 }
 
+/// A register of scores of their sums.
+#[inline(always)]
+unsafe fn score<I: Integers>(keys: &ScoredKeys, sums: *const f32, at: usize) -> I::Floats {
+    // SAFETY: reads a register of sums, scales and starts, as the caller has them.
+    unsafe {
+        let sum = I::load(sums.add(at).cast());
+        let sum = if I::OFFSET == 0 { sum } else { sum.plus(I::load(keys.starts.add(at))) };
+        sum.numbers().times(I::Floats::load(keys.scales.add(at)))
+    }
+}
+
 /// The scores of a block of one row, of which `top` is the largest, to bytes, in chunks `step` apart. Returns the sum of the
 /// bytes.
 #[inline(always)]
-unsafe fn weigh<I: Integers>(
-    factor: f32,
-    top: f32,
-    scores: *const f32,
-    count: usize,
-    to: *mut u8,
-    step: usize,
-) -> f32 {
+unsafe fn weigh<I: Integers>(factor: f32, top: f32, scores: *const f32, count: usize, to: *mut u8, step: usize) -> f32 {
     let width = I::Floats::WIDTH;
     // SAFETY: reads the scores below a block and writes whole chunks of bytes, as the caller has them.
     unsafe {

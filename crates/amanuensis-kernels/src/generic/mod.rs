@@ -86,10 +86,7 @@ macro_rules! kernels_for {
             $(#[$features])*
             pub(super) unsafe fn attend(job: &attend::Attend) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
-                unsafe { 
-                    let product = |job: &product::Product| product::product::<arithmetic::Bytes<$integers>>(job);
-                    attend::attend::<$integers>(job, product, product)
-                 }
+                unsafe { attend::attend::<attend::InRegisters<$integers>>(job) }
             }
             $(#[$features])*
             pub(super) unsafe fn softmax(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]) {

@@ -297,8 +297,11 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
             for row in 0..job.rows {
                 let offset = row * job.row_stride + column / CHUNK * job.chunk_stride + column % CHUNK;
                 let out = job.out.add(offset);
-                let scale =
-                    if job.row_scales.is_null() { scale } else { scale.times(A::Floats::splat(*job.row_scales.add(row))) };
+                let scale = if job.row_scales.is_null() {
+                    scale
+                } else {
+                    scale.times(A::Floats::splat(*job.row_scales.add(row)))
+                };
                 let sum = sums[row * 2 * panels + vector].assume_init();
                 if let Finish::Raw = job.finish {
                     debug_assert!(count >= width, "sums as they are fill whole registers");
@@ -312,7 +315,9 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
                     Finish::RoughGelu => rough_gelu_of(number),
                     Finish::Add => number.plus(first::<A::Floats>(out, count)),
                     Finish::GeluPlus(addend) => gelu_of(number).plus(first::<A::Floats>(addend.add(offset), count)),
-                    Finish::Fade(factors) => first::<A::Floats>(out, count).times_plus(A::Floats::splat(*factors.add(row)), number),
+                    Finish::Fade(factors) => {
+                        first::<A::Floats>(out, count).times_plus(A::Floats::splat(*factors.add(row)), number)
+                    }
                 };
                 if count >= width { result.store(out) } else { result.store_first(out, count) }
             }

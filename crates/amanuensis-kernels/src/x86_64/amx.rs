@@ -21,7 +21,7 @@ use super::avx512::Wide;
 use super::avx512_vnni::Whole;
 use crate::generic::Vector;
 use crate::generic::arithmetic::Bytes;
-use crate::generic::attend::{Attend, attend as attend_with};
+use crate::generic::attend::{Attend, Multiply, attend as attend_with};
 use crate::generic::product::{CHUNK, Product, finish, panel};
 use crate::isa::Isa;
 use crate::kernels::Kernels;
@@ -97,8 +97,27 @@ unsafe fn attend(job: &Attend) {
             return (AVX512_VNNI.attend)(job);
         }
         load_shapes(job.rows);
-        attend_with::<Whole>(job, |job| sums_in_shape(job), |job| product_in_shape(job));
+        attend_with::<InTiles>(job);
         release();
+    }
+}
+
+/// Products of as many rows as the tiles are shaped for.
+struct InTiles;
+
+// SAFETY: the instructions are those of the functions called, and the caller's promise.
+unsafe impl Multiply for InTiles {
+    type Integers = Whole;
+
+    #[inline(always)]
+    unsafe fn product(job: &Product) {
+        // SAFETY: the caller's promise.
+        unsafe { product_in_shape(job) }
+    }
+    #[inline(always)]
+    unsafe fn sums(job: &Product) {
+        // SAFETY: the caller's promise.
+        unsafe { sums_in_shape(job) }
     }
 }
 
