@@ -165,6 +165,7 @@ def parse():
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cuda trains in bfloat16")
+    parser.add_argument("--bfloat16", action="store_true", help="on a CPU, too, which is quicker where it has AMX")
     parser.add_argument("--scale", type=int, help="windows in a batch, as a multiple of what suits a CPU")
     parser.add_argument("--workers", type=int, help="processes that draw batches ahead")
     parser.add_argument("--local", action="store_true", help="start two heads per encoder layer as neighbour heads")
@@ -280,7 +281,7 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(schedule.done, step, options.lr)
         mel = front_end(render(batch))
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.bfloat16 or device.type != "cpu"):
             total, parts = losses(model, mel, batch, PHONE_WEIGHT, *aid_weights(progress()))
         optimizer.zero_grad(set_to_none=True)
         total.backward()
