@@ -22,6 +22,7 @@ mod values;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    amanuensis_kernels::share_heaps();
     panics::listen();
     match spelling::parse(std::env::args_os().collect()) {
         Ok(arguments) => commands::run(arguments.verb),

@@ -45,6 +45,7 @@ mod attention;
 mod feed_forward;
 mod generic;
 mod heads;
+mod heap;
 mod isa;
 mod kernels;
 mod keys_values;
@@ -64,6 +65,7 @@ mod x86_64;
 
 pub use affinity::PINNING_VARIABLE;
 pub use attention::{AttentionWeights, Query};
+pub use heap::share_heaps;
 pub use isa::{ISA_VARIABLE, Isa, UnsupportedIsa};
 pub use kernels::Kernels;
 pub use keys_values::KeysValues;
