@@ -52,8 +52,7 @@ pub enum Isa {
     Avx512,
     /// 512-bit vectors with dot products of bytes on x86-64.
     Avx512Vnni,
-    /// Tiles of bytes beside 512-bit vectors on x86-64. Used only where `AMANUENSIS_ISA` asks for it: it has never run on
-    /// a processor, and nobody knows from how many rows on it is faster.
+    /// Tiles of bytes beside 512-bit vectors with dot products of bytes on x86-64.
     Amx,
 }
 

@@ -16,7 +16,7 @@ use super::{Integers, Vector};
 pub(crate) const BLOCK: usize = 128;
 
 /// Rows of the largest tile of any instruction set, in whole registers.
-const ROWS: usize = 32;
+pub(crate) const ROWS: usize = 32;
 
 /// Below any score: what a row starts from, and what positions count as that are not there.
 const LOWEST: f32 = -1e30;
@@ -97,7 +97,7 @@ pub(crate) unsafe fn attend<M: Multiply>(job: &Attend) {
     let (rows, size) = (job.rows, job.size);
     let panel = panel::<Floats<M>>();
     let (cells, channels) = (size.div_ceil(4), size.next_multiple_of(panel));
-    // SAFETY: the caller keeps the contract of Attend and has the features of I; the parts of the scratch memory follow
+    // SAFETY: the caller keeps the contract of Attend and has the features of M; the parts of the scratch memory follow
     // each other as `scratch` counts them.
     unsafe {
         let queries = job.scratch;
@@ -121,7 +121,7 @@ pub(crate) unsafe fn attend<M: Multiply>(job: &Attend) {
             if factor < SMALLEST_FACTOR { SMALLEST_FACTOR } else { factor }
         });
         let mut state = State::new();
-        sums.write_bytes(0, ROWS * channels);
+        sums.write_bytes(0, rows * channels);
 
         let mut first = 0;
         while first < job.length {

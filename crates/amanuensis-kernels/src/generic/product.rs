@@ -52,7 +52,7 @@ pub(crate) enum Finish {
     GeluPlus(*const f32),
     /// out = number + out * factor of the row
     Fade(*const f32),
-    /// out = the sum as it is, of products of bytes
+    /// out = the sum as it is, an i32; columns fill whole registers
     Raw,
 }
 
@@ -290,10 +290,8 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
         let count = job.columns - column;
         // SAFETY: the sums of these rows and panels were written; scales and bias cover whole panels; out and the addend are touched only below `columns`.
         unsafe {
-            let from = |numbers: *const f32, otherwise: f32| {
-                if numbers.is_null() { A::Floats::splat(otherwise) } else { A::Floats::load(numbers.add(column)) }
-            };
-            let (bias, scale) = (from(job.bias, 0.0), from(job.column_scales, 1.0));
+            let bias = load_or::<A::Floats>(0.0, job.bias, column);
+            let scale = load_or::<A::Floats>(1.0, job.column_scales, column);
             for row in 0..job.rows {
                 let offset = row * job.row_stride + column / CHUNK * job.chunk_stride + column % CHUNK;
                 let out = job.out.add(offset);
@@ -303,14 +301,13 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
                     scale.times(A::Floats::splat(*job.row_scales.add(row)))
                 };
                 let sum = sums[row * 2 * panels + vector].assume_init();
-                if let Finish::Raw = job.finish {
-                    debug_assert!(count >= width, "sums as they are fill whole registers");
-                    A::keep(sum, out.cast());
-                    continue;
-                }
                 let number = A::number(sum).times_plus(scale, bias);
                 let result = match job.finish {
-                    Finish::Store | Finish::Raw => number,
+                    Finish::Store => number,
+                    Finish::Raw => {
+                        A::keep(sum, out.cast());
+                        continue;
+                    }
                     Finish::Gelu => gelu_of(number),
                     Finish::RoughGelu => rough_gelu_of(number),
                     Finish::Add => number.plus(first::<A::Floats>(out, count)),
@@ -323,6 +320,13 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
             }
         }
     }
+}
+
+/// The numbers from `column` on, or all the same where there are none.
+#[inline(always)]
+unsafe fn load_or<V: Vector>(otherwise: f32, numbers: *const f32, column: usize) -> V {
+    // SAFETY: the caller has a vector of numbers there unless the pointer is null, and the features of V.
+    unsafe { if numbers.is_null() { V::splat(otherwise) } else { V::load(numbers.add(column)) } }
 }
 
 /// The first `count` numbers, or a whole vector if there are more.

@@ -2,9 +2,9 @@
 //! Rust 1.95 keeps the intrinsics for itself.
 //!
 //! ```text
-//! left     two tiles of 16 rows of a chunk, 64 bytes each: as they lie in the packed tile
+//! left     two tiles of a chunk, each half of the rows (16 at most) of 64 bytes: as they lie in the packed tile
 //! weights  two tiles, 16 cells deep and 16 outputs wide: the halves of a packed panel
-//! sums     four tiles of 16 rows x 16 outputs, [row][half] in memory
+//! sums     four tiles of as many rows x 16 outputs, [row][half] in memory
 //! ```
 //!
 //! A tile takes as long to read from the nearest cache as half a product takes, so four products for four tiles keep the
@@ -21,7 +21,7 @@ use super::avx512::Wide;
 use super::avx512_vnni::Whole;
 use crate::generic::Vector;
 use crate::generic::arithmetic::Bytes;
-use crate::generic::attend::{Attend, Multiply, attend as attend_with};
+use crate::generic::attend::{Attend, Multiply, ROWS, attend as attend_with};
 use crate::generic::product::{CHUNK, Product, finish, panel};
 use crate::isa::Isa;
 use crate::kernels::Kernels;
@@ -59,12 +59,11 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
-    /// Of tiles 0 and 1 the sums of the first sixteen rows, 2 and 3 those of the others; 4 and 5 of left sides, 6 and 7 of
-    /// weights.
+    /// Of two rows or more. Tiles 0 and 1 are of the sums of the first half of them, 2 and 3 of those of the second; 4 and 5
+    /// of left sides, 6 and 7 of weights.
     pub(crate) fn new(rows: usize) -> Shapes {
-        let first = rows.min(TILE_ROWS);
-        // A tile of no rows may not be named; where there are sixteen rows or fewer none is.
-        let second = (rows - first).max(1);
+        let first = first_half(rows);
+        let second = rows - first;
         let mut shapes = Shapes { palette: 1, first_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
         for (tile, rows) in [first, first, second, second, first, second, CHUNK, CHUNK].into_iter().enumerate() {
             shapes.rows[tile] = rows as u8;
@@ -72,6 +71,11 @@ impl Shapes {
         }
         shapes
     }
+}
+
+/// How many of so many rows the first of two tiles takes.
+fn first_half(rows: usize) -> usize {
+    rows.div_ceil(2)
 }
 
 /// As the product of any instruction set.
@@ -155,8 +159,7 @@ unsafe fn product_in_shape(job: &Product) {
                 to.cast_const()
             };
             let starts = if job.starts.is_null() { job.starts } else { job.starts.add(panel * PANEL) };
-            let sum = if job.rows > TILE_ROWS { sum_panel } else { sum_half_panel };
-            sum(job, starts, weights, last, sums.as_mut_ptr().cast());
+            sum_panel(job, starts, weights, last, sums.as_mut_ptr().cast());
             finish::<Bytes<Whole>>(job, panel, 1, &sums);
         }
     }
@@ -172,12 +175,13 @@ macro_rules! fetch {
 unsafe fn sums_in_shape(job: &Product) {
     // SAFETY: as for `sum_panel`; the sums of a panel are PANEL columns of `out`.
     unsafe {
-        if job.rows <= TILE_ROWS || job.inner != CHUNK || job.panel_stride != CHUNK * PANEL {
+        if job.inner != CHUNK || job.panel_stride != CHUNK * PANEL {
             return product_in_shape(job);
         }
+        let first = first_half(job.rows);
         asm!(
             "tileloadd tmm4, [{left} + {left_row}*1]",
-            "tileloadd tmm5, [{left} + {left_row}*1 + {SECOND}]",
+            "tileloadd tmm5, [{second_left} + {left_row}*1]",
             "2:",
             "tileloadd tmm6, [{weights} + {weights_row}*1]",
             "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
@@ -199,14 +203,14 @@ unsafe fn sums_in_shape(job: &Product) {
             "dec {panels}",
             "jnz 2b",
             left = in(reg) job.left,
+            second_left = in(reg) job.left.add(first * CHUNK),
             left_row = in(reg) LINE,
             weights = inout(reg) job.right => _,
             weights_row = in(reg) 4 * PANEL,
             panels = inout(reg) job.panels => _,
             out = inout(reg) job.out => _,
-            second = inout(reg) job.out.add(TILE_ROWS * job.row_stride) => _,
+            second = inout(reg) job.out.add(first * job.row_stride) => _,
             out_row = in(reg) 4 * job.row_stride,
-            SECOND = const TILE_ROWS * LINE,
             PANEL = const PANEL,
             PANEL_CHUNK = const PANEL_CHUNK,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
@@ -216,11 +220,12 @@ unsafe fn sums_in_shape(job: &Product) {
     }
 }
 
-/// The sums of seventeen rows or more with one panel: its whole chunks, then `last` if there is one.
+/// The sums of the rows with one panel: its whole chunks, then `last` if there is one.
 unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last: *const u32, sums: *mut __m512i) {
+    let first = first_half(job.rows);
     // SAFETY: reads the chunks of the left side, `inner` x PANEL cells of weights, a chunk of them at `last` unless null, and
-    // PANEL starts unless null, as the caller has them; writes PANEL sums of every row. The shapes are loaded. The instructions that
-    // work on tiles take the distance of two rows as the index of the address.
+    // PANEL starts unless null, as the caller has them; writes PANEL sums of every row. The shapes are loaded. The
+    // instructions that work on tiles take the distance of two rows as the index of the address.
     unsafe {
         asm!(
             "tilezero tmm0",
@@ -237,10 +242,10 @@ unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last
             "test {chunks}, {chunks}",
             "jz 3f",
             "2:",
-            "tileloadd tmm6, [{weights} + {weights_row}*1]",
+            "tileloadd tmm6, [{weights} + {panel_row}*1]",
             "tileloadd tmm4, [{left} + {left_row}*1]",
-            "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
-            "tileloadd tmm5, [{left} + {left_row}*1 + {SECOND}]",
+            "tileloadd tmm7, [{weights} + {panel_row}*1 + 64]",
+            "tileloadd tmm5, [{second_left} + {left_row}*1]",
             "tdpbusd tmm0, tmm4, tmm6",
             fetch!(0 64 128 192 256 320 384 448),
             "tdpbusd tmm1, tmm4, tmm7",
@@ -250,6 +255,7 @@ unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last
             "tdpbusd tmm3, tmm5, tmm7",
             fetch!(1536 1600 1664 1728 1792 1856 1920 1984),
             "add {left}, {left_chunk}",
+            "add {second_left}, {left_chunk}",
             "add {weights}, {PANEL_CHUNK}",
             "dec {chunks}",
             "jnz 2b",
@@ -261,78 +267,23 @@ unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last
             "mov {chunks:e}, 1",
             "jmp 2b",
             "4:",
-            "tilestored [{sums} + {sums_row}*1], tmm0",
-            "tilestored [{sums} + {sums_row}*1 + 64], tmm1",
-            "add {sums}, {SECOND_SUMS}",
-            "tilestored [{sums} + {sums_row}*1], tmm2",
-            "tilestored [{sums} + {sums_row}*1 + 64], tmm3",
+            "tilestored [{sums} + {panel_row}*1], tmm0",
+            "tilestored [{sums} + {panel_row}*1 + 64], tmm1",
+            "tilestored [{second_sums} + {panel_row}*1], tmm2",
+            "tilestored [{second_sums} + {panel_row}*1 + 64], tmm3",
             starts = in(reg) starts,
             none = in(reg) 0_usize,
             left = inout(reg) job.left => _,
+            second_left = inout(reg) job.left.add(first * CHUNK) => _,
             left_row = in(reg) LINE,
             left_chunk = in(reg) job.rows * LINE,
             weights = inout(reg) weights => _,
-            weights_row = in(reg) 4 * PANEL,
-            chunks = inout(reg) job.inner / CHUNK => _,
-            last = inout(reg) last => _,
-            sums = inout(reg) sums => _,
-            sums_row = in(reg) 4 * PANEL,
-            SECOND = const TILE_ROWS * LINE,
-            AHEAD = const 4 * PANEL_CHUNK,
-            SECOND_SUMS = const TILE_ROWS * 4 * PANEL,
-            PANEL_CHUNK = const PANEL_CHUNK,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
-}
-
-/// The sums of sixteen rows or fewer with one panel: its whole chunks, then `last` if there is one.
-unsafe fn sum_half_panel(job: &Product, starts: *const i32, weights: *const u32, last: *const u32, sums: *mut __m512i) {
-    // SAFETY: as for `sum_panel`.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "test {starts}, {starts}",
-            "jz 5f",
-            "tileloadd tmm0, [{starts} + {none}*1]",
-            "tileloadd tmm1, [{starts} + {none}*1 + 64]",
-            "5:",
-            "test {chunks}, {chunks}",
-            "jz 3f",
-            "2:",
-            "tileloadd tmm4, [{left} + {left_row}*1]",
-            "tileloadd tmm6, [{weights} + {weights_row}*1]",
-            "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
-            "tdpbusd tmm0, tmm4, tmm6",
-            "tdpbusd tmm1, tmm4, tmm7",
-            "add {left}, {left_chunk}",
-            "add {weights}, {PANEL_CHUNK}",
-            "dec {chunks}",
-            "jnz 2b",
-            "3:",
-            "test {last}, {last}",
-            "jz 4f",
-            "mov {weights}, {last}",
-            "xor {last:e}, {last:e}",
-            "mov {chunks:e}, 1",
-            "jmp 2b",
-            "4:",
-            "tilestored [{sums} + {sums_row}*1], tmm0",
-            "tilestored [{sums} + {sums_row}*1 + 64], tmm1",
-            starts = in(reg) starts,
-            none = in(reg) 0_usize,
-            left = inout(reg) job.left => _,
-            left_row = in(reg) LINE,
-            left_chunk = in(reg) job.rows * LINE,
-            weights = inout(reg) weights => _,
-            weights_row = in(reg) 4 * PANEL,
+            panel_row = in(reg) 4 * PANEL,
             chunks = inout(reg) job.inner / CHUNK => _,
             last = inout(reg) last => _,
             sums = in(reg) sums,
-            sums_row = in(reg) 4 * PANEL,
+            second_sums = in(reg) sums.add(2 * first),
+            AHEAD = const 4 * PANEL_CHUNK,
             PANEL_CHUNK = const PANEL_CHUNK,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
@@ -341,7 +292,7 @@ unsafe fn sum_half_panel(job: &Product, starts: *const i32, weights: *const u32,
     }
 }
 
-const _: () = assert!(PANEL == 2 * CHUNK && size_of::<Shapes>() == 64);
+const _: () = assert!(AMX.tile_of_bytes <= ROWS && PANEL == 2 * CHUNK && size_of::<Shapes>() == 64);
 
 /// What the processor lacks for AMX, or the system, which must be asked once whether a process may use the tiles.
 pub(crate) fn absent() -> Vec<&'static str> {
