@@ -59,10 +59,10 @@ impl Region<'_> {
             let own = unsafe { x.get().add(start * width) };
             let rows = Rows { numbers: own, stride: width, width, count: here, norm: Some(norm) };
             let upward = Task::new(kernels, rows, up, Epilogue::Gelu.finish(up.precision()), inner.as_mut_ptr());
-            upward.pack_and_run_all(packed, scratch);
+            upward.run_all(packed, scratch);
             let rows = Rows { numbers: inner.as_ptr(), stride: hidden, width: hidden, count: here, norm: None };
             let downward = Task::new(kernels, rows, down, Epilogue::Add.finish(down.precision()), own);
-            downward.pack_and_run_all(packed_inner, &mut []);
+            downward.run_all(packed_inner, &mut []);
         });
     }
 }

@@ -151,10 +151,7 @@ impl Region<'_> {
         self.split_with_scratch(blocks.count(), floats, |scratch, block| {
             let (first, here) = blocks.tiles_of(block);
             let (packed, scratch) = scratch.split_at_mut(blocks.tiles * size);
-            for (number, packed) in packed.chunks_exact_mut(size).enumerate().take(here) {
-                task.pack(first + number, packed, scratch);
-            }
-            task.run_all(first, here, packed);
+            task.run_tiles(first, here, packed, scratch);
         });
     }
 }
@@ -236,18 +233,17 @@ impl<'a> Task<'a> {
     }
 
     /// All tiles times all panels, on this thread.
-    pub(crate) fn pack_and_run_all(&self, packed: &mut [f32], scratch: &mut [f32]) {
-        let tiles = self.rows.count.div_ceil(self.tiles.tile());
-        for (number, packed) in packed.chunks_exact_mut(self.tiles.size()).enumerate().take(tiles) {
-            self.pack(number, packed, scratch);
-        }
-        self.run_all(0, tiles, packed);
+    pub(crate) fn run_all(&self, packed: &mut [f32], scratch: &mut [f32]) {
+        self.run_tiles(0, self.rows.count.div_ceil(self.tiles.tile()), packed, scratch);
     }
 
-    /// The tiles from `first` on, packed one behind the other, times all panels: some panels at a time, which stay in the
-    /// second cache.
-    fn run_all(&self, first: usize, tiles: usize, packed: &[f32]) {
+    /// The tiles from `first` on, packed one behind the other into `packed`, times all panels: some panels at a time, which
+    /// stay in the second cache.
+    fn run_tiles(&self, first: usize, tiles: usize, packed: &mut [f32], scratch: &mut [f32]) {
         let (size, panels) = (self.tiles.size(), self.panels());
+        for (number, packed) in packed.chunks_exact_mut(size).enumerate().take(tiles) {
+            self.pack(first + number, packed, scratch);
+        }
         let group = (PASS / self.panel_bytes()).max(1);
         for panel in (0..panels).step_by(group) {
             for number in 0..tiles {
