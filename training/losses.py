@@ -66,13 +66,13 @@ def losses(model, mel, batch, phone_weight, word_weight, guide_weight):
     positions = torch.arange(inputs.shape[1], device=device)[None]
     hidden, attention = model.decoder(inputs, memory, positions, GUIDED)
     kept = targets >= 0
-    logits = model.logits(hidden[kept]).float()
+    logits = model.logits(hidden).flatten(0, 1).float()
     count = min(labels.shape[2], memory.shape[1])
     labels, heard = labels[:, :, :count], memory[:, :count]
     frames = heard.reshape(-1, memory.shape[-1])
     phones = model.phone_head(heard).flatten(0, 1).float()
     parts = {
-        "tokens": F.cross_entropy(logits, targets[kept]),
+        "tokens": F.cross_entropy(logits, targets.flatten(), ignore_index=-1),
         "phones": F.cross_entropy(phones, labels[:, 0].flatten().long()),
         "words": spoken_token_loss(model, frames, labels),
         "times": frame_time_loss(model, frames, count, offset),
@@ -85,5 +85,5 @@ def losses(model, mel, batch, phone_weight, word_weight, guide_weight):
         + guide_weight * parts["attention"]
         + TIME_WEIGHT * parts["times"]
     )
-    parts["accuracy"] = (logits.argmax(-1) == targets[kept]).float().mean()
+    parts["accuracy"] = (logits.argmax(-1) == targets.flatten())[kept.flatten()].float().mean()
     return total, {name: part.detach() for name, part in parts.items()}

@@ -4,11 +4,12 @@
     make_golden.py openai       MODEL_DIR AUDIO_DIR OUT.json [--only REGEX]
     make_golden.py words        MODEL_DIR AUDIO_DIR OUT.json [--only REGEX]
     make_golden.py mel          AUDIO_DIR OUT.json
+    make_golden.py all          MODEL_DIR AUDIO_DIR SAMPLES_DIR OUT_DIR
 
 A golden file is made by a peer, never by the program under test. `transformers` decodes one window of
 30 s greedily, with and without timestamps; `openai` runs the openai-whisper package over the whole
 recording, greedily, with and without conditioning on previous text; `words` does so with word times;
-`mel` stores part of openai-whisper's log-mel spectrogram. AUDIO_DIR holds `manifest.jsonl`, one object
+`mel` stores part of openai-whisper's log-mel spectrogram; `all` makes every file that belongs to a model. AUDIO_DIR holds `manifest.jsonl`, one object
 per recording with at least `file`, `text` and `language` (null: no speech).
 
 Every peer gets its samples from ffmpeg (16 kHz, mono, s16) and computes in float32 on one CPU thread.
@@ -168,13 +169,13 @@ def folder_tokenizer(model_dir):
 
 
 def check_encoding(encoding, model_dir, entries):
-    """The rebuilt encoding must split every reference text as the folder's tokenizer.json does."""
-    from tokenizers import Tokenizer as FolderTokenizer
+    """The rebuilt encoding must split every reference text as the folder's own tokenizer does."""
+    from transformers import WhisperTokenizer
 
-    reference = FolderTokenizer.from_file(os.path.join(model_dir, "tokenizer.json"))
+    reference = WhisperTokenizer.from_pretrained(model_dir)
     for entry in entries:
         text = " " + entry["text"]
-        assert encoding.encode_ordinary(text) == reference.encode(text, add_special_tokens=False).ids, text
+        assert encoding.encode_ordinary(text) == reference.encode(text, add_special_tokens=False), text
 
 
 def load_openai(model_dir, entries):
@@ -409,24 +410,36 @@ def run_mel(audio_dir):
     return about, files
 
 
+# Recordings whose words are timed: with the longer ones the file would be several times as large.
+TIMED = "short|packed|dialogue|long_2min|silence|noise"
+
+
+def make(peer, model_dir, audio_dir, out, only=""):
+    entries = read_manifest(audio_dir, only)
+    if peer == "transformers":
+        write(out, *run_transformers(model_dir, audio_dir, entries))
+    else:
+        write(out, *run_openai(model_dir, audio_dir, entries, word_timestamps=peer == "words"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peer", choices=["transformers", "openai", "words", "mel"])
-    parser.add_argument("paths", nargs="+", help="[MODEL_DIR] AUDIO_DIR OUT.json")
+    parser.add_argument("peer", choices=["transformers", "openai", "words", "mel", "all"])
+    parser.add_argument("paths", nargs="+", help="see above")
     parser.add_argument("--only", default="", help="regular expression a file name must contain")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.peer == "mel":
         audio_dir, out = options.paths
-        about, files = run_mel(audio_dir)
+        write(out, *run_mel(audio_dir))
+    elif options.peer == "all":
+        model_dir, audio_dir, samples_dir, out = options.paths
+        for peer in ("transformers", "openai"):
+            make(peer, model_dir, audio_dir, f"{out}/{peer}.json")
+            make(peer, model_dir, samples_dir, f"{out}/samples-{peer}.json")
+        make("words", model_dir, audio_dir, f"{out}/words.json", TIMED)
     else:
-        model_dir, audio_dir, out = options.paths
-        entries = read_manifest(audio_dir, options.only)
-        if options.peer == "transformers":
-            about, files = run_transformers(model_dir, audio_dir, entries)
-        else:
-            about, files = run_openai(model_dir, audio_dir, entries, word_timestamps=options.peer == "words")
-    write(out, about, files)
+        make(options.peer, *options.paths, options.only)
 
 
 if __name__ == "__main__":

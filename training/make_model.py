@@ -57,7 +57,7 @@ def main():
     tokenizer = os.path.join(HERE, "own_tokenizer.json")
     if not os.path.exists(f"{checkpoints}/final.pt"):
         length = ["--steps", options.steps] if options.steps else ["--minutes", options.minutes]
-        begin = ["--init", options.init, "--start", 0.4, "--lr", 1.2e-3] if options.init else ["--local"]
+        begin = ["--init", options.init, "--progress", 0.4, "--lr", 1.2e-3] if options.init else ["--local"]
         where = ["--data", data, "--mel", options.mel, "--device", options.device, "--threads", options.threads]
         run("train.py", "--out", checkpoints, *length, *begin, *where, "--own", tokenizer)
     run("export_hf.py", f"{checkpoints}/final.pt", exported, "--own", tokenizer)

@@ -2,6 +2,9 @@
 
 train.py --out DIR (--minutes M | --until HH:MM | --steps N) [--init CHECKPOINT] [--own TOKENIZER.json]
 
+torchrun --nproc-per-node 2 train.py --threads 1 ... shares each step out to two processes, which keeps two cores busier
+than two threads do.
+
 Interrupted by a signal it saves what it has. With --steps a run can be repeated; with --minutes or --until it ends in
 time, however slow the machine is meanwhile.
 """
@@ -80,11 +83,40 @@ class Schedule:
         return self.done < 1 - 1e-9 and (self.steps or now < self.end)
 
 
+class Team:
+    """The processes that share a step: each hears batches of its own, and all descend along the mean of their gradients."""
+
+    def __init__(self):
+        self.size, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        if self.size > 1:
+            torch.distributed.init_process_group("gloo")
+
+    def average(self, model):
+        if self.size == 1:
+            return
+        parameters = list(model.parameters())
+        # A batch without speech leaves some weights alone, which others of the team may not.
+        slopes = [torch.zeros_like(weights) if weights.grad is None else weights.grad for weights in parameters]
+        flat = torch.cat([slope.flatten() for slope in slopes])
+        torch.distributed.all_reduce(flat)
+        pieces = (flat / self.size).split([slope.numel() for slope in slopes])
+        for weights, piece in zip(parameters, pieces):
+            weights.grad = piece.view_as(weights)
+
+    def agreed(self, *values):
+        """What the first process says: clocks and signals differ."""
+        if self.size == 1:
+            return values
+        said = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.broadcast(said, 0)
+        return said.tolist()
+
+
 class Drawing:
     """Batches in order, drawn here or ahead of time by other processes."""
 
-    def __init__(self, windows, workers):
-        self.windows, self.workers, self.waiting = windows, workers, collections.deque()
+    def __init__(self, windows, workers, stride):
+        self.windows, self.workers, self.stride, self.waiting = windows, workers, stride, collections.deque()
         if workers:
             context = multiprocessing.get_context("forkserver")  # a fork of a process that uses a GPU may hang
             self.pool = concurrent.futures.ProcessPoolExecutor(workers, context, _adopt, (windows,))
@@ -93,7 +125,7 @@ class Drawing:
         if not self.workers:
             return self.windows.batch(number, *choose(number))
         while len(self.waiting) < 3 * self.workers:
-            ahead = number + len(self.waiting)
+            ahead = number + len(self.waiting) * self.stride
             self.waiting.append(self.pool.submit(_draw, ahead, *choose(ahead)))
         return self.waiting.popleft().result()
 
@@ -161,7 +193,7 @@ def parse():
     parser.add_argument("--lr", type=float, default=1.6e-3)
     parser.add_argument("--init", help="checkpoint to go on from, with a schedule of its own")
     parser.add_argument("--own", help="tokenizer of our own; the rows of --init move over by text")
-    parser.add_argument("--start", type=float, default=0.0, help="progress at which the schedule of windows begins")
+    parser.add_argument("--progress", type=float, default=0.0, help="progress at which the schedule of windows begins")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cuda trains in bfloat16")
@@ -187,6 +219,7 @@ def end_of(options):
 
 def main():
     options = parse()
+    team = Team()
     torch.manual_seed(options.seed)
     # Sharp attention makes denormals, which doubled the time of the backward pass; set before the worker threads start.
     torch.set_flush_denormal(True)
@@ -203,7 +236,8 @@ def main():
     vocab, decode = open_vocabulary(options, words, checkpoint)
     phones = checkpoint["phones"] if checkpoint else phone_inventory(corpus.items)
     front_end = MelFrontEnd(np.load(options.mel)["mel_80"], device)
-    print(f"{len(corpus.items)} utterances, {len(words)} words, {vocab.n_rows} rows, {len(phones)} phones", flush=True)
+    if team.rank == 0:
+        print(f"{len(corpus.items)} utterances, {len(words)} words, {vocab.n_rows} rows, {len(phones)} phones", flush=True)
     model = Whisper(
         rows=vocab.n_rows,
         n_phones=len(phones),
@@ -216,12 +250,13 @@ def main():
         if options.own and not checkpoint.get("own"):
             old = whisper_vocab(options.tiktoken, used=checkpoint["used"])
             move_embedding(weights, model.decoder.embed_tokens.weight.data, vocab, decode, *old)
-        print(model.load_state_dict(weights, strict=False), flush=True)
+        model.load_state_dict(weights)
     model.to(device)
     windows = Windows(corpus.items, vocab, phones, options.seed)
     render = Renderer(corpus.tensors(device), device, options.seed)
     if options.local and not resumed:
         set_local_heads(model, front_end(render(windows.batch(0, "medium", 4))))
+    torch.manual_seed(options.seed + team.rank)
     average = copy.deepcopy(model)
     optimizer, names = make_optimizer(model, options.lr)
     step, heard, done = 0, 0.0, 0.0
@@ -233,6 +268,8 @@ def main():
 
     def save(name):
         """By way of another name, so that an interrupted run leaves a whole file."""
+        if team.rank:
+            return
         path = f"{options.out}/{name}"
         saved = {
             "model": average.state_dict(),
@@ -250,12 +287,12 @@ def main():
         os.replace(path + ".tmp", path + ".pt")
 
     def progress():
-        return options.start + (1 - options.start) * schedule.done
+        return options.progress + (1 - options.progress) * schedule.done
 
     def choose(number):
-        """The kind and size of a batch."""
+        """The kind and size of a batch; of one kind in all processes, so that none waits for another."""
         kinds = mixture(progress())
-        chosen = random.Random(f"{options.seed} kind {number}").choices(kinds, [share for _, _, share in kinds])[0]
+        chosen = random.Random(f"{options.seed} kind {number // team.size}").choices(kinds, [share for _, _, share in kinds])[0]
         return chosen[0], chosen[1] * options.scale
 
     def report(history):
@@ -271,13 +308,13 @@ def main():
             figures = f"tokens {mean('tokens', own):.3f}, accuracy {mean('accuracy', own):.3f}"
             print(f"  {kind}: {len(own)} steps, {figures}", flush=True)
 
-    drawing = Drawing(windows, options.workers)
+    drawing = Drawing(windows, options.workers, team.size)
     printed = saved = scored = time.time()
     history, asked_to_stop = [], []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: asked_to_stop.append(number))
     while True:
-        batch = drawing.take(step, choose)
+        batch = drawing.take(step * team.size + team.rank, choose)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(schedule.done, step, options.lr)
         mel = front_end(render(batch))
@@ -285,19 +322,20 @@ def main():
             total, parts = losses(model, mel, batch, PHONE_WEIGHT, *aid_weights(progress()))
         optimizer.zero_grad(set_to_none=True)
         total.backward()
+        team.average(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
         optimizer.step()
-        heard += batch.seconds * len(batch.windows)
+        heard += batch.seconds * len(batch.windows) * team.size
         step += 1
         history.append((batch.kind, parts))
         with torch.no_grad():
             share = 1 - min(0.994, step / (step + 20))
             torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), share)
-        going_on = schedule.advance()
-        if time.time() - printed > PRINT_SECONDS or not going_on:
+        going_on, stopping, schedule.done = team.agreed(bool(schedule.advance()), bool(asked_to_stop), schedule.done)
+        if team.rank == 0 and (time.time() - printed > PRINT_SECONDS or not going_on):
             report(history)
             history, printed = [], time.time()
-        if asked_to_stop:
+        if stopping:
             save("last")
             return
         if not going_on:
@@ -305,13 +343,14 @@ def main():
         if time.time() - saved > SAVE_SECONDS:
             save("last")
             saved = time.time()
-        if time.time() - scored > SCORE_SECONDS:
+        if team.rank == 0 and time.time() - scored > SCORE_SECONDS:
             rate, examples = quick_score(average, front_end, vocab, held_out, decode, 32)
             print(f"  word error rate of 32 held-out utterances, as written: {rate:.3f}", examples, flush=True)
             scored = time.time()
     save("last")
     save("final")
-    print(f"{step} steps, {heard / 3600:.1f} h of audio", flush=True)
+    if team.rank == 0:
+        print(f"{step} steps, {heard / 3600:.1f} h of audio", flush=True)
 
 
 if __name__ == "__main__":

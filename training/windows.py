@@ -20,6 +20,8 @@ TRANSLATED_SHARE = 0.3
 PROMPT_SHARE = 0.5
 TEXT_CONTEXT = 448
 LONGEST_PROMPT = 223
+# Tokens of a batch are filled up to a multiple: PyTorch makes new code for each new shape on a CPU.
+ROUNDED_TO = 64
 LAST_TIMESTAMP = 1500
 POSITIONS = 1500
 # A word this much outside the sound still counts as heard.
@@ -125,6 +127,7 @@ class Windows:
             )
             batch.windows.append((window.sound_end, window.gain, window.hiss, window.cutoff, window.other))
         longest = max(len(given) for given, _ in examples)
+        longest = -(-longest // ROUNDED_TO) * ROUNDED_TO
         batch.inputs = np.full((size, longest), self.vocab.eot)
         batch.targets = np.full((size, longest), -1)
         for i, (given, wanted) in enumerate(examples):

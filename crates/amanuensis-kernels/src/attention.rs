@@ -92,7 +92,7 @@ impl Region<'_> {
         match precision {
             Precision::F32 => self.self_attention_of_singles(qkv, heads, head_size, out),
             Precision::Int8 => self.self_attention_of_bytes(qkv, heads, head_size, out),
-            Precision::Int4 => panic!("no attention in four bits"),
+            Precision::F16 | Precision::Int4 => panic!("no attention in {precision}"),
         }
     }
 

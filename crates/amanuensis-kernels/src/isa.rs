@@ -107,8 +107,8 @@ impl Isa {
             Isa::Scalar => Vec::new(),
             Isa::Neon => lacking!(aarch64: "neon"),
             Isa::NeonDot => lacking!(aarch64: "neon" "dotprod"),
-            Isa::Avx2 => lacking!(x86_64: "avx2" "fma"),
-            Isa::AvxVnni => lacking!(x86_64: "avx2" "fma" "avxvnni"),
+            Isa::Avx2 => lacking!(x86_64: "avx2" "fma" "f16c"),
+            Isa::AvxVnni => lacking!(x86_64: "avx2" "fma" "f16c" "avxvnni"),
             Isa::Avx512 => lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq"),
             Isa::Avx512Vnni => {
                 lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq" "avx512vnni")

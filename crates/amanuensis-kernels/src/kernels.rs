@@ -26,6 +26,7 @@ pub struct Kernels {
     pub(crate) offset: i32,
     pub(crate) largest_pair: i32,
     pub(crate) product: unsafe fn(&Product),
+    pub(crate) product_of_halves: unsafe fn(&Product),
     pub(crate) product_of_bytes: unsafe fn(&Product),
     pub(crate) product_of_nibbles: unsafe fn(&Product),
     pub(crate) quantize: unsafe fn(&Quantize),
@@ -89,7 +90,7 @@ impl Kernels {
     /// Rows of the largest tile of a product whose left side is of this precision.
     pub(crate) fn tile_of(&self, left: Precision) -> usize {
         match left {
-            Precision::F32 => self.tile,
+            Precision::F32 | Precision::F16 => self.tile,
             Precision::Int8 | Precision::Int4 => self.tile_of_bytes,
         }
     }

@@ -76,7 +76,7 @@ impl Region<'_> {
         let kernels = self.kernels();
         match precision {
             Precision::F32 => KeysValues::new(kernels, heads, head_size, capacity),
-            Precision::Int4 => panic!("no keys and values in four bits"),
+            Precision::F16 | Precision::Int4 => panic!("no keys and values in {precision}"),
             Precision::Int8 => {
                 assert!(heads > 0 && head_size > 0, "{heads} heads of {head_size} channels");
                 let layout = Layout { heads, head_size, capacity, panel: kernels.panel };

@@ -100,7 +100,7 @@ impl Tiles {
         };
         let (tile, scales) = packed.split_at_mut(self.cells());
         match precision {
-            Precision::F32 => pack_tile(numbers, stride, count, width, 1.0, tile),
+            Precision::F32 | Precision::F16 => pack_tile(numbers, stride, count, width, 1.0, tile),
             Precision::Int8 | Precision::Int4 => {
                 let job = Quantize {
                     from: numbers.as_ptr(),
@@ -126,7 +126,7 @@ impl Tiles {
     /// The scales of its rows, or null.
     pub(crate) fn scales(&self, packed: &[f32]) -> *const f32 {
         match self.precision {
-            Precision::F32 => std::ptr::null(),
+            Precision::F32 | Precision::F16 => std::ptr::null(),
             Precision::Int8 | Precision::Int4 => packed[self.cells()..self.size()].as_ptr(),
         }
     }

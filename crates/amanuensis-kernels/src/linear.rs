@@ -23,7 +23,7 @@ impl Epilogue {
     pub(crate) fn finish(self, precision: Precision) -> Finish {
         match (self, precision) {
             (Epilogue::Store, _) => Finish::Store,
-            (Epilogue::Gelu, Precision::F32) => Finish::Gelu,
+            (Epilogue::Gelu, Precision::F32 | Precision::F16) => Finish::Gelu,
             (Epilogue::Gelu, Precision::Int8 | Precision::Int4) => Finish::RoughGelu,
             (Epilogue::Add, _) => Finish::Add,
         }
@@ -262,6 +262,7 @@ impl<'a> Task<'a> {
         assert!((panel + panels) * stride <= self.weights.panels().len());
         let (kernel, inner) = match self.weights.precision() {
             Precision::F32 => (kernels.product, self.weights.cells()),
+            Precision::F16 => (kernels.product_of_halves, self.weights.inputs()),
             Precision::Int8 => (kernels.product_of_bytes, self.weights.cells()),
             Precision::Int4 => (kernels.product_of_nibbles, self.weights.cells() / GROUP_CELLS),
         };

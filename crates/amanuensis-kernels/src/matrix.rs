@@ -12,7 +12,8 @@ use crate::precision::Precision;
 /// [cells][P]     [cells][P]    ...   P outputs side by side for every cell of inputs; P is two registers
 /// ```
 ///
-/// A cell is 32 bits: one input as f32, four as bytes, eight as halves of bytes, or the scale of 32 such. A product with one row reads each panel once from end to end;
+/// A cell is 32 bits: one input as f32, four as bytes, eight as halves of bytes, or the scale of 32 such. As f16 a cell of
+/// `[inputs][P / 2]` holds two outputs. A product with one row reads each panel once from end to end;
 /// one with many rows keeps a panel in the nearest cache while all rows pass it. Outputs that fill up the last panel are
 /// zero and are never stored.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub struct PackedMatrix {
     /// What the sum of each output starts from, where the kernels store the bytes of the left side with an offset.
     pub(crate) starts: AlignedBuffer<i32>,
     bias: Option<AlignedBuffer<f32>>,
+    pub(crate) overflowed: bool,
 }
 
 impl PackedMatrix {
@@ -46,7 +48,7 @@ impl PackedMatrix {
             whole[..outputs].copy_from_slice(bias);
             whole
         });
-        let quantized = if precision == Precision::F32 { 0 } else { padded };
+        let quantized = if matches!(precision, Precision::F32 | Precision::F16) { 0 } else { padded };
         let started = if kernels.offset == 0 || precision != Precision::Int8 { 0 } else { padded };
         PackedMatrix {
             kernels,
@@ -57,6 +59,7 @@ impl PackedMatrix {
             scales: AlignedBuffer::zeroed(quantized),
             starts: AlignedBuffer::zeroed(started),
             bias,
+            overflowed: false,
         }
     }
 
@@ -75,6 +78,11 @@ impl PackedMatrix {
         self.precision
     }
 
+    /// Whether a weight was too large for the precision, so that it is infinite now: f16 ends at 65,504.
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
     /// Memory taken by the packed weights, their scales and the bias.
     pub fn bytes(&self) -> usize {
         let others = self.scales.len() + self.starts.len() + self.bias.as_ref().map_or(0, |bias| bias.len());
@@ -90,8 +98,14 @@ impl PackedMatrix {
         assert_eq!(into.len(), self.inputs, "room for {} of {} inputs", into.len(), self.inputs);
         let panel = self.kernels.panel;
         let size = panel * self.cells();
-        let packed = self.panels[output / panel * size..][..size][output % panel..].iter().step_by(panel);
+        let (whole, place) = (&self.panels[output / panel * size..][..size], output % panel);
+        let packed = whole.get(place..).unwrap_or_default().iter().step_by(panel);
         match self.precision {
+            Precision::F16 => {
+                for (to, cells) in into.iter_mut().zip(whole.chunks_exact(panel / 2)) {
+                    *to = half::f16::from_bits((cells[place / 2] >> (place % 2 * 16)) as u16).to_f32();
+                }
+            }
             Precision::F32 => {
                 for (to, from) in into.iter_mut().zip(packed) {
                     *to = f32::from_bits(*from);
@@ -145,6 +159,7 @@ impl PackedMatrix {
 pub(crate) fn cells(precision: Precision, inputs: usize) -> usize {
     match precision {
         Precision::F32 => inputs,
+        Precision::F16 => inputs.div_ceil(2),
         Precision::Int8 => inputs.div_ceil(4),
         Precision::Int4 => inputs.div_ceil(GROUP) * GROUP_CELLS,
     }

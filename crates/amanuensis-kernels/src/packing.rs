@@ -1,6 +1,11 @@
 //! From stored weights to the panels of a [`PackedMatrix`]: read, made bytes where they are to be bytes, and laid side by
 //! side. Some rows at a time, within the caches; no matrix is ever in memory as f32.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use crate::generic::nibbles::{self, GROUP, GROUP_CELLS};
 use crate::generic::product::CHUNK;
 use crate::kernels::Kernels;
@@ -30,16 +35,39 @@ impl PackedMatrix {
         let weights = weights.into();
         weights.check(outputs, inputs);
         let mut matrix = PackedMatrix::empty(kernels, AlignedBuffer::zeroed, Precision::F32, outputs, inputs, bias);
-        Packing { kernels, precision: Precision::F32, weights: &weights, outputs, inputs }.panels(
-            0,
-            &mut matrix.panels,
-            |_, _, _| (),
-        );
+        let never = AtomicBool::new(false);
+        let packing =
+            Packing { kernels, precision: Precision::F32, weights: &weights, outputs, inputs, overflowed: &never };
+        packing.panels(0, &mut matrix.panels, |_, _, _| ());
         matrix
     }
 }
 
 impl Region<'_> {
+    /// Whether f16 holds every one of these weights as it is. What is stored in f16 is not looked at.
+    pub fn fits_f16(&mut self, weights: &StoredMatrix<'_>) -> bool {
+        let rounded = AtomicBool::new(false);
+        for part in weights.parts().iter().filter(|part| !part.is_f16()) {
+            self.split(part.count().div_ceil(BLOCK), |block| {
+                let (mut numbers, mut halves) = ([0.0; TOGETHER * CHUNK], [f16::ZERO; TOGETHER * CHUNK]);
+                let end = part.count().min((block + 1) * BLOCK);
+                for start in (block * BLOCK..end).step_by(numbers.len()) {
+                    if rounded.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let count = numbers.len().min(end - start);
+                    let (numbers, halves) = (&mut numbers[..count], &mut halves[..count]);
+                    part.read(start, numbers);
+                    halves.convert_from_f32_slice(numbers);
+                    if halves.iter().zip(&*numbers).any(|(half, number)| half.to_f32() != *number) {
+                        rounded.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        !rounded.into_inner()
+    }
+
     /// [`PackedMatrix::pack`] on all threads, and at any precision.
     ///
     /// # Panics
@@ -56,7 +84,8 @@ impl Region<'_> {
         weights.check(outputs, inputs);
         let shelf = &mut self.team.shelf;
         let mut matrix = PackedMatrix::empty(kernels, |length| shelf.zeroed(length), precision, outputs, inputs, bias);
-        let packing = Packing { kernels, precision, weights: &weights, outputs, inputs };
+        let overflowed = AtomicBool::new(false);
+        let packing = Packing { kernels, precision, weights: &weights, outputs, inputs, overflowed: &overflowed };
         let size = packing.panel_size();
         if size == 0 {
             return matrix;
@@ -74,6 +103,7 @@ impl Region<'_> {
                 }
             });
         });
+        matrix.overflowed = overflowed.into_inner();
         matrix
     }
 }
@@ -85,6 +115,8 @@ struct Packing<'a> {
     weights: &'a StoredMatrix<'a>,
     outputs: usize,
     inputs: usize,
+    /// Set when a weight is larger than the precision has numbers for.
+    overflowed: &'a AtomicBool,
 }
 
 impl Packing<'_> {
@@ -116,7 +148,17 @@ impl Packing<'_> {
                 let cells = &room.cells;
                 for (cell, side_by_side) in packed.chunks_exact_mut(panel).enumerate() {
                     let numbers: [u32; TOGETHER] = std::array::from_fn(|row| cells[row * room.stride + cell]);
-                    side_by_side[place..place + TOGETHER].copy_from_slice(&numbers);
+                    if self.precision != Precision::F16 {
+                        side_by_side[place..place + TOGETHER].copy_from_slice(&numbers);
+                        continue;
+                    }
+                    // Two inputs of every output: the first of all outputs, then the second.
+                    let (first, second) = side_by_side.split_at_mut(panel / 2);
+                    let pairs = numbers.as_chunks::<2>().0.iter().enumerate();
+                    for (pair, &[one, other]) in pairs {
+                        first[place / 2 + pair] = one & 0xffff | other << 16;
+                        second[place / 2 + pair] = one >> 16 | other & 0xffff_0000;
+                    }
                 }
             }
         }
@@ -127,6 +169,18 @@ impl Packing<'_> {
             Precision::F32 => {
                 for (cell, number) in cells.iter_mut().zip(row) {
                     *cell = number.to_bits();
+                }
+            }
+            Precision::F16 => {
+                for (cells, numbers) in cells.chunks_mut(CHUNK).zip(row.chunks(2 * CHUNK)) {
+                    let mut halves = [f16::ZERO; 2 * CHUNK];
+                    halves[..numbers.len()].convert_from_f32_slice(numbers);
+                    if !halves.iter().all(|half| half.is_finite()) {
+                        self.overflowed.store(true, Ordering::Relaxed);
+                    }
+                    for (cell, [one, other]) in cells.iter_mut().zip(halves.as_chunks().0) {
+                        *cell = u32::from(one.to_bits()) | u32::from(other.to_bits()) << 16;
+                    }
                 }
             }
             Precision::Int8 => {

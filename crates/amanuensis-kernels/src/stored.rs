@@ -130,6 +130,10 @@ impl<'a> Stored<'a> {
         }
     }
 
+    pub(crate) fn is_f16(&self) -> bool {
+        matches!(self.numbers, Numbers::Bytes(Kind::F16, _))
+    }
+
     /// Read `into.len()` numbers, the first of them number `start`.
     ///
     /// # Panics
@@ -210,6 +214,10 @@ impl<'a> StoredMatrix<'a> {
     pub fn with_taps(self, taps: usize) -> StoredMatrix<'a> {
         assert!(taps > 0, "a convolution without taps");
         StoredMatrix { taps, ..self }
+    }
+
+    pub(crate) fn parts(&self) -> &[Stored<'a>] {
+        &self.parts
     }
 
     /// Whether the parts are whole rows of `inputs` numbers, `outputs` together.

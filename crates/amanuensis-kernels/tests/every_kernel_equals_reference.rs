@@ -48,6 +48,37 @@ fn check_linear(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
     }
 }
 
+/// Weights in f16 are multiplied as the f32 that they are.
+fn check_halves(rows: usize, inputs: usize, outputs: usize) {
+    let input = numbers(15, rows * inputs);
+    let weights: Vec<f32> =
+        numbers(16, outputs * inputs).into_iter().map(|number| half::f16::from_f32(number).to_f32()).collect();
+    let bias = numbers(17, outputs);
+    for epilogue in [Epilogue::Store, Epilogue::Gelu, Epilogue::Add] {
+        let [singles, halves] = [Precision::F32, Precision::F16].map(|precision| {
+            everywhere(|region| {
+                let matrix = region.pack(precision, &weights, outputs, inputs, Some(&bias));
+                let mut out = numbers(18, rows * outputs);
+                region.linear(&input, None, &matrix, epilogue, &mut out);
+                out
+            })
+        });
+        for ((isa, singles), (_, halves)) in singles.iter().zip(&halves) {
+            assert!(same_bytes(singles, halves), "{isa} {epilogue:?}: {rows} x {inputs} to {outputs}");
+        }
+    }
+}
+
+#[test]
+fn weights_in_f16_give_what_they_give_in_f32() {
+    for rows in 0..=26 {
+        check_halves(rows, 37, 75);
+    }
+    for (rows, inputs, outputs) in [(1, 512, 515), (47, 64, 33), (49, 63, 31), (61, 16, 1), (150, 1, 40)] {
+        check_halves(rows, inputs, outputs);
+    }
+}
+
 /// In bytes the sums are exact, so that what comes out differs from the naive truth only by the rounding of its scales.
 fn check_bytes(rows: usize, inputs: usize, outputs: usize, with_bias: bool) {
     let input = numbers(21, rows * inputs);

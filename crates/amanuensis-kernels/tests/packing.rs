@@ -4,7 +4,7 @@
 
 mod common;
 
-use amanuensis_kernels::{MappedFile, PackedMatrix, Precision, Stored, StoredMatrix};
+use amanuensis_kernels::{Epilogue, MappedFile, PackedMatrix, Precision, Stored, StoredMatrix};
 use common::{every_kernels, numbers, team};
 use proptest::prelude::*;
 
@@ -83,6 +83,60 @@ fn halves_are_packed_as_the_numbers_they_are() {
                 let [of_f16, of_bf16] = [Stored::f16(&f16_bytes[1..]), Stored::bf16(&bf16_bytes[1..])].map(&mut stored);
                 assert_eq!(of_f16, pack(StoredMatrix::from(&f16)), "{} {precision}", kernels.isa());
                 assert_eq!(of_bf16, pack(StoredMatrix::from(&bf16)), "{} {precision}", kernels.isa());
+            });
+        }
+    }
+}
+
+#[test]
+fn every_f16_is_the_number_it_is() {
+    // All that are numbers, subnormal ones too; one more would not make the row even.
+    let halves: Vec<half::f16> = (0..=u16::MAX).map(half::f16::from_bits).filter(|half| half.is_finite()).collect();
+    let weights: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+    let bits: Vec<u32> = weights.iter().map(|number| number.to_bits()).collect();
+    for kernels in every_kernels() {
+        team(kernels, 2).enter(|region| {
+            let matrix = region.pack(Precision::F16, &weights, weights.len(), 1, None);
+            assert!(rows(&matrix) == bits && !matrix.overflowed(), "{}", kernels.isa());
+            // And through the product, which reads them its own way. Nothing is added to them but zero.
+            let mut out = vec![0.0; weights.len()];
+            region.linear(&[1.0], None, &matrix, Epilogue::Store, &mut out);
+            assert_eq!(out, weights, "{}", kernels.isa());
+        });
+    }
+}
+
+#[test]
+fn numbers_that_f16_holds_are_told_from_others() {
+    let bf16 = |numbers: &[f32]| -> Vec<u8> {
+        numbers.iter().flat_map(|number| half::bf16::from_f32(*number).to_le_bytes()).collect()
+    };
+    let mut weights: Vec<f32> = numbers(45, 300 * 1000).into_iter().map(|x| (x * 100.0).round() / 64.0).collect();
+    let kernels = every_kernels()[0];
+    let fits = |weights: &[f32]| team(kernels, 2).enter(|region| region.fits_f16(&StoredMatrix::from(weights)));
+    assert!(fits(&weights));
+    for other in [0.1, 65_520.0, 1e-9, f32::NAN, f32::INFINITY] {
+        let kept = std::mem::replace(&mut weights[299_999], other);
+        assert_eq!(fits(&weights), other.is_infinite(), "{other}");
+        weights[299_999] = kept;
+    }
+    team(kernels, 2).enter(|region| {
+        let mut of_bf16 = |bytes: &[u8]| region.fits_f16(&StoredMatrix::of(vec![Stored::bf16(bytes)]));
+        assert!(of_bf16(&bf16(&[0.5, -3.0, 1e4])));
+        assert!(!of_bf16(&bf16(&[0.5, -3.0, 1e6])));
+    });
+}
+
+#[test]
+fn a_weight_that_f16_cannot_hold_is_noticed() {
+    for kernels in every_kernels() {
+        for (largest, overflowed) in [(65_504.0, false), (-65_519.0, false), (65_520.0, true), (-1e9, true)] {
+            let mut weights = numbers(44, 40 * 33);
+            weights[39 * 33 + 32] = largest;
+            team(kernels, 2).enter(|region| {
+                let matrix = region.pack(Precision::F16, &weights, 40, 33, None);
+                assert_eq!(matrix.overflowed(), overflowed, "{} {largest}", kernels.isa());
+                assert!(!region.pack(Precision::F32, &weights, 40, 33, None).overflowed());
             });
         }
     }

@@ -11,7 +11,7 @@ use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Feed, Logits, Stage, Work};
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, Source};
-use common::{model_folder, numbers, open, shared, tensors};
+use common::{numbers, open, shared, tensors};
 use serde_json::Value;
 
 /// Largest difference of a mel value.
@@ -25,22 +25,22 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 #[test]
 fn demo_equals_transformers_stage_by_stage() {
-    equals_transformers("demo", "espeak-whisper-demo");
+    equals_transformers("espeak-whisper-demo");
 }
 
 #[test]
 fn std_equals_transformers_stage_by_stage() {
-    equals_transformers("std", "espeak-whisper-std");
+    equals_transformers("espeak-whisper-std");
 }
 
-fn equals_transformers(name: &str, oracle: &str) {
+fn equals_transformers(name: &str) {
     let Some(shared) = shared() else { return };
-    let file = model::open(&Source::Path(model_folder(name, Some(&shared)))).unwrap_or_else(|error| panic!("{error}"));
+    let file = model::open(&Source::Path(shared.join("models").join(name))).unwrap_or_else(|error| panic!("{error}"));
     let model = Cpu::new(None, ComputeType::F32).load(&file).unwrap_or_else(|error| panic!("{error}"));
     let shape = [file.dims.audio_context, file.dims.audio_width];
     let positions = file.weights.tensor("encoder.embed_positions.weight", &shape).expect("positions").to_f32();
 
-    let oracle = shared.join("oracle").join(oracle);
+    let oracle = shared.join("oracle").join(name);
     let index = std::fs::read_to_string(oracle.join("index.json")).expect("an index");
     let index: Value = serde_json::from_str(&index).expect("an index in JSON");
     for (sound, expected) in index.as_object().expect("recordings by name") {

@@ -137,7 +137,7 @@ impl Backend for Cuda {
     }
 
     fn load(&self, file: &ModelFile) -> Result<Box<dyn Model>, BackendError> {
-        if self.setup.compute != ComputeType::Auto {
+        if !matches!(self.setup.compute, ComputeType::Auto | ComputeType::F16) {
             let asked = self.setup.compute;
             let reason =
                 format!("it computes in f16, not in {asked}; leave the compute type to `auto`, or use the CPU");

@@ -39,6 +39,16 @@ unsafe impl Vector for Wide {
         unsafe { Wide(vld1q_f32(from)) }
     }
     #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        unsafe {
+            let singles: float32x4_t;
+            // The intrinsic is not stable.
+            std::arch::asm!("fcvtl {singles:v}.4s, {halves:v}.4h", singles = lateout(vreg) singles,
+                halves = in(vreg) vld1_u16(from), options(pure, nomem, nostack, preserves_flags));
+            Wide(singles)
+        }
+    }
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { vst1q_f32(to, self.0) }
     }

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use super::{Integers, Vector};
 
-/// One kind of product. A cell, 32 bits, holds one f32 or four bytes; the inner loop goes from cell to cell and is the
-/// same for both.
+/// One kind of product. A cell, 32 bits, holds one f32, two f16 or four bytes; the inner loop goes from cell to cell of
+/// the left side and is the same for all.
 ///
 /// # Safety
 /// As for [`Vector`]: methods may be called only where the features of the vector type are enabled and present, with
@@ -13,6 +13,8 @@ use super::{Integers, Vector};
 pub(crate) unsafe trait Arithmetic {
     /// The vector of results.
     type Floats: Vector;
+    /// Cells that one inner index of a panel takes.
+    const PANEL: usize = super::product::panel::<Self::Floats>();
     /// A running sum in every lane.
     type Sum: Copy;
     /// A cell of the left side in all lanes.
@@ -60,6 +62,46 @@ unsafe impl<V: Vector> Arithmetic for Singles<V> {
     #[inline(always)]
     unsafe fn weights(cells: *const u32) -> V {
         unsafe { V::load(cells.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn add(sum: V, left: V, weights: V) -> V {
+        unsafe { left.times_plus(weights, sum) }
+    }
+    #[inline(always)]
+    unsafe fn number(sum: V) -> V {
+        sum
+    }
+    #[inline(always)]
+    unsafe fn keep(sum: V, to: *mut i32) {
+        unsafe { sum.store(to.cast()) }
+    }
+}
+
+/// f32 times f16, two outputs in a cell of weights: the same sums as those of [`Singles`], of weights that were read in
+/// half the time.
+pub(crate) struct Halves<V>(PhantomData<V>);
+
+// SAFETY: passes the contract on to V.
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Arithmetic is that of V")]
+unsafe impl<V: Vector> Arithmetic for Halves<V> {
+    type Floats = V;
+    type Sum = V;
+    type Left = V;
+    type Weights = V;
+    const PANEL: usize = super::product::panel::<V>() / 2;
+    const FETCHING_ROWS: usize = 9;
+
+    #[inline(always)]
+    unsafe fn start(_starts: *const i32) -> V {
+        unsafe { V::splat(0.0) }
+    }
+    #[inline(always)]
+    unsafe fn left(cell: *const u32) -> V {
+        unsafe { V::splat(*cell.cast::<f32>()) }
+    }
+    #[inline(always)]
+    unsafe fn weights(cells: *const u32) -> V {
+        unsafe { V::load_halves(cells.cast()) }
     }
     #[inline(always)]
     unsafe fn add(sum: V, left: V, weights: V) -> V {

@@ -27,6 +27,7 @@ macro_rules! kernels_for {
             offset: <$integers as $crate::generic::Integers>::OFFSET,
             largest_pair: <$integers as $crate::generic::Integers>::LARGEST_PAIR,
             product: compiled::product,
+            product_of_halves: compiled::product_of_halves,
             product_of_bytes: compiled::product_of_bytes,
             product_of_nibbles: compiled::product_of_nibbles,
             quantize: compiled::quantize,
@@ -52,6 +53,11 @@ macro_rules! kernels_for {
             pub(super) unsafe fn product(job: &product::Product) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
                 unsafe { product::product::<arithmetic::Singles<$vector>>(job) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn product_of_halves(job: &product::Product) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { product::product::<arithmetic::Halves<$vector>>(job) }
             }
             $(#[$features])*
             pub(super) unsafe fn product_of_bytes(job: &product::Product) {

@@ -21,6 +21,19 @@ impl Lanes {
     }
 }
 
+/// The f16 with these bits: its exponent moved to the place and bias of an f32's, by a product that is right for
+/// subnormal numbers too.
+#[inline(always)]
+fn single_of(half: u16) -> f32 {
+    let (sign, rest) = (u32::from(half & 0x8000) << 16, u32::from(half & 0x7fff) << 13);
+    let magnitude = if rest < 0x7c00 << 13 {
+        f32::from_bits(rest) * f32::from_bits((127 + 127 - 15) << 23)
+    } else {
+        f32::from_bits(rest | 0xff << 23)
+    };
+    f32::from_bits(magnitude.to_bits() | sign)
+}
+
 // SAFETY: uses no special instructions; pointers are the caller's promise.
 unsafe impl Vector for Lanes {
     const WIDTH: usize = 4;
@@ -35,6 +48,12 @@ unsafe impl Vector for Lanes {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller promises four readable numbers.
         Lanes(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        // SAFETY: the caller promises four readable numbers.
+        let halves = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
+        Lanes(halves.map(single_of))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {

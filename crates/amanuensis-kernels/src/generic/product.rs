@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! left   one tile of R rows, [inner / 16][R][16]: sixteen cells of each row, then the next sixteen of each
-//! right  panels of 2 vectors, [inner][2 * WIDTH]: for each inner index the cells of all outputs of the panel
+//! right  panels of 2 vectors, [inner][2 * WIDTH]: for each inner index the cells (or f16) of all outputs of the panel
 //! sums   R x (P panels x 2) registers; for each inner index: load 2P vectors, and for each row one cell in all lanes
 //! ```
 //!
-//! A cell is what an [`Arithmetic`] multiplies at once: an f32, or four bytes.
+//! A cell is what an [`Arithmetic`] multiplies at once: an f32, or four bytes. Weights in f16 take half a cell.
 //!
 //! Every sum runs over the inner index from first to last in one accumulator, whatever R and P are. So a row's result
 //! does not depend on which rows stand beside it, and a single row gives the same bytes as the same row in a large
@@ -225,14 +225,14 @@ unsafe fn sum_tile<A: Arithmetic, const R: usize, const P: usize, const FETCH: b
         let mut remaining = job.inner;
         while remaining >= CHUNK {
             for k in 0..CHUNK {
-                step::<A, R, P, FETCH>(left.add(k), right.add(k * width), job.panel_stride, &mut sums);
+                step::<A, R, P, FETCH>(left.add(k), right.add(k * A::PANEL), job.panel_stride, &mut sums);
             }
             left = left.add(R * CHUNK);
-            right = right.add(CHUNK * width);
+            right = right.add(CHUNK * A::PANEL);
             remaining -= CHUNK;
         }
         for k in 0..remaining {
-            step::<A, R, P, FETCH>(left.add(k), right.add(k * width), job.panel_stride, &mut sums);
+            step::<A, R, P, FETCH>(left.add(k), right.add(k * A::PANEL), job.panel_stride, &mut sums);
         }
         for row in 0..R {
             for p in 0..P {
@@ -255,17 +255,17 @@ unsafe fn step<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>
     panel_stride: usize,
     sums: &mut [[[A::Sum; 2]; P]; R],
 ) {
-    let (width, panel) = (A::Floats::WIDTH, panel_width::<A::Floats>());
     // SAFETY: one cell of each row and one index of each panel, as the caller has them.
     unsafe {
         if FETCH || R >= A::FETCHING_ROWS {
-            for line in (0..panel).step_by(CHUNK) {
-                A::Floats::prefetch(right.wrapping_add(if FETCH { FAR } else { AHEAD } * panel + line).cast());
+            for line in (0..A::PANEL).step_by(CHUNK) {
+                A::Floats::prefetch(right.wrapping_add(if FETCH { FAR } else { AHEAD } * A::PANEL + line).cast());
             }
         }
         let mut weights = [[A::weights(right); 2]; P];
         for p in 0..P {
-            weights[p] = [A::weights(right.add(p * panel_stride)), A::weights(right.add(p * panel_stride + width))];
+            let right = right.add(p * panel_stride);
+            weights[p] = [A::weights(right), A::weights(right.add(A::PANEL / 2))];
         }
         for row in 0..R {
             let cell = A::left(left.add(row * CHUNK));

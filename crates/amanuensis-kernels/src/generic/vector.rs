@@ -23,6 +23,8 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn splat(number: f32) -> Self;
     /// Read WIDTH numbers.
     unsafe fn load(from: *const f32) -> Self;
+    /// Read WIDTH numbers that are stored as f16.
+    unsafe fn load_halves(from: *const u16) -> Self;
     /// Write WIDTH numbers.
     unsafe fn store(self, to: *mut f32);
     /// Read the first `count` (at most WIDTH) numbers, the rest being zero; nothing behind them is touched.

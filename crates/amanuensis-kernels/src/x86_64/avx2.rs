@@ -19,7 +19,7 @@ unsafe fn first(count: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - count.min(8)).cast()) }
 }
 
-// SAFETY: uses AVX2 and FMA, which the trait's contract makes the caller's promise; masked reads and writes touch only
+// SAFETY: uses AVX2, FMA and F16C, which the trait's contract makes the caller's promise; masked reads and writes touch only
 // the lanes of the mask.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
 unsafe impl Vector for Wide {
@@ -38,6 +38,10 @@ unsafe impl Vector for Wide {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         unsafe { Wide(_mm256_loadu_ps(from)) }
+    }
+    #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        unsafe { Wide(_mm256_cvtph_ps(_mm_loadu_si128(from.cast()))) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -225,4 +229,4 @@ unsafe impl Integers for Whole {
     }
 }
 
-kernels_for!(AVX2, Isa::Avx2, Wide, Whole, #[target_feature(enable = "avx2,fma")]);
+kernels_for!(AVX2, Isa::Avx2, Wide, Whole, #[target_feature(enable = "avx2,fma,f16c")]);

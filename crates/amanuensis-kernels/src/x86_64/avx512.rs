@@ -36,6 +36,10 @@ unsafe impl Vector for Wide {
         unsafe { Wide(_mm512_loadu_ps(from)) }
     }
     #[inline(always)]
+    unsafe fn load_halves(from: *const u16) -> Self {
+        unsafe { Wide(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))) }
+    }
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { _mm512_storeu_ps(to, self.0) }
     }

@@ -31,4 +31,4 @@ unsafe impl Integers for Whole {
     }
 }
 
-kernels_for!(AVX_VNNI, Isa::AvxVnni, Wide, Whole, #[target_feature(enable = "avx2,fma,avxvnni")]);
+kernels_for!(AVX_VNNI, Isa::AvxVnni, Wide, Whole, #[target_feature(enable = "avx2,fma,f16c,avxvnni")]);

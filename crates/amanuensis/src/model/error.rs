@@ -137,6 +137,12 @@ pub enum ModelError {
         /// The kind in the file.
         found: String,
     },
+    /// A weight is larger than the compute type has numbers for.
+    #[error("tensor {tensor} holds a number that f16 cannot hold (it ends at 65504); compute in f32 or int8")]
+    Overflow {
+        /// The tensor.
+        tensor: String,
+    },
     /// No tokenizer lies beside the weights, which themselves have none.
     #[error(
         "{folder}: neither tokenizer.json nor a .tiktoken file nor {absent} in it; put the model's tokenizer.json there: {advice}"

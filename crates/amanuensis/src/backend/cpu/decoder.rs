@@ -7,7 +7,7 @@ use amanuensis_kernels::{
 };
 
 use super::lanes::{Lane, Lanes};
-use super::layers::{FeedForward, Norm, SelfAttention, linear};
+use super::layers::{FeedForward, Norm, SelfAttention, linear, pack};
 use super::precisions::Precisions;
 use super::workspace::Workspace;
 use super::{CpuModel, Project};
@@ -71,7 +71,8 @@ impl Decoder {
                 feed_forward: FeedForward::load(region, precision, weights, &name, width, dims.text_feed_forward)?,
             })
         };
-        let tokens = weights.tensor("decoder.embed_tokens.weight", &[dims.vocabulary, width])?.stored();
+        let (name, shape) = ("decoder.embed_tokens.weight", [dims.vocabulary, width]);
+        let tokens = StoredMatrix::of(vec![weights.tensor(name, &shape)?.stored()]);
         Ok(Decoder {
             width,
             heads: dims.text_heads,
@@ -81,7 +82,7 @@ impl Decoder {
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
             audio_width: dims.audio_width,
-            tokens: region.pack(precisions.tokens, StoredMatrix::of(vec![tokens]), dims.vocabulary, width, None),
+            tokens: pack(region, precisions.tokens, name, tokens, shape, None)?,
             positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
             layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
             norm: Norm::load(weights, "decoder.layer_norm", width)?,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use amanuensis_kernels::{Epilogue, PackedMatrix, Precision, Region, StoredMatrix};
 
-use super::layers::{FeedForward, Norm, SelfAttention, vector};
+use super::layers::{FeedForward, Norm, SelfAttention, pack, vector};
 use super::precisions::Precisions;
 use super::workspace::Workspace;
 use crate::backend::{BackendError, Stage, Work};
@@ -139,5 +139,5 @@ fn convolution(
     let stored = weights.tensor(&format!("{name}.weight"), &[outputs, channels, TAPS])?.stored();
     let bias = vector(weights, &format!("{name}.bias"), outputs)?;
     let matrix = StoredMatrix::of(vec![stored]).with_taps(TAPS);
-    Ok(region.pack(precision, matrix, outputs, TAPS * channels, Some(&bias)))
+    pack(region, precision, name, matrix, [outputs, TAPS * channels], Some(&bias))
 }

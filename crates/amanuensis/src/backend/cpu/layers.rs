@@ -126,5 +126,21 @@ pub(super) fn linear(
             weights.tensor(&bias_name, &[outputs])?.stored().read(0, bias);
         }
     }
-    Ok(region.pack(precision, StoredMatrix::of(parts), names.len() * outputs, inputs, Some(&bias)))
+    pack(region, precision, names[0], StoredMatrix::of(parts), [names.len() * outputs, inputs], Some(&bias))
+}
+
+/// Packs a matrix of `[outputs, inputs]`, unless the precision has no numbers for its weights.
+pub(super) fn pack(
+    region: &mut Region<'_>,
+    precision: Precision,
+    name: &str,
+    weights: StoredMatrix<'_>,
+    [outputs, inputs]: [usize; 2],
+    bias: Option<&[f32]>,
+) -> Result<PackedMatrix, ModelError> {
+    let matrix = region.pack(precision, weights, outputs, inputs, bias);
+    if matrix.overflowed() {
+        return Err(ModelError::Overflow { tensor: name.to_owned() });
+    }
+    Ok(matrix)
 }

@@ -31,8 +31,6 @@ impl Cpu {
     /// A backend with `threads` threads, or one for every processor that this process may use.
     pub fn new(threads: Option<NonZeroUsize>, compute: ComputeType) -> Self {
         let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        // No model has been measured to lose nothing in bytes, so that nothing is decided for who does not ask.
-        let compute = if compute == ComputeType::Auto { ComputeType::F32 } else { compute };
         Cpu { threads: threads.unwrap_or_else(all), compute }
     }
 
@@ -69,13 +67,17 @@ impl Cpu {
     pub fn model(&self, file: &ModelFile) -> Result<CpuModel, BackendError> {
         let kernels = self.kernels()?;
         let mut team = Team::new(kernels, self.threads);
-        let precisions = Precisions::of(self.compute);
+        let compute = match self.compute {
+            ComputeType::Auto => team.enter(|region| precisions::lossless(region, &file.weights)),
+            asked => asked,
+        };
+        let precisions = Precisions::of(compute);
         let (encoder, decoder) = team.enter(|region| -> Result<_, BackendError> {
             let encoder = Encoder::load(region, &file.dims, &file.weights, precisions)?;
             Ok((encoder, Decoder::load(region, &file.dims, &file.weights, precisions)?))
         })?;
         file.weights.release();
-        let device = describe(kernels, self.compute, team.threads());
+        let device = describe(kernels, compute, team.threads());
         Ok(CpuModel {
             dims: file.dims,
             device,

@@ -1,8 +1,18 @@
 //! Which part of a model is computed how exactly.
 
-use amanuensis_kernels::Precision;
+use amanuensis_kernels::{Precision, Region, StoredMatrix};
 
 use crate::backend::ComputeType;
+use crate::model::Weights;
+
+/// The least memory that loses nothing: f16 if that holds every weight that is multiplied, else f32.
+pub(super) fn lossless(region: &mut Region<'_>, weights: &Weights) -> ComputeType {
+    // What has one dimension is added, and the positions are.
+    let mut multiplied =
+        weights.tensors().filter(|tensor| tensor.shape.len() > 1 && !tensor.name.ends_with("embed_positions.weight"));
+    let fits = multiplied.all(|tensor| region.fits_f16(&StoredMatrix::of(vec![tensor.stored()])));
+    if fits { ComputeType::F16 } else { ComputeType::F32 }
+}
 
 /// The precision of every part.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +43,10 @@ impl Precisions {
         };
         match compute {
             ComputeType::Auto | ComputeType::F32 => all(Precision::F32),
+            ComputeType::F16 => {
+                // Keys and values are made as the model runs, and are no numbers of f16.
+                Precisions { attention: Precision::F32, heard: Precision::F32, ..all(Precision::F16) }
+            }
             ComputeType::Int8 => all(Precision::Int8),
             ComputeType::Int8Int4 => {
                 Precisions { decoder: Precision::Int4, tokens: Precision::Int4, ..all(Precision::Int8) }

@@ -239,7 +239,7 @@ fn operation(name: String, need: Need, run: impl FnMut(&mut Region<'_>) + 'stati
 /// Arithmetic, and bytes.
 fn need(precision: Precision, operations: usize, bytes: usize) -> Need {
     let arithmetic: fn(&Roofs) -> &Roof = match precision {
-        Precision::F32 => |roofs| &roofs.multiply_add,
+        Precision::F32 | Precision::F16 => |roofs| &roofs.multiply_add,
         Precision::Int8 | Precision::Int4 => |roofs| &roofs.dot_product,
     };
     Need { arithmetic, operations: operations as f64, bytes: bytes as f64 }
@@ -254,6 +254,7 @@ fn moving(bytes: usize) -> Need {
 fn bytes_of(precision: Precision, count: usize) -> usize {
     match precision {
         Precision::F32 => 4 * count,
+        Precision::F16 => 2 * count,
         Precision::Int8 => count,
         Precision::Int4 => 5 * count / 8,
     }
