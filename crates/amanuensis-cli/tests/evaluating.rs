@@ -44,7 +44,7 @@ fn samples_are_understood_to_the_word() {
     let output = eval(&samples().join("manifest.jsonl"), &["--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let found = evaluation(&output);
-    assert_eq!(found["files"].as_array().unwrap().len(), 7);
+    assert_eq!(found["files"].as_array().unwrap().len(), 9);
     assert_eq!(found["total"]["words"]["rate"], 0.0, "{found}");
     assert_eq!(found["total"]["characters"]["insertions"], 0);
     assert_eq!(found["spelling"], "rules");

@@ -25,7 +25,7 @@ fn a_sentence_comes_out_with_its_times_and_language() {
     assert_eq!(transcript.language, "en");
     assert_eq!(outcome.languages[0].0, "en");
     assert_eq!(transcript.segments.len(), 1);
-    assert_eq!((transcript.segments[0].start, transcript.segments[0].end), (0.0, 3.24));
+    assert_eq!((transcript.segments[0].start, transcript.segments[0].end), (0.0, 3.22));
     assert!(outcome.warnings.is_empty());
 }
 

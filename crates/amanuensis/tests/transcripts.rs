@@ -53,8 +53,8 @@ fn equals_openai_whisper(model: &str, engine: &Engine, folder: &Path, golden: &V
                 let outcome = transcribe(engine, &folder.join(file), &options);
                 // Decoders of lossy codecs round differently, so that the sound differs in its last bits.
                 let exact = file.ends_with(".wav") || file.ends_with(".flac");
-                let tolerance = if exact { 2e-3 } else { 2e-2 };
-                assert_equal(&format!("{model} {file} {run}"), &outcome, expected_run, tolerance);
+                let (tolerance, hair) = if exact { (2e-3, 0.0) } else { (2e-2, HAIR) };
+                assert_equal(&format!("{model} {file} {run}"), &outcome, expected_run, tolerance, hair);
             }
         }
     }
@@ -64,10 +64,18 @@ fn transcribe(engine: &Engine, path: &Path, options: &Options) -> Outcome {
     engine.transcribe(&open(path), options, &mut Control::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// How much more probable a token must have been than the next for every program to choose it. Decoders of lossy codecs
+/// differ in the last bits of the sound.
+const HAIR: f64 = 1e-3;
+
 /// The same segments, but for those that openai-whisper keeps although they hold no text.
-fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64) {
+fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64, hair: f64) {
     let segments = &outcome.transcript.segments;
     let text = expected["text"].as_str().expect("a text");
+    // From a window on that was decided by a hair, a program that rounds differently may go another way.
+    let windows = expected["windows"].as_array().expect("windows");
+    let close = |window: &&Value| window["token_margin"].as_f64().is_some_and(|margin| margin < hair);
+    let decided = windows.iter().find(close).map_or(f64::INFINITY, |window| window["seek"].as_f64().expect("a seek"));
     let expected: Vec<&Value> = expected["segments"]
         .as_array()
         .expect("segments")
@@ -75,6 +83,9 @@ fn assert_equal(what: &str, outcome: &Outcome, expected: &Value, tolerance: f64)
         .filter(|segment| segment["text"].as_str().is_some_and(|text| !text.trim().is_empty()))
         .collect();
     for (segment, expected) in segments.iter().zip(&expected) {
+        if expected["seek"].as_f64().is_some_and(|seek| seek >= decided) {
+            return;
+        }
         let number = |field: &str| expected[field].as_f64().expect("a number");
         let what = format!("{what}, segment {} at {:.2}: {:?} {expected}", segment.id, segment.start, segment.text);
         assert_eq!(segment.tokens, numbers::<u32>(&expected["tokens"]), "{what}");

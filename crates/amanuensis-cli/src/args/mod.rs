@@ -167,10 +167,10 @@ pub(crate) struct Computing {
     #[arg(long, value_name = "COUNT", default_value = "0")]
     pub(crate) threads: Threads,
 
-    /// How exactly to compute: f32; f16 (weights kept in f16, as most models have them: the results of f32 to the last bit
-    /// with half the memory); int8 (bytes with a scale for every row: a quarter of the memory, several times the speed,
-    /// about one percent apart); int8-int4 (four bits for the weights of the decoder); or auto, which loses nothing: f16
-    /// where the model is in f16, else f32
+    /// How exactly to compute: f32; f16 (half the memory; the results of f32 to the last bit if f16 holds every weight, as
+    /// it does those of Whisper); int8 (bytes with a scale for every row: a quarter of the memory, several times the
+    /// speed, about one percent apart); int8-int4 (four bits for the weights of the decoder); or auto, which loses
+    /// nothing: f16 if that holds every weight, else f32
     #[arg(long, value_name = "TYPE", default_value = "auto")]
     pub(crate) compute_type: ComputeType,
 }
