@@ -40,15 +40,16 @@ pub(crate) unsafe trait Arithmetic {
 }
 
 /// f32 times f32, one in a cell.
-pub(crate) struct Singles<V>(PhantomData<V>);
+pub(crate) struct Singles<V, const HALVES: bool = false>(PhantomData<V>);
 
 // SAFETY: passes the contract on to V.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Arithmetic is that of V")]
-unsafe impl<V: Vector> Arithmetic for Singles<V> {
+unsafe impl<V: Vector, const HALVES: bool> Arithmetic for Singles<V, HALVES> {
     type Floats = V;
     type Sum = V;
     type Left = V;
     type Weights = V;
+    const PANEL: usize = super::product::panel::<V>() / if HALVES { 2 } else { 1 };
     const FETCHING_ROWS: usize = 9;
 
     #[inline(always)]
@@ -61,7 +62,7 @@ unsafe impl<V: Vector> Arithmetic for Singles<V> {
     }
     #[inline(always)]
     unsafe fn weights(cells: *const u32) -> V {
-        unsafe { V::load(cells.cast()) }
+        unsafe { if HALVES { V::load_halves(cells.cast()) } else { V::load(cells.cast()) } }
     }
     #[inline(always)]
     unsafe fn add(sum: V, left: V, weights: V) -> V {
@@ -77,45 +78,8 @@ unsafe impl<V: Vector> Arithmetic for Singles<V> {
     }
 }
 
-/// f32 times f16, two outputs in a cell of weights: the same sums as those of [`Singles`], of weights that were read in
-/// half the time.
-pub(crate) struct Halves<V>(PhantomData<V>);
-
-// SAFETY: passes the contract on to V.
-#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Arithmetic is that of V")]
-unsafe impl<V: Vector> Arithmetic for Halves<V> {
-    type Floats = V;
-    type Sum = V;
-    type Left = V;
-    type Weights = V;
-    const PANEL: usize = super::product::panel::<V>() / 2;
-    const FETCHING_ROWS: usize = 9;
-
-    #[inline(always)]
-    unsafe fn start(_starts: *const i32) -> V {
-        unsafe { V::splat(0.0) }
-    }
-    #[inline(always)]
-    unsafe fn left(cell: *const u32) -> V {
-        unsafe { V::splat(*cell.cast::<f32>()) }
-    }
-    #[inline(always)]
-    unsafe fn weights(cells: *const u32) -> V {
-        unsafe { V::load_halves(cells.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn add(sum: V, left: V, weights: V) -> V {
-        unsafe { left.times_plus(weights, sum) }
-    }
-    #[inline(always)]
-    unsafe fn number(sum: V) -> V {
-        sum
-    }
-    #[inline(always)]
-    unsafe fn keep(sum: V, to: *mut i32) {
-        unsafe { sum.store(to.cast()) }
-    }
-}
+/// f32 times f16, two outputs in a cell of weights: the same sums, of weights that were read in half the time.
+pub(crate) type Halves<V> = Singles<V, true>;
 
 /// Bytes times bytes, four in a cell, summed exactly.
 pub(crate) struct Bytes<I>(PhantomData<I>);
