@@ -51,14 +51,16 @@ fn f16_is_chosen_only_where_it_holds_every_weight() {
 }
 
 #[test]
-fn a_number_beyond_f16_is_an_error_that_names_its_tensor() {
+fn a_number_beyond_f16_is_an_error_that_names_its_file_and_tensor() {
     let folder = tempfile::tempdir().unwrap();
     let model = in_f32(folder.path());
-    overwrite_last(&model, "model.decoder.layers.1.fc2.weight", 70_000.0);
+    // One of three that are packed as one matrix.
+    overwrite_last(&model, "model.decoder.layers.1.self_attn.v_proj.weight", 70_000.0);
     let file = model::open(&Source::Path(model)).unwrap();
     let load = |compute| Cpu::new(None, compute).load(&file).map(drop);
     let error = load(ComputeType::F16).unwrap_err().to_string();
-    assert!(error.contains("decoder.layers.1.fc2") && error.contains("65504") && error.contains("f32"), "{error}");
+    assert!(error.contains("model.safetensors: tensor decoder.layers.1.self_attn.v_proj.weight holds"), "{error}");
+    assert!(error.contains("65504") && error.contains("f32"), "{error}");
     load(ComputeType::F32).unwrap();
 }
 

@@ -23,8 +23,14 @@ const PHASES: u64 = 1024;
 /// Rows are padded with zeros to a multiple of this, so that the inner loop has no tail.
 const LANES: usize = 8;
 
+/// What is smaller counts as nothing: the products of such samples are denormal numbers, with which a processor computes 20 times
+/// longer (silence in Opus dies away into them).
+const NOTHING: f32 = 1e-25;
+
 /// A kind of sample that can be filtered.
 pub(super) trait Kind: Copy + Default {
+    /// The sample, or zero where it is too small to compute with.
+    fn something(self) -> Self;
     /// A coefficient of the value `tap`, where 1.0 passes a sample through.
     fn coefficient(tap: f64) -> Self;
     /// The filtered sample.
@@ -34,6 +40,11 @@ pub(super) trait Kind: Copy + Default {
 }
 
 impl Kind for f32 {
+    fn something(self) -> f32 {
+        // What is not a number is not small.
+        if self.abs() < NOTHING { 0.0 } else { self }
+    }
+
     fn coefficient(tap: f64) -> f32 {
         tap as f32
     }
@@ -56,6 +67,10 @@ impl Kind for f32 {
 }
 
 impl Kind for i16 {
+    fn something(self) -> i16 {
+        self
+    }
+
     fn coefficient(tap: f64) -> i16 {
         ((tap * 32768.0) as f32).round_ties_even() as i16
     }
@@ -134,7 +149,7 @@ impl<S: Kind> Resampler<S> {
 
     /// Takes some input and appends what it completes to `out`.
     pub(super) fn push(&mut self, input: &[S], out: &mut Vec<S>) {
-        self.buffer.extend_from_slice(input);
+        self.buffer.extend(input.iter().map(|sample| sample.something()));
         if !self.begun && self.buffer.len() <= self.taps {
             return;
         }
@@ -272,6 +287,14 @@ mod tests {
             // The phases share one scale, so their sums differ by the ripple of the window.
             assert!(worst < 1e-3, "{rate} Hz: {worst}");
         }
+    }
+
+    #[test]
+    fn what_is_too_small_to_compute_with_is_nothing() {
+        let fading: Vec<f32> = (0..4800).map(|frame| 1e-20 * 0.5f32.powi(frame / 16)).collect();
+        let out = resample(48_000, &fading, 1000);
+        assert!(out[0] > 0.0 && out.iter().all(|sample| !sample.is_subnormal()));
+        assert!(resample(48_000, &[f32::NAN; 4800], 1000)[800].is_nan());
     }
 
     #[test]

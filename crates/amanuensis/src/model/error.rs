@@ -138,8 +138,10 @@ pub enum ModelError {
         found: String,
     },
     /// A weight is larger than the compute type has numbers for.
-    #[error("tensor {tensor} holds a number that f16 cannot hold (it ends at 65504); compute in f32 or int8")]
+    #[error("{file}: tensor {tensor} holds a number that f16 cannot hold (it ends at 65504); compute in f32 or int8")]
     Overflow {
+        /// The file.
+        file: String,
         /// The tensor.
         tensor: String,
     },

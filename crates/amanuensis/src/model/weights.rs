@@ -166,7 +166,7 @@ impl Weights {
     }
 
     /// The file that a tensor is in.
-    pub(super) fn file_of(&self, name: &str) -> &str {
+    pub(crate) fn file_of(&self, name: &str) -> &str {
         let file = self.entries.get(name).and_then(|entry| self.files.get(entry.file));
         file.map_or(&self.origin, |file| &file.name)
     }

@@ -7,7 +7,7 @@ use amanuensis_kernels::{
 };
 
 use super::lanes::{Lane, Lanes};
-use super::layers::{FeedForward, Norm, SelfAttention, linear, pack};
+use super::layers::{FeedForward, Norm, SelfAttention, held, linear};
 use super::precisions::Precisions;
 use super::workspace::Workspace;
 use super::{CpuModel, Project};
@@ -71,8 +71,9 @@ impl Decoder {
                 feed_forward: FeedForward::load(region, precision, weights, &name, width, dims.text_feed_forward)?,
             })
         };
-        let (name, shape) = ("decoder.embed_tokens.weight", [dims.vocabulary, width]);
-        let tokens = StoredMatrix::of(vec![weights.tensor(name, &shape)?.stored()]);
+        let name = "decoder.embed_tokens.weight".to_owned();
+        let tokens = StoredMatrix::of(vec![weights.tensor(&name, &[dims.vocabulary, width])?.stored()]);
+        let tokens = region.pack(precisions.tokens, tokens, dims.vocabulary, width, None);
         Ok(Decoder {
             width,
             heads: dims.text_heads,
@@ -82,7 +83,7 @@ impl Decoder {
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
             audio_width: dims.audio_width,
-            tokens: pack(region, precisions.tokens, name, tokens, shape, None)?,
+            tokens: held(tokens, weights, &[name])?,
             positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
             layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
             norm: Norm::load(weights, "decoder.layer_norm", width)?,

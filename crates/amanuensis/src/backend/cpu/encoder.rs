@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use amanuensis_kernels::{Epilogue, PackedMatrix, Precision, Region, StoredMatrix};
 
-use super::layers::{FeedForward, Norm, SelfAttention, pack, vector};
+use super::layers::{FeedForward, Norm, SelfAttention, held, vector};
 use super::precisions::Precisions;
 use super::workspace::Workspace;
 use crate::backend::{BackendError, Stage, Work};
@@ -136,8 +136,10 @@ fn convolution(
     outputs: usize,
     channels: usize,
 ) -> Result<PackedMatrix, ModelError> {
-    let stored = weights.tensor(&format!("{name}.weight"), &[outputs, channels, TAPS])?.stored();
+    let tensor = format!("{name}.weight");
+    let stored = weights.tensor(&tensor, &[outputs, channels, TAPS])?.stored();
     let bias = vector(weights, &format!("{name}.bias"), outputs)?;
     let matrix = StoredMatrix::of(vec![stored]).with_taps(TAPS);
-    pack(region, precision, name, matrix, [outputs, TAPS * channels], Some(&bias))
+    let matrix = region.pack(precision, matrix, outputs, TAPS * channels, Some(&bias));
+    held(matrix, weights, &[tensor])
 }

@@ -4,6 +4,9 @@ use amanuensis_kernels::{self as kernels, PackedMatrix, Precision, Region, Store
 
 use crate::model::{ModelError, Weights};
 
+/// What f16 rounds to infinity, and all beyond.
+const F16_OVERFLOWS: f32 = 65520.0;
+
 /// Gain and bias of a layer norm.
 pub(super) struct Norm {
     gain: Vec<f32>,
@@ -117,30 +120,28 @@ pub(super) fn linear(
     outputs: usize,
     inputs: usize,
 ) -> Result<PackedMatrix, ModelError> {
+    let tensors: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
     let mut parts = Vec::with_capacity(names.len());
     let mut bias = vec![0.0; names.len() * outputs];
-    for (name, bias) in names.iter().zip(bias.chunks_exact_mut(outputs)) {
-        parts.push(weights.tensor(&format!("{name}.weight"), &[outputs, inputs])?.stored());
+    for ((name, tensor), bias) in names.iter().zip(&tensors).zip(bias.chunks_exact_mut(outputs)) {
+        parts.push(weights.tensor(tensor, &[outputs, inputs])?.stored());
         let bias_name = format!("{name}.bias");
         if weights.get(&bias_name).is_some() {
             weights.tensor(&bias_name, &[outputs])?.stored().read(0, bias);
         }
     }
-    pack(region, precision, names[0], StoredMatrix::of(parts), [names.len() * outputs, inputs], Some(&bias))
+    let matrix = region.pack(precision, StoredMatrix::of(parts), names.len() * outputs, inputs, Some(&bias));
+    held(matrix, weights, &tensors)
 }
 
-/// Packs a matrix of `[outputs, inputs]`, unless the precision has no numbers for its weights.
-pub(super) fn pack(
-    region: &mut Region<'_>,
-    precision: Precision,
-    name: &str,
-    weights: StoredMatrix<'_>,
-    [outputs, inputs]: [usize; 2],
-    bias: Option<&[f32]>,
-) -> Result<PackedMatrix, ModelError> {
-    let matrix = region.pack(precision, weights, outputs, inputs, bias);
-    if matrix.overflowed() {
-        return Err(ModelError::Overflow { tensor: name.to_owned() });
+/// A matrix that was packed of these tensors, unless the precision has no numbers for their weights.
+pub(super) fn held(matrix: PackedMatrix, weights: &Weights, tensors: &[String]) -> Result<PackedMatrix, ModelError> {
+    if !matrix.overflowed() {
+        return Ok(matrix);
     }
-    Ok(matrix)
+    let overflows = |tensor: &&String| {
+        weights.get(tensor).is_some_and(|tensor| tensor.to_f32().iter().any(|weight| weight.abs() >= F16_OVERFLOWS))
+    };
+    let tensor = tensors.iter().find(overflows).unwrap_or(&tensors[0]);
+    Err(ModelError::Overflow { file: weights.file_of(tensor).to_owned(), tensor: tensor.clone() })
 }
