@@ -5,6 +5,8 @@ import torch.nn.functional as F
 
 # decoder layer -> its cross-attention head that must look at the frames of the token being predicted
 GUIDED = {1: 0, 2: 0}
+# Frames: what is shorter, a full stop without a pause, takes some of its neighbours.
+SHORTEST_SPAN = 2.0
 # One in so many frames is drawn for the dense targets; all of them would cost more than the model.
 TOKEN_SAMPLING, TIME_SAMPLING = 9, 11
 FEWEST_SAMPLES = 400
@@ -12,19 +14,27 @@ TIME_WEIGHT = 0.3
 
 
 def attention_loss(attention, spans, frames):
-    """How much of the guided heads' attention lies outside the frames of the token (one frame of tolerance)."""
+    """How far the guided heads' attention is from looking at all frames of the token alike, and at no others.
+
+    It is not enough that a head looks at some frame of a word: engines find where a word begins and ends by where
+    the attention of one token gives way to that of the next.
+    """
     loss = torch.zeros((), device=spans.device)
     if not len(spans):
         return loss
     window, position, first, last = spans.unbind(1)
     window, position = window.long(), position.long()
+    wider = (SHORTEST_SPAN - (last - first)).clamp(min=0) / 2
+    first, last = (first - wider)[:, None], (last + wider)[:, None]
     time = torch.arange(frames, device=spans.device)[None]
-    inside = ((time >= first[:, None] - 1.0) & (time <= last[:, None] + 1.0)).float()
-    some = (inside.sum(1) > 0).float()
+    wanted = (torch.minimum(last, time + 1.0) - torch.maximum(first, time.float())).clamp(0, 1)
+    some = (wanted.sum(1) > 0).float()
+    wanted = wanted / wanted.sum(1, keepdim=True).clamp(min=1e-6)
+    sharpness = torch.xlogy(wanted, wanted).sum(1)
     for layer, head in GUIDED.items():
         weights = attention[layer][window, head, position].float()
-        kept = -((weights * inside).sum(1) + 1e-6).log() * some
-        loss = loss + kept.sum() / some.sum().clamp(min=1) / len(GUIDED)
+        apart = (sharpness - (wanted * (weights + 1e-6).log()).sum(1)) * some
+        loss = loss + apart.sum() / some.sum().clamp(min=1) / len(GUIDED)
     return loss
 
 
