@@ -46,8 +46,6 @@ pub(super) struct Hall {
     open: Vec<Open>,
     order: Order,
     arrivals: u64,
-    /// Whether the last round of those who are not urgent was given up.
-    gave_up: bool,
 }
 
 impl Hall {
@@ -58,7 +56,7 @@ impl Hall {
         together: NonZeroUsize,
     ) -> Self {
         let (open, order) = (Vec::new(), Order::default());
-        Hall { entries, board, metrics, together, open, order, arrivals: 0, gave_up: false }
+        Hall { entries, board, metrics, together, open, order, arrivals: 0 }
     }
 
     /// Goes round until nobody can come any more.
@@ -153,9 +151,8 @@ impl Hall {
                 self.metrics.waited(open.came.elapsed());
             }
         }
-        // A round is given up for somebody urgent, but not twice in a row: the others are to come to an end as well.
         self.board.abandon.store(false, Ordering::Relaxed);
-        self.board.may_abandon.store(!is_urgent && !self.gave_up, Ordering::Relaxed);
+        self.board.may_abandon.store(!is_urgent && self.order.gives_way(), Ordering::Relaxed);
         self.board.begin_round();
         let began = Instant::now();
         let result = {
@@ -176,15 +173,17 @@ impl Hall {
             // Windows of silence cost an encoder's pass as well; whoever has none left had one.
             self.order.charge(&open.client, (heard / 30.0).ceil() as u64);
         }
+        let was_given_up = given_up && matches!(result, Ok(Err(Error::Cancelled)));
+        if !is_urgent && !was_given_up {
+            self.order.rest_was_heard();
+        }
         match result {
             Ok(Ok(receipt)) => {
-                self.gave_up = false;
                 self.metrics.round(&receipt);
                 self.board.end_round(took, all, &receipt);
                 self.save(&turns);
             }
-            Ok(Err(Error::Cancelled)) if given_up => {
-                self.gave_up = true;
+            Ok(Err(Error::Cancelled)) if was_given_up => {
                 self.metrics.gave_up();
                 self.board.end_round(took, all, &Default::default());
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// How many rounds in a row may pass over work that is not urgent.
+/// How many rounds in a row may go before work that is not urgent, whether it waits for its turn or gives it up.
 const PATIENCE: u32 = 3;
 
 /// How soon somebody expects an answer.
@@ -39,6 +39,7 @@ pub(super) struct Candidate {
 pub(super) struct Order {
     /// Windows that were heard for each client that is present.
     accounts: HashMap<String, f64>,
+    /// Rounds of urgent work since the last that the rest had to its end.
     passed_over: u32,
 }
 
@@ -64,13 +65,29 @@ impl Order {
         }
     }
 
+    /// Whether a round of the rest is given up when something urgent comes.
+    ///
+    /// One client that asks again at once whenever it is answered would otherwise keep all others from ever being heard.
+    pub(super) fn gives_way(&self) -> bool {
+        self.passed_over < PATIENCE
+    }
+
+    /// Notes that the rest had a round to its end.
+    pub(super) fn rest_was_heard(&mut self) {
+        self.passed_over = 0;
+    }
+
     /// Who may have turns in the next round, the first first. Urgent work has rounds of its own, but every fourth round is for
     /// the rest; within a class it is the turn of the client who has had least.
     pub(super) fn next(&mut self, candidates: &[Candidate]) -> Vec<usize> {
         let urgent = candidates.iter().any(|candidate| candidate.class.is_urgent());
         let waiting = candidates.iter().any(|candidate| !candidate.class.is_urgent());
-        let take_urgent = urgent && (!waiting || self.passed_over < PATIENCE);
-        self.passed_over = if take_urgent && waiting { self.passed_over + 1 } else { 0 };
+        let take_urgent = urgent && (!waiting || self.gives_way());
+        if !waiting {
+            self.passed_over = 0;
+        } else if take_urgent {
+            self.passed_over += 1;
+        }
         let mut turns: Vec<usize> =
             (0..candidates.len()).filter(|&index| candidates[index].class.is_urgent() == take_urgent).collect();
         let had = |index: usize| self.accounts.get(&candidates[index].client).copied().unwrap_or(0.0);
@@ -99,11 +116,36 @@ mod tests {
         // One of the two has had more.
         all.iter().for_each(|candidate| order.admit(&candidate.client));
         order.charge("b", 1);
-        let rounds: Vec<Vec<usize>> = (0..8).map(|_| order.next(&all)).collect();
+        let round = |order: &mut Order| {
+            let turns = order.next(&all);
+            if turns == [0] {
+                order.rest_was_heard();
+            }
+            turns
+        };
+        let rounds: Vec<Vec<usize>> = (0..8).map(|_| round(&mut order)).collect();
         assert_eq!(rounds, [vec![2, 1], vec![2, 1], vec![2, 1], vec![0], vec![2, 1], vec![2, 1], vec![2, 1], vec![0]]);
         assert_eq!(order.next(&all[..1]), [0], "nobody else is there");
         let urgent: Vec<Vec<usize>> = (0..5).map(|_| order.next(&all[1..])).collect();
         assert!(urgent.iter().all(|turns| *turns == [1, 0]), "nobody else waits");
+    }
+
+    #[test]
+    fn the_rest_is_heard_though_something_urgent_comes_in_each_of_its_rounds() {
+        let all = [candidate(Class::Long, "patient", 0), candidate(Class::Short, "hasty", 1)];
+        let mut order = Order::default();
+        let mut heard = Vec::new();
+        for _ in 0..8 {
+            // Between two of its requests the hasty one is not there; its next comes before the other's window is heard.
+            assert_eq!(order.next(&all[..1]), [0]);
+            let is_given_up = order.gives_way();
+            heard.push(!is_given_up);
+            if !is_given_up {
+                order.rest_was_heard();
+            }
+            assert_eq!(order.next(&all), [1]);
+        }
+        assert_eq!(heard, [false, false, false, true, false, false, true, false]);
     }
 
     #[test]

@@ -138,18 +138,15 @@ impl<'a> Spectrogram<'a> {
 
     /// log10 of the loudest point of the recording.
     fn find_loudest<E: From<AudioError>>(&mut self, proceed: &mut dyn FnMut() -> Result<(), E>) -> Result<f32, E> {
-        let mut power = vec![0.0; WINDOW_FRAMES * self.transform.bins()];
         let mut loudest = SMALLEST_POWER;
         // The frames whose centre lies behind the last whole frame reach back into the sound.
         let frames = self.content_frames() + (FRAME / 2).div_ceil(HOP) as u64 + 1;
         for seek in (0..frames).step_by(WINDOW_FRAMES) {
             proceed()?;
             let count = (frames - seek).min(WINDOW_FRAMES as u64) as usize;
-            let heard = &mut power[..count * self.transform.bins()];
             self.samples.resize(padded_samples(count), 0.0);
             read_centred(&*self.sound, seek * HOP as u64, &mut self.samples)?;
-            self.transform.power(&self.samples, heard);
-            loudest = heard.iter().copied().fold(loudest, f32::max);
+            loudest = self.transform.loudest(&self.samples, loudest);
         }
         Ok(loudest.log10())
     }

@@ -1,5 +1,7 @@
 use std::f64::consts::TAU;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::audio::Recording;
 
@@ -81,6 +83,32 @@ fn the_floor_is_that_of_the_recording_or_of_the_window() {
     };
     let (openai, hugging_face) = (floor(Convention::OpenAi), floor(Convention::HuggingFace));
     assert!(hugging_face < openai - 0.5, "{hugging_face} {openai}");
+}
+
+proptest! {
+    #[test]
+    fn the_loudest_point_is_the_same_without_looking_everywhere(
+        levels in prop::collection::vec(-8.0f32..0.0, 1..40),
+        pitches in prop::collection::vec(0.0f32..8000.0, 40),
+        noise in 0.0f32..1.0,
+        bins in prop_oneof![Just(80), Just(128)],
+    ) {
+        // Stretches of 25 ms, each a tone of its own level with more or less noise in it.
+        let mut state = 1u32;
+        let mut samples = Vec::new();
+        for (level, pitch) in levels.iter().zip(&pitches) {
+            samples.extend((0..FRAME).map(|n| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let hiss = noise * ((state >> 8) as f32 / (1 << 23) as f32 - 1.0);
+                10.0f32.powf(*level) * ((TAU as f32 * pitch * n as f32 / SAMPLE_RATE as f32).sin() + hiss)
+            }));
+        }
+        let mut transform = Transform::new(bins);
+        let mut all = vec![0.0; ((samples.len() - FRAME) / HOP + 1) * bins];
+        transform.power(&samples, &mut all);
+        let loudest = all.iter().copied().fold(SMALLEST_POWER, f32::max);
+        prop_assert_eq!(transform.loudest(&samples, SMALLEST_POWER), loudest);
+    }
 }
 
 #[test]
