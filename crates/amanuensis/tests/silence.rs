@@ -180,7 +180,8 @@ fn a_pause_of_half_a_minute_is_left_out_and_moves_what_follows_by_as_much() {
                     let start = shift(segment.start);
                     // A first word that is aligned with the other side of the pause is one that the program doubts itself.
                     let doubted = other.flags.contains(&Flag::Silence);
-                    let near = (other.start - start).abs() <= 0.3;
+                    // Of the pause 0.4 s are kept, and a first word may take a tone in them for its own beginning.
+                    let near = (other.start - start).abs() <= 0.5;
                     assert!(near || doubted, "{what}: {other:?} should begin at {start:.2}");
                 }
             }
