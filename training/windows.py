@@ -389,14 +389,16 @@ class Windows:
                 for row, start, end, word in self.times(here.item)[1]:
                     if not first <= word < last:
                         continue
-                    if start is None:
-                        pause = len(rows), here.word_end(word) / 0.02
-                    elif pause is not None:
-                        frames[pause[0]] = pause[1], (here.at + start * here.scale) / 0.02
-                        pause = None
                     rows.append(row)
-                    spoken = start is not None
-                    frames.append(((here.at + start * here.scale) / 0.02, (here.at + end * here.scale) / 0.02) if spoken else None)
+                    if start is None:
+                        pause = len(frames), here.word_end(word) / 0.02
+                        frames.append(None)
+                        continue
+                    begin, end = ((here.at + time * here.scale) / 0.02 for time in (start, end))
+                    if pause is not None:
+                        frames[pause[0]] = pause[1], begin
+                        pause = None
+                    frames.append((begin, end))
             if stamps:
                 stamp(min(here.word_end(last - 1), seconds))
         if pause is not None:
