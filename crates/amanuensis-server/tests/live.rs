@@ -88,12 +88,8 @@ impl Line {
         self.0.send(Message::text(message.to_string())).expect("it is taken");
     }
 
-    fn speak(&mut self, name: &str) {
-        self.speak_for(name, f64::INFINITY);
-    }
-
     /// As much of a sample as so many seconds hold.
-    fn speak_for(&mut self, name: &str, seconds: f64) {
+    fn speak(&mut self, name: &str, seconds: f64) {
         let sound = std::fs::read(in_repository("samples").join(name)).expect("a sample");
         for piece in sound[44..].chunks(3200).take((10.0 * seconds) as usize) {
             self.0.send(Message::binary(piece.to_vec())).expect("it is taken");
@@ -135,7 +131,7 @@ fn a_session_that_the_server_ends_gets_its_finals() {
     let mut line = server.connect().expect("there is room");
     line.say(json!({ "language": "en" }));
     // No silence behind it that would end the utterance: it is heard while more may come.
-    line.speak_for("english.wav", 3.3);
+    line.speak("english.wav", 3.3);
     while line.next().expect("it goes on")["type"] != "partial" {}
     let reader = std::thread::spawn(move || line.rest());
     server.stop();
