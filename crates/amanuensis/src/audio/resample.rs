@@ -23,8 +23,8 @@ const PHASES: u64 = 1024;
 /// Rows are padded with zeros to a multiple of this, so that the inner loop has no tail.
 const LANES: usize = 8;
 
-/// What is smaller counts as nothing: the products of such samples are denormal numbers, with which a processor computes 20 times
-/// longer (silence in Opus dies away into them).
+/// What is smaller counts as nothing: the products of such samples are denormal numbers, with which a processor computes far longer.
+/// Silence in Opus can die away into them: 20 minutes of it were decoded in 11.3 s, and are in 3.4 (Intel Xeon, model 207).
 const NOTHING: f32 = 1e-25;
 
 /// A kind of sample that can be filtered.
