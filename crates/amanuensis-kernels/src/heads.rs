@@ -1,7 +1,8 @@
 //! Keys and values in bytes: those of all heads, filled at once.
 
 use crate::generic::attend::{Attend, BLOCK, scratch};
-use crate::generic::quantize::{CHUNK_BYTES, Keys, Values};
+use crate::generic::product::CHUNK;
+use crate::generic::quantize::{Keys, Values, scratch_of_keys};
 use crate::kernels::Kernels;
 use crate::keys_values::Source;
 use crate::memory::{AlignedBuffer, Shelf};
@@ -52,7 +53,8 @@ impl Heads {
             keys: shelf.zeroed(heads * capacity * size.div_ceil(4)),
             key_scales: shelf.zeroed(heads * capacity),
             key_starts: shelf.zeroed(raised * capacity),
-            values: shelf.zeroed(heads * channels * (capacity / 4)),
+            // What is multiplied in whole chunks reads a chunk of a panel behind the last.
+            values: shelf.zeroed(heads * channels * (capacity / 4) + CHUNK * kernels.panel),
             value_scales: shelf.zeroed(heads * channels),
             value_starts: shelf.zeroed(level * capacity.div_ceil(BLOCK) * channels),
         }
@@ -91,7 +93,7 @@ impl Heads {
         let values = (Shares(self.values.as_mut_ptr()), Shares(self.value_scales.as_mut_ptr()));
         let value_starts = (!self.value_starts.is_empty()).then_some(Shares(self.value_starts.as_mut_ptr()));
         let blocks = capacity.div_ceil(BLOCK);
-        region.split_with_scratch(2 * heads, 2 * size.next_multiple_of(CHUNK_BYTES), |scratch, block| {
+        region.split_with_scratch(2 * heads, scratch_of_keys(size), |scratch, block| {
             let (head, of_values) = (block / 2, block % 2 == 1);
             // SAFETY: the source was checked to hold all positions of all heads; the buffers were made for `capacity`
             // positions, and the part of each head is written by one block. The kernels run here because they exist.
@@ -123,7 +125,7 @@ impl Heads {
                             Some(starts) => starts.get().add(head * capacity),
                             None => std::ptr::null_mut(),
                         },
-                        row: scratch.as_mut_ptr(),
+                        scratch: scratch.as_mut_ptr(),
                     });
                 }
             }

@@ -52,7 +52,9 @@ pub enum Isa {
     Avx512,
     /// 512-bit vectors with dot products of bytes on x86-64.
     Avx512Vnni,
-    /// Tiles of bytes beside 512-bit vectors with dot products of bytes on x86-64.
+    /// The same with tables of bytes.
+    Avx512Vbmi,
+    /// Tiles of bytes beside 512-bit vectors with dot products and tables of bytes on x86-64.
     Amx,
 }
 
@@ -79,8 +81,17 @@ pub enum UnsupportedIsa {
 
 impl Isa {
     /// Every instruction set there is, from the plainest to the widest.
-    pub const ALL: [Isa; 8] =
-        [Isa::Scalar, Isa::Neon, Isa::NeonDot, Isa::Avx2, Isa::AvxVnni, Isa::Avx512, Isa::Avx512Vnni, Isa::Amx];
+    pub const ALL: [Isa; 9] = [
+        Isa::Scalar,
+        Isa::Neon,
+        Isa::NeonDot,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512,
+        Isa::Avx512Vnni,
+        Isa::Avx512Vbmi,
+        Isa::Amx,
+    ];
 
     /// The word that selects this instruction set.
     pub fn name(self) -> &'static str {
@@ -92,6 +103,7 @@ impl Isa {
             Isa::AvxVnni => "avx-vnni",
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512-vnni",
+            Isa::Avx512Vbmi => "avx512-vbmi",
             Isa::Amx => "amx",
         }
     }
@@ -113,10 +125,13 @@ impl Isa {
             Isa::Avx512Vnni => {
                 lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq" "avx512vnni")
             }
+            Isa::Avx512Vbmi => {
+                lacking!(x86_64: "avx2" "fma" "avx512f" "avx512vl" "avx512bw" "avx512dq" "avx512vnni" "avx512vbmi")
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => [Isa::Avx512Vnni.lacks(), crate::x86_64::absent_of_amx()].concat(),
+            Isa::Amx => [Isa::Avx512Vbmi.lacks(), crate::x86_64::absent_of_amx()].concat(),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Amx => Isa::Avx512Vnni.lacks(),
+            Isa::Amx => Isa::Avx512Vbmi.lacks(),
         }
     }
 

@@ -59,6 +59,8 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => Some(&crate::x86_64::AVX512_VNNI),
             #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vbmi => Some(&crate::x86_64::AVX512_VBMI),
+            #[cfg(target_arch = "x86_64")]
             Isa::Amx => Some(&crate::x86_64::AMX),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => Some(&crate::aarch64::NEON),

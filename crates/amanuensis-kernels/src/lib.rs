@@ -28,7 +28,8 @@
 //! | `avx-vnni` | 6 x 16 | `vpdpbusd` | every test, on a processor |
 //! | `avx512` | 12 x 32 | `vpmaddwd` | every test, on a processor |
 //! | `avx512-vnni` | 12 x 32 | `vpdpbusd` | every test, on a processor |
-//! | `amx` | 12 x 32; of bytes 32 x 32 | `tdpbusd`, few rows as `avx512-vnni` | every test, on a processor |
+//! | `avx512-vbmi` | 12 x 32 | `vpdpbusd`; probabilities by `vpermi2b` | every test, on a processor |
+//! | `amx` | 12 x 32; of bytes 32 x 32 | `tdpbusd`, few rows as `avx512-vbmi` | every test, on a processor |
 //!
 //! The last of the table that a processor has is used, unless `AMANUENSIS_ISA` names another. That goes for `neon-dot`
 //! too, although no processor with its instruction has run it yet: in f32 it is `neon`, and in bytes one instruction of

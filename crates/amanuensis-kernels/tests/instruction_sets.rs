@@ -21,7 +21,7 @@ fn the_widest_available_is_preferred() {
     assert_eq!(Some(Isa::widest()), Isa::available().into_iter().max());
     // Dot products of bytes before the same width without them, and any width before a narrower one.
     assert!(Isa::Neon < Isa::NeonDot && Isa::Avx2 < Isa::AvxVnni);
-    assert!(Isa::AvxVnni < Isa::Avx512 && Isa::Avx512 < Isa::Avx512Vnni);
+    assert!(Isa::AvxVnni < Isa::Avx512 && Isa::Avx512 < Isa::Avx512Vnni && Isa::Avx512Vnni < Isa::Avx512Vbmi);
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod nibbles;
 pub(crate) mod pointwise;
 pub(crate) mod product;
 pub(crate) mod quantize;
+pub(crate) mod softmax;
 mod vector;
 
 pub(crate) use arithmetic::Arithmetic;
@@ -47,7 +48,7 @@ macro_rules! kernels_for {
         mod compiled {
             #[allow(unused_imports, reason = "an instruction set's vector type is named by path or by import")]
             use super::*;
-            use $crate::generic::{arithmetic, attend, nibbles, pointwise, product, quantize};
+            use $crate::generic::{arithmetic, attend, nibbles, pointwise, product, quantize, softmax};
 
             $(#[$features])*
             pub(super) unsafe fn product(job: &product::Product) {
@@ -92,7 +93,7 @@ macro_rules! kernels_for {
             $(#[$features])*
             pub(super) unsafe fn attend(job: &attend::Attend) {
                 // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
-                unsafe { attend::attend::<attend::InRegisters<$integers>>(job) }
+                unsafe { attend::attend::<$integers, softmax::Calculated>(job) }
             }
             $(#[$features])*
             pub(super) unsafe fn softmax(strip: &mut [f32], rows: usize, lengths: &[usize], scales: &mut [f32]) {

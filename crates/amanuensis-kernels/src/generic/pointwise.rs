@@ -233,11 +233,12 @@ pub(crate) unsafe fn log_sum_exp<V: Vector>(numbers: &[f32]) -> f32 {
     }
 }
 
-/// The largest absolute value, zero when there are none. Where some numbers are not numbers they may be passed over.
+/// The largest absolute value in every lane, zero when there are none. Where some numbers are not numbers they may be passed
+/// over.
 #[inline(always)]
-pub(crate) unsafe fn magnitude<V: Vector>(numbers: &[f32]) -> f32 {
+pub(crate) unsafe fn magnitudes<V: Vector>(numbers: &[f32]) -> V {
     // SAFETY: the caller has the features of V.
-    unsafe { fold::<V, _>(Magnitude, numbers).largest() }
+    unsafe { fold::<V, _>(Magnitude, numbers) }
 }
 
 /// Zero, or what is not a number if any number is infinite or none.

@@ -287,22 +287,53 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
         if column >= job.columns {
             return;
         }
-        let count = job.columns - column;
-        // SAFETY: the sums of these rows and panels were written; scales and bias cover whole panels; out and the addend are touched only below `columns`.
+        let strip = Strip::<A> { job, sums: &sums[vector..], step: 2 * panels, column };
+        // SAFETY: the sums of these rows and panels were written; the caller has the features of A.
+        unsafe {
+            // What is asked here is not asked for every row: inlined with a constant, all that depends on it is gone.
+            match job.finish {
+                _ if job.columns - column < width => strip.finish(job.finish, job.columns - column),
+                Finish::Store => strip.finish(Finish::Store, width),
+                Finish::Gelu => strip.finish(Finish::Gelu, width),
+                Finish::RoughGelu => strip.finish(Finish::RoughGelu, width),
+                Finish::Add => strip.finish(Finish::Add, width),
+                Finish::GeluPlus(addend) => strip.finish(Finish::GeluPlus(addend), width),
+                Finish::Fade(factors) => strip.finish(Finish::Fade(factors), width),
+                Finish::Raw => strip.finish(Finish::Raw, width),
+            }
+        }
+    }
+}
+
+/// A register of columns of all rows: their sums, `step` apart, and the first of the columns.
+struct Strip<'a, A: Arithmetic> {
+    job: &'a Product,
+    sums: &'a [MaybeUninit<A::Sum>],
+    step: usize,
+    column: usize,
+}
+
+impl<A: Arithmetic> Strip<'_, A> {
+    /// The first `count` columns of it, all unless it is the last.
+    #[inline(always)]
+    unsafe fn finish(&self, finish: Finish, count: usize) {
+        let (job, column) = (self.job, self.column);
+        // In registers: what is written might lie in the job, for all that the compiler knows.
+        let Product { rows, out, row_scales, row_stride, .. } = *job;
+        let first_column = column / CHUNK * job.chunk_stride + column % CHUNK;
+        // SAFETY: the sums were written; scales and bias cover whole panels; out and the addend are touched only below
+        // `columns`.
         unsafe {
             let bias = load_or::<A::Floats>(0.0, job.bias, column);
             let scale = load_or::<A::Floats>(1.0, job.column_scales, column);
-            for row in 0..job.rows {
-                let offset = row * job.row_stride + column / CHUNK * job.chunk_stride + column % CHUNK;
-                let out = job.out.add(offset);
-                let scale = if job.row_scales.is_null() {
-                    scale
-                } else {
-                    scale.times(A::Floats::splat(*job.row_scales.add(row)))
-                };
-                let sum = sums[row * 2 * panels + vector].assume_init();
+            for row in 0..rows {
+                let offset = row * row_stride + first_column;
+                let out = out.add(offset);
+                let scale =
+                    if row_scales.is_null() { scale } else { scale.times(A::Floats::splat(*row_scales.add(row))) };
+                let sum = self.sums.get_unchecked(row * self.step).assume_init();
                 let number = A::number(sum).times_plus(scale, bias);
-                let result = match job.finish {
+                let result = match finish {
                     Finish::Store => number,
                     Finish::Raw => {
                         A::keep(sum, out.cast());
@@ -316,7 +347,7 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
                         first::<A::Floats>(out, count).times_plus(A::Floats::splat(*factors.add(row)), number)
                     }
                 };
-                if count >= width { result.store(out) } else { result.store_first(out, count) }
+                if count >= A::Floats::WIDTH { result.store(out) } else { result.store_first(out, count) }
             }
         }
     }

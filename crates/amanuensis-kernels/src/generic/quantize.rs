@@ -1,6 +1,6 @@
 //! Numbers to bytes: rows of activations, weights, and the keys and values of attention.
 
-use super::pointwise::{magnitude, taint};
+use super::pointwise::{magnitudes, taint};
 use super::product::{CHUNK, panel};
 use super::{Integers, LARGEST, Vector};
 
@@ -32,24 +32,77 @@ pub(crate) struct Quantize {
 pub(crate) unsafe fn quantize<I: Integers>(job: &Quantize) {
     // SAFETY: the caller keeps the contract of Quantize and has the features of I.
     unsafe {
-        for row in 0..job.rows {
-            let numbers = std::slice::from_raw_parts(job.from.add(row * job.stride), job.inner);
-            let to = job.to.add(row * CHUNK_BYTES);
-            *job.scales.add(row) = quantize_row::<I, true>(numbers, to, job.rows * CHUNK_BYTES);
+        let numbers = |row: usize| std::slice::from_raw_parts(job.from.add(row * job.stride), job.inner);
+        let mut rows = Rows::new();
+        for first in (0..job.rows).step_by(I::Floats::WIDTH) {
+            let here = I::Floats::WIDTH.min(job.rows - first);
+            for row in 0..here {
+                rows.measure::<I, true>(row, numbers(first + row));
+            }
+            rows.scale::<I::Floats>(here);
+            for row in 0..here {
+                let to = job.to.add((first + row) * CHUNK_BYTES);
+                to_bytes::<I, true>(numbers(first + row), rows.inverses[row], to, job.rows * CHUNK_BYTES);
+                *job.scales.add(first + row) = rows.scales[row];
+            }
         }
     }
 }
 
-/// One row to bytes, as a left side stores them or as they are, in whole chunks `step` bytes apart; returns its scale.
+/// Numbers of the widest register.
+const REGISTER: usize = 16;
+
+/// Rows whose scales are found together, as many as a register has numbers: one by one, each would wait for the lanes of
+/// its largest to be joined, and for a division.
+struct Rows {
+    /// The largest magnitude in every lane of each.
+    largest: [f32; REGISTER * REGISTER],
+    /// What a byte counts.
+    scales: [f32; REGISTER],
+    /// What makes a number a byte.
+    inverses: [f32; REGISTER],
+}
+
+impl Rows {
+    fn new() -> Rows {
+        Rows { largest: [0.0; REGISTER * REGISTER], scales: [0.0; REGISTER], inverses: [0.0; REGISTER] }
+    }
+
+    /// Finds the largest of a row, which will be on the left side or not.
+    #[inline(always)]
+    unsafe fn measure<I: Integers, const LEFT: bool>(&mut self, row: usize, numbers: &[f32]) {
+        // SAFETY: there is room for a register of every row; the caller has the features of I.
+        unsafe {
+            let mut largest = magnitudes::<I::Floats>(numbers);
+            if !LEFT && I::LARGEST_PAIR != 2 * LARGEST {
+                largest = largest.larger(I::Floats::splat(of_pairs::<I>(numbers)));
+            }
+            largest.store(self.largest.as_mut_ptr().add(row * I::Floats::WIDTH));
+        }
+    }
+
+    /// Makes scales of what the first so many rows measured. A row of zeros stays one; one of infinities becomes what is
+    /// not a number, by its scale.
+    #[inline(always)]
+    unsafe fn scale<V: Vector>(&mut self, rows: usize) {
+        // SAFETY: every array holds a register; the caller has the features of V.
+        unsafe {
+            let from = self.largest.as_ptr();
+            let largest = if rows == 1 { V::splat(V::load(from).largest()) } else { V::largest_of_each(from) };
+            let byte = V::splat(LARGEST as f32);
+            largest.over(byte).store(self.scales.as_mut_ptr());
+            let inverse = byte.over(largest).where_at_least(largest, V::splat(f32::MIN_POSITIVE));
+            inverse.store(self.inverses.as_mut_ptr());
+        }
+    }
+}
+
+/// One row to bytes, as a left side stores them or as they are, in whole chunks `step` bytes apart.
 #[inline(always)]
-unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut u8, step: usize) -> f32 {
+unsafe fn to_bytes<I: Integers, const LEFT: bool>(numbers: &[f32], inverse: f32, to: *mut u8, step: usize) {
     let width = I::Floats::WIDTH;
     // SAFETY: reads below the length of the slice, writes whole chunks, as the caller allows.
     unsafe {
-        let largest = magnitude::<I::Floats>(numbers);
-        // A row of zeros stays one; one of infinities becomes what is not a number, by its scale.
-        let largest = if LEFT { largest } else { largest.max(of_pairs::<I>(numbers)) };
-        let inverse = if largest > 0.0 { LARGEST as f32 / largest } else { 0.0 };
         let (inverse, offset) = (I::Floats::splat(inverse), I::splat(if LEFT { I::OFFSET } else { 0 }));
         let mut at = 0;
         let mut to = to;
@@ -79,7 +132,6 @@ unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut 
                 bytes.store_bytes(to.add(part));
             }
         }
-        largest / LARGEST as f32
     }
 }
 
@@ -87,9 +139,6 @@ unsafe fn quantize_row<I: Integers, const LEFT: bool>(numbers: &[f32], to: *mut 
 /// are that much to the bit are not rounded beyond it both, because ties go to the even; the little less is for f32.
 #[inline(always)]
 fn of_pairs<I: Integers>(numbers: &[f32]) -> f32 {
-    if I::LARGEST_PAIR == 2 * LARGEST {
-        return 0.0;
-    }
     // Eight at a time, which the compiler makes registers of. What is not a number is told of elsewhere.
     let mut largest = [0.0_f32; 8];
     let (chunks, rest) = numbers.as_chunks::<16>();
@@ -111,10 +160,13 @@ pub(crate) unsafe fn weights<I: Integers>(numbers: &[f32], cells: &mut [u32]) ->
     assert!(whole <= cells.len(), "{} cells for {} weights", cells.len(), numbers.len());
     // SAFETY: there is room for whole chunks; the caller has the features of I.
     unsafe {
-        let scale = quantize_row::<I, false>(numbers, cells.as_mut_ptr().cast(), CHUNK_BYTES);
+        let mut row = Rows::new();
+        row.measure::<I, false>(0, numbers);
+        row.scale::<I::Floats>(1);
+        to_bytes::<I, false>(numbers, row.inverses[0], cells.as_mut_ptr().cast(), CHUNK_BYTES);
         let sum = if I::OFFSET == 0 { 0 } else { sum_of_bytes::<I>(&cells[..whole]) };
         // A weight that is not a number would pass for a zero; so it shows in every result.
-        (scale + taint::<I::Floats>(numbers), sum)
+        (row.scales[0] + taint::<I::Floats>(numbers), sum)
     }
 }
 
@@ -122,7 +174,7 @@ pub(crate) unsafe fn weights<I: Integers>(numbers: &[f32], cells: &mut [u32]) ->
 ///
 /// Safe to run when: `from` may be read for `positions` rows of `size` numbers, `stride` apart; `cells` may be written for
 /// the positions rounded up to panels times `size / 4` cells, rounded up; `scales` and `starts` (if not null) for the
-/// rounded positions; `row` for `size` rounded up to chunks.
+/// rounded positions; `scratch` for [`scratch_of_keys`] numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Keys {
     pub(crate) from: *const f32,
@@ -132,8 +184,12 @@ pub(crate) struct Keys {
     pub(crate) cells: *mut u32,
     pub(crate) scales: *mut f32,
     pub(crate) starts: *mut i32,
-    /// Working memory.
-    pub(crate) row: *mut f32,
+    pub(crate) scratch: *mut f32,
+}
+
+/// Numbers of working memory for the keys of a head: their mean, and as many of them as are made bytes together.
+pub(crate) const fn scratch_of_keys(size: usize) -> usize {
+    (1 + REGISTER) * size.next_multiple_of(CHUNK_BYTES)
 }
 
 /// Every key by its own largest magnitude, after the mean of all keys has been taken off.
@@ -148,9 +204,9 @@ pub(crate) unsafe fn keys<I: Integers>(job: &Keys) {
     // SAFETY: the caller keeps the contract of Keys and has the features of I; heads are at most 256 numbers wide.
     unsafe {
         assert!(cells <= bytes.len(), "a head of {} channels", job.size);
-        let row = std::slice::from_raw_parts_mut(job.row, 2 * job.size.next_multiple_of(CHUNK_BYTES));
-        let (mean, row) = row.split_at_mut(job.size.next_multiple_of(CHUNK_BYTES));
         let (width, size) = (I::Floats::WIDTH, job.size);
+        let row = size.next_multiple_of(CHUNK_BYTES);
+        let (mean, centred) = std::slice::from_raw_parts_mut(job.scratch, scratch_of_keys(size)).split_at_mut(row);
         let here = |channel: usize| (size - channel).min(width);
         let count = I::Floats::splat(1.0 / job.positions.max(1) as f32);
         // Zero, or what is not a number if any key holds such: then all scores are such.
@@ -168,22 +224,36 @@ pub(crate) unsafe fn keys<I: Integers>(job: &Keys) {
             sum.store(mean.as_mut_ptr().add(channel));
             taint += sum.sum() * 0.0;
         }
-        for position in 0..job.positions {
-            for channel in (0..size).step_by(width) {
-                let from = job.from.add(position * job.stride + channel);
-                I::Floats::prefetch(from.wrapping_add(AHEAD * job.stride));
-                let from = I::Floats::load_first(from, here(channel));
-                from.minus(I::Floats::load(mean.as_ptr().add(channel))).store(row.as_mut_ptr().add(channel));
+        let mut rows = Rows::new();
+        for first in (0..job.positions).step_by(width) {
+            let keys = width.min(job.positions - first);
+            for key in 0..keys {
+                let to = centred.as_mut_ptr().add(key * row);
+                for channel in (0..size).step_by(width) {
+                    let from = job.from.add((first + key) * job.stride + channel);
+                    I::Floats::prefetch(from.wrapping_add(AHEAD * job.stride));
+                    let from = I::Floats::load_first(from, here(channel));
+                    from.minus(I::Floats::load(mean.as_ptr().add(channel))).store(to.add(channel));
+                }
+                rows.measure::<I, false>(key, &centred[key * row..][..size]);
             }
-            let row = &row[..size];
-            let scale = quantize_row::<I, false>(row, bytes.as_mut_ptr().cast(), CHUNK_BYTES);
-            *job.scales.add(position) = scale + taint;
-            let to = job.cells.add(position / panel * panel * cells + position % panel);
-            for (cell, bytes) in bytes[..cells].iter().enumerate() {
-                *to.add(cell * panel) = *bytes;
+            rows.scale::<I::Floats>(keys);
+            let to = job.cells.add(first / panel * panel * cells + first % panel);
+            for key in 0..keys {
+                *job.scales.add(first + key) = rows.scales[key] + taint;
+                let numbers = &centred[key * row..][..size];
+                to_bytes::<I, false>(numbers, rows.inverses[key], bytes.as_mut_ptr().cast(), CHUNK_BYTES);
+                for (cell, bytes) in bytes[..cells].iter().enumerate() {
+                    *to.add(cell * panel + key) = *bytes;
+                }
             }
             if !job.starts.is_null() {
-                *job.starts.add(position) = -I::OFFSET * sum_of_bytes::<I>(&bytes[..cells.next_multiple_of(CHUNK)]);
+                let mut sum = I::splat(0);
+                for cell in 0..cells {
+                    sum = sum.plus_products(I::left(&ONES), I::load(to.add(cell * panel).cast()));
+                }
+                sum.store(job.starts.add(first));
+                (0..width).for_each(|key| *job.starts.add(first + key) *= -I::OFFSET);
             }
         }
         for position in job.positions..job.positions.next_multiple_of(panel) {

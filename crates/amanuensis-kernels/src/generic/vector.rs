@@ -67,4 +67,28 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn sum(self) -> f32;
     /// The largest of the numbers.
     unsafe fn largest(self) -> f32;
+    /// The sum of every one of WIDTH registers that lie one behind the other, side by side.
+    #[inline(always)]
+    unsafe fn sum_of_each(registers: *const f32) -> Self {
+        // SAFETY: the caller's promise; no register is wider than 16 numbers.
+        unsafe {
+            let mut sums = [0.0; 16];
+            for (index, sum) in sums[..Self::WIDTH].iter_mut().enumerate() {
+                *sum = Self::load(registers.add(index * Self::WIDTH)).sum();
+            }
+            Self::load(sums.as_ptr())
+        }
+    }
+    /// The same of the largest numbers.
+    #[inline(always)]
+    unsafe fn largest_of_each(registers: *const f32) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let mut largest = [0.0; 16];
+            for (index, largest) in largest[..Self::WIDTH].iter_mut().enumerate() {
+                *largest = Self::load(registers.add(index * Self::WIDTH)).largest();
+            }
+            Self::load(largest.as_ptr())
+        }
+    }
 }

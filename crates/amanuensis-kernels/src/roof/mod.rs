@@ -72,7 +72,7 @@ impl Roofs {
             #[cfg(target_arch = "x86_64")]
             Isa::Amx => x86_64::amx(),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => x86_64::avx512_vnni(),
+            Isa::Avx512Vnni | Isa::Avx512Vbmi => x86_64::avx512_vnni(),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => x86_64::avx512(),
             #[cfg(target_arch = "x86_64")]

@@ -10,24 +10,25 @@
 //! A tile takes as long to read from the nearest cache as half a product takes, so four products for four tiles keep the
 //! multiplier busy, where two for three would not.
 //!
-//! Everything but products of bytes with several rows is that of `avx512-vnni`, and so is what is made of the sums.
+//! Everything but products of bytes with several rows is that of `avx512-vbmi`, and so is what is made of the sums.
 
 use std::arch::asm;
 use std::arch::x86_64::__m512i;
 use std::mem::MaybeUninit;
 
-use super::AVX512_VNNI;
+use super::AVX512_VBMI;
+use super::amx_attend;
 use super::avx512::Wide;
 use super::avx512_vnni::Whole;
 use crate::generic::Vector;
 use crate::generic::arithmetic::Bytes;
-use crate::generic::attend::{Attend, Multiply, ROWS, attend as attend_with};
+use crate::generic::attend::Attend;
 use crate::generic::product::{CHUNK, Product, finish, panel};
 use crate::isa::Isa;
 use crate::kernels::Kernels;
 
 pub(crate) static AMX: Kernels =
-    Kernels { isa: Isa::Amx, tile_of_bytes: 2 * TILE_ROWS, product_of_bytes, attend, ..AVX512_VNNI };
+    Kernels { isa: Isa::Amx, tile_of_bytes: 2 * TILE_ROWS, product_of_bytes, attend, ..AVX512_VBMI };
 
 /// The most rows a tile can have.
 const TILE_ROWS: usize = 16;
@@ -83,7 +84,7 @@ unsafe fn product_of_bytes(job: &Product) {
     // SAFETY: the caller keeps the contract of Product, and the processor has these instructions (Kernels::new).
     unsafe {
         if job.rows < FEWEST_ROWS {
-            return (AVX512_VNNI.product_of_bytes)(job);
+            return (AVX512_VBMI.product_of_bytes)(job);
         }
         load_shapes(job.rows);
         product_in_shape(job);
@@ -92,36 +93,24 @@ unsafe fn product_of_bytes(job: &Product) {
 }
 
 /// As the attention of any instruction set.
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
 unsafe fn attend(job: &Attend) {
-    // SAFETY: the caller keeps the contract of Attend, and the processor has these instructions (Kernels::new). All of its
-    // products have the same rows.
+    // SAFETY: the caller keeps the contract of Attend, and the processor has these instructions (Kernels::new).
     unsafe {
-        if job.rows < FEWEST_ROWS {
-            return (AVX512_VNNI.attend)(job);
+        if job.rows >= FEWEST_ROWS && job.size == amx_attend::SIZE && job.kept.is_null() {
+            load_shapes(2 * TILE_ROWS);
+            amx_attend::attend(job);
+            release();
+        } else {
+            for first in (0..job.rows).step_by(Wide::TILE) {
+                (AVX512_VBMI.attend)(&Attend {
+                    queries: job.queries.add(first * job.query_stride),
+                    rows: Wide::TILE.min(job.rows - first),
+                    out: job.out.add(first * job.out_stride),
+                    kept: if job.kept.is_null() { job.kept } else { job.kept.add(first * job.kept_stride) },
+                    ..*job
+                });
+            }
         }
-        load_shapes(job.rows);
-        attend_with::<InTiles>(job);
-        release();
-    }
-}
-
-/// Products of as many rows as the tiles are shaped for.
-struct InTiles;
-
-// SAFETY: the instructions are those of the functions called, and the caller's promise.
-unsafe impl Multiply for InTiles {
-    type Integers = Whole;
-
-    #[inline(always)]
-    unsafe fn product(job: &Product) {
-        // SAFETY: the caller's promise.
-        unsafe { product_in_shape(job) }
-    }
-    #[inline(always)]
-    unsafe fn sums(job: &Product) {
-        // SAFETY: the caller's promise.
-        unsafe { sums_in_shape(job) }
     }
 }
 
@@ -168,56 +157,6 @@ unsafe fn product_in_shape(job: &Product) {
 /// Fetches the weights of a chunk some chunks ahead.
 macro_rules! fetch {
     ($($line:literal)*) => { concat!($("prefetcht0 [{weights} + {AHEAD} + ", $line, "]\n"),*) };
-}
-
-/// A product of as many rows as the tiles are shaped for, whose sums start from nothing and are kept as they are.
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
-unsafe fn sums_in_shape(job: &Product) {
-    // SAFETY: as for `sum_panel`; the sums of a panel are PANEL columns of `out`.
-    unsafe {
-        if job.inner != CHUNK || job.panel_stride != CHUNK * PANEL {
-            return product_in_shape(job);
-        }
-        let first = first_half(job.rows);
-        asm!(
-            "tileloadd tmm4, [{left} + {left_row}*1]",
-            "tileloadd tmm5, [{second_left} + {left_row}*1]",
-            "2:",
-            "tileloadd tmm6, [{weights} + {weights_row}*1]",
-            "tileloadd tmm7, [{weights} + {weights_row}*1 + 64]",
-            "tilezero tmm0",
-            "tdpbusd tmm0, tmm4, tmm6",
-            "tilezero tmm1",
-            "tdpbusd tmm1, tmm4, tmm7",
-            "tilezero tmm2",
-            "tdpbusd tmm2, tmm5, tmm6",
-            "tilezero tmm3",
-            "tdpbusd tmm3, tmm5, tmm7",
-            "tilestored [{out} + {out_row}*1], tmm0",
-            "tilestored [{out} + {out_row}*1 + 64], tmm1",
-            "tilestored [{second} + {out_row}*1], tmm2",
-            "tilestored [{second} + {out_row}*1 + 64], tmm3",
-            "add {weights}, {PANEL_CHUNK}",
-            "add {out}, 4 * {PANEL}",
-            "add {second}, 4 * {PANEL}",
-            "dec {panels}",
-            "jnz 2b",
-            left = in(reg) job.left,
-            second_left = in(reg) job.left.add(first * CHUNK),
-            left_row = in(reg) LINE,
-            weights = inout(reg) job.right => _,
-            weights_row = in(reg) 4 * PANEL,
-            panels = inout(reg) job.panels => _,
-            out = inout(reg) job.out => _,
-            second = inout(reg) job.out.add(first * job.row_stride) => _,
-            out_row = in(reg) 4 * job.row_stride,
-            PANEL = const PANEL,
-            PANEL_CHUNK = const PANEL_CHUNK,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
 }
 
 /// The sums of the rows with one panel: its whole chunks, then `last` if there is one.
@@ -292,7 +231,7 @@ unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last
     }
 }
 
-const _: () = assert!(AMX.tile_of_bytes <= ROWS && PANEL == 2 * CHUNK && size_of::<Shapes>() == 64);
+const _: () = assert!(PANEL == 2 * CHUNK && size_of::<Shapes>() == 64);
 
 /// What the processor lacks for AMX, or the system, which must be asked once whether a process may use the tiles.
 pub(crate) fn absent() -> Vec<&'static str> {

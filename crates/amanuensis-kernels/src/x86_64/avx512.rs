@@ -15,6 +15,48 @@ fn first(count: usize) -> __mmask16 {
     if count >= 16 { !0 } else { (1 << count) - 1 }
 }
 
+/// Joins the lanes of sixteen registers, so that each becomes a lane of one: pairs of lanes of pairs of registers, and so on.
+/// A third of the instructions that it takes to join them one by one.
+#[inline(always)]
+unsafe fn join_each<const LARGEST: bool>(registers: *const f32) -> __m512 {
+    // SAFETY: reads sixteen registers that the caller has; uses AVX-512 F, as the caller does.
+    unsafe {
+        let mut pairs = [_mm512_setzero_ps(); 8];
+        for (at, pair) in pairs.iter_mut().enumerate() {
+            let first = _mm512_loadu_ps(registers.add(32 * at));
+            let second = _mm512_loadu_ps(registers.add(32 * at + 16));
+            *pair = join::<LARGEST>(_mm512_unpacklo_ps(first, second), _mm512_unpackhi_ps(first, second));
+        }
+        let mut fours = [_mm512_setzero_ps(); 4];
+        for (at, four) in fours.iter_mut().enumerate() {
+            let (first, second) = (_mm512_castps_pd(pairs[2 * at]), _mm512_castps_pd(pairs[2 * at + 1]));
+            let (low, high) = (_mm512_unpacklo_pd(first, second), _mm512_unpackhi_pd(first, second));
+            *four = join::<LARGEST>(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+        }
+        let first = join_quarters::<LARGEST>(fours[0], fours[1]);
+        let second = join_quarters::<LARGEST>(fours[2], fours[3]);
+        join_quarters::<LARGEST>(first, second)
+    }
+}
+
+/// The first quarter with the second, the third with the fourth: those of `first`, then those of `second`.
+#[inline(always)]
+unsafe fn join_quarters<const LARGEST: bool>(first: __m512, second: __m512) -> __m512 {
+    // SAFETY: uses AVX-512 F, as the caller does.
+    unsafe {
+        let even = _mm512_shuffle_f32x4::<0x88>(first, second);
+        let odd = _mm512_shuffle_f32x4::<0xdd>(first, second);
+        join::<LARGEST>(even, odd)
+    }
+}
+
+/// Sums, or the larger of each pair.
+#[inline(always)]
+unsafe fn join<const LARGEST: bool>(first: __m512, second: __m512) -> __m512 {
+    // SAFETY: uses AVX-512 F, as the caller does.
+    unsafe { if LARGEST { _mm512_max_ps(first, second) } else { _mm512_add_ps(first, second) } }
+}
+
 // SAFETY: uses AVX-512 F and DQ, which the trait's contract makes the caller's promise; masked reads and writes touch
 // only the lanes of the mask.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Vector, stated above")]
@@ -122,6 +164,14 @@ unsafe impl Vector for Wide {
     #[inline(always)]
     unsafe fn largest(self) -> f32 {
         unsafe { _mm512_reduce_max_ps(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn sum_of_each(registers: *const f32) -> Self {
+        unsafe { Wide(join_each::<false>(registers)) }
+    }
+    #[inline(always)]
+    unsafe fn largest_of_each(registers: *const f32) -> Self {
+        unsafe { Wide(join_each::<true>(registers)) }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::isa::Isa;
 
 /// One 512-bit register of i32, or of bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Whole(__m512i);
+pub(super) struct Whole(pub(super) __m512i);
 
 // SAFETY: uses AVX-512 F, BW and VNNI, which the trait's contract makes the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all: the contract of Integers, stated above")]
