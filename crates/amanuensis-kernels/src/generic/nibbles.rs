@@ -92,7 +92,7 @@ unsafe fn part<I: Integers, const R: usize, const P: usize>(job: &Product, row: 
                 tile::<I, R, 1>(job, row, panel, &mut sums);
                 1
             };
-            finish::<Singles<I::Floats>>(&own, panel, panels, &sums);
+            finish::<Singles<I::Floats>>(&own, panel, panels, 0..own.rows, &sums);
             panel += panels;
         }
         R

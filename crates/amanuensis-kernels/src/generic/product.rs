@@ -13,6 +13,7 @@
 //! product.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::pointwise::{gelu_of, rough_gelu_of};
 use super::{Arithmetic, Vector};
@@ -127,7 +128,7 @@ pub(crate) unsafe fn product<A: Arithmetic>(job: &Product) {
             } else {
                 tile_of_12_sums::<A>(job, panel, &mut sums)
             };
-            finish::<A>(job, panel, panels, &sums);
+            finish::<A>(job, panel, panels, 0..job.rows, &sums);
             panel += panels;
         }
     }
@@ -280,14 +281,20 @@ unsafe fn step<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>
 /// Scales, bias, activation, residual; then out. Once for all tile shapes: in registers and unrolled it would be most of
 /// the code and none of the time.
 #[inline(always)]
-pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: usize, sums: &[MaybeUninit<A::Sum>]) {
+pub(crate) unsafe fn finish<A: Arithmetic>(
+    job: &Product,
+    panel: usize,
+    panels: usize,
+    rows: Range<usize>,
+    sums: &[MaybeUninit<A::Sum>],
+) {
     let width = A::Floats::WIDTH;
     for vector in 0..2 * panels {
         let column = panel * panel_width::<A::Floats>() + vector * width;
         if column >= job.columns {
             return;
         }
-        let strip = Strip::<A> { job, sums: &sums[vector..], step: 2 * panels, column };
+        let strip = Strip::<A> { job, sums: &sums[vector..], step: 2 * panels, column, rows: rows.clone() };
         // SAFETY: the sums of these rows and panels were written; the caller has the features of A.
         unsafe {
             // What is asked here is not asked for every row: inlined with a constant, all that depends on it is gone.
@@ -305,12 +312,13 @@ pub(crate) unsafe fn finish<A: Arithmetic>(job: &Product, panel: usize, panels: 
     }
 }
 
-/// A register of columns of all rows: their sums, `step` apart, and the first of the columns.
+/// A register of columns of some rows: the sums of all rows, `step` apart, and the first of the columns.
 struct Strip<'a, A: Arithmetic> {
     job: &'a Product,
     sums: &'a [MaybeUninit<A::Sum>],
     step: usize,
     column: usize,
+    rows: Range<usize>,
 }
 
 impl<A: Arithmetic> Strip<'_, A> {
@@ -319,14 +327,14 @@ impl<A: Arithmetic> Strip<'_, A> {
     unsafe fn finish(&self, finish: Finish, count: usize) {
         let (job, column) = (self.job, self.column);
         // In registers: what is written might lie in the job, for all that the compiler knows.
-        let Product { rows, out, row_scales, row_stride, .. } = *job;
+        let Product { out, row_scales, row_stride, .. } = *job;
         let first_column = column / CHUNK * job.chunk_stride + column % CHUNK;
         // SAFETY: the sums were written; scales and bias cover whole panels; out and the addend are touched only below
         // `columns`.
         unsafe {
             let bias = load_or::<A::Floats>(0.0, job.bias, column);
             let scale = load_or::<A::Floats>(1.0, job.column_scales, column);
-            for row in 0..rows {
+            for row in self.rows.clone() {
                 let offset = row * row_stride + first_column;
                 let out = out.add(offset);
                 let scale =

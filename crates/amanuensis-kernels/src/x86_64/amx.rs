@@ -127,29 +127,63 @@ unsafe fn release() {
     unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) }
 }
 
-/// A product of as many rows as the tiles are shaped for.
+/// Parts of a panel: what is multiplied of one of them is issued before what is finished of the one before.
+const PARTS: usize = 8;
+
+/// A product of as many rows as the tiles are shaped for. While a panel is multiplied, the sums of the one before become
+/// numbers, in turns of a few instructions, so that neither waits for the other.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")]
 unsafe fn product_in_shape(job: &Product) {
     let mut sums: Sums = [const { MaybeUninit::uninit() }; 2 * TILE_ROWS * 2];
-    let rest = job.inner % CHUNK;
-    // The left side has whole chunks. What stands in its last one behind the end is multiplied with zeros.
-    let mut last = MaybeUninit::<[u32; CHUNK * PANEL]>::uninit();
-    for panel in 0..job.panels {
-        // SAFETY: a panel of `inner` x PANEL cells, of which the last `rest` x PANEL are copied; PANEL starts.
-        unsafe {
-            let weights = job.right.add(panel * job.panel_stride);
-            let last = if rest == 0 {
-                std::ptr::null()
-            } else {
-                let from = weights.add((job.inner - rest) * PANEL);
-                let to = last.as_mut_ptr().cast::<u32>();
-                std::ptr::copy_nonoverlapping(from, to, rest * PANEL);
-                to.add(rest * PANEL).write_bytes(0, (CHUNK - rest) * PANEL);
-                to.cast_const()
-            };
-            let starts = if job.starts.is_null() { job.starts } else { job.starts.add(panel * PANEL) };
-            sum_panel(job, starts, weights, last, sums.as_mut_ptr().cast());
-            finish::<Bytes<Whole>>(job, panel, 1, &sums);
+    let (chunks, rest) = (job.inner / CHUNK, job.inner % CHUNK);
+    // SAFETY: panels of `inner` x PANEL cells, and as many starts; the sums of a panel are stored before they are finished.
+    unsafe {
+        for panel in 0..=job.panels {
+            let weights = job.right.wrapping_add(panel * job.panel_stride);
+            let multiplied = panel < job.panels;
+            if multiplied {
+                start(if job.starts.is_null() { job.starts } else { job.starts.add(panel * PANEL) });
+            }
+            for part in 0..PARTS {
+                if multiplied {
+                    let first = chunks * part / PARTS;
+                    let here = chunks * (part + 1) / PARTS - first;
+                    multiply(job, first, weights.add(first * CHUNK * PANEL), here);
+                }
+                if panel > 0 {
+                    let rows = job.rows * part / PARTS..job.rows * (part + 1) / PARTS;
+                    finish::<Bytes<Whole>>(job, panel - 1, 1, rows, &sums);
+                }
+            }
+            if multiplied {
+                if rest > 0 {
+                    multiply_rest(job, chunks, weights.add(chunks * CHUNK * PANEL), rest);
+                }
+                store(job.rows, sums.as_mut_ptr().cast());
+            }
+        }
+    }
+}
+
+/// Sums from `starts`, PANEL of them, or from zero where that is null.
+///
+/// What is in a tile stays there until [`store`]: the compiler knows of no instruction that touches one.
+#[inline(always)]
+unsafe fn start(starts: *const i32) {
+    // SAFETY: the caller has the starts; the shapes are loaded.
+    unsafe {
+        if starts.is_null() {
+            asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nomem, nostack));
+        } else {
+            asm!(
+                "tileloadd tmm0, [{starts} + {none}*1]",
+                "tileloadd tmm1, [{starts} + {none}*1 + 64]",
+                "tileloadd tmm2, [{starts} + {none}*1]",
+                "tileloadd tmm3, [{starts} + {none}*1 + 64]",
+                starts = in(reg) starts,
+                none = in(reg) 0_usize,
+                options(nostack, preserves_flags, readonly),
+            );
         }
     }
 }
@@ -159,27 +193,17 @@ macro_rules! fetch {
     ($($line:literal)*) => { concat!($("prefetcht0 [{weights} + {AHEAD} + ", $line, "]\n"),*) };
 }
 
-/// The sums of the rows with one panel: its whole chunks, then `last` if there is one.
-unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last: *const u32, sums: *mut __m512i) {
-    let first = first_half(job.rows);
-    // SAFETY: reads the chunks of the left side, `inner` x PANEL cells of weights, a chunk of them at `last` unless null, and
-    // PANEL starts unless null, as the caller has them; writes PANEL sums of every row. The shapes are loaded. The
-    // instructions that work on tiles take the distance of two rows as the index of the address.
+/// Adds the products of some chunks of the left side, from the `first`, with as many of weights.
+#[inline(always)]
+unsafe fn multiply(job: &Product, first: usize, weights: *const u32, chunks: usize) {
+    if chunks == 0 {
+        return;
+    }
+    // SAFETY: the caller has the chunks; the shapes are loaded. The instructions that work on tiles take the distance of two
+    // rows as the index of the address.
     unsafe {
+        let left = job.left.add(first * job.rows * CHUNK);
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "test {starts}, {starts}",
-            "jz 5f",
-            "tileloadd tmm0, [{starts} + {none}*1]",
-            "tileloadd tmm1, [{starts} + {none}*1 + 64]",
-            "tileloadd tmm2, [{starts} + {none}*1]",
-            "tileloadd tmm3, [{starts} + {none}*1 + 64]",
-            "5:",
-            "test {chunks}, {chunks}",
-            "jz 3f",
             "2:",
             "tileloadd tmm6, [{weights} + {panel_row}*1]",
             "tileloadd tmm4, [{left} + {left_row}*1]",
@@ -198,35 +222,46 @@ unsafe fn sum_panel(job: &Product, starts: *const i32, weights: *const u32, last
             "add {weights}, {PANEL_CHUNK}",
             "dec {chunks}",
             "jnz 2b",
-            "3:",
-            "test {last}, {last}",
-            "jz 4f",
-            "mov {weights}, {last}",
-            "xor {last:e}, {last:e}",
-            "mov {chunks:e}, 1",
-            "jmp 2b",
-            "4:",
-            "tilestored [{sums} + {panel_row}*1], tmm0",
-            "tilestored [{sums} + {panel_row}*1 + 64], tmm1",
-            "tilestored [{second_sums} + {panel_row}*1], tmm2",
-            "tilestored [{second_sums} + {panel_row}*1 + 64], tmm3",
-            starts = in(reg) starts,
-            none = in(reg) 0_usize,
-            left = inout(reg) job.left => _,
-            second_left = inout(reg) job.left.add(first * CHUNK) => _,
+            left = inout(reg) left => _,
+            second_left = inout(reg) left.add(first_half(job.rows) * CHUNK) => _,
             left_row = in(reg) LINE,
             left_chunk = in(reg) job.rows * LINE,
             weights = inout(reg) weights => _,
             panel_row = in(reg) 4 * PANEL,
-            chunks = inout(reg) job.inner / CHUNK => _,
-            last = inout(reg) last => _,
-            sums = in(reg) sums,
-            second_sums = in(reg) sums.add(2 * first),
+            chunks = inout(reg) chunks => _,
             AHEAD = const 4 * PANEL_CHUNK,
             PANEL_CHUNK = const PANEL_CHUNK,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
+            options(nostack, readonly),
+        );
+    }
+}
+
+/// The same with the last, of which there are `rest` cells: the left side has whole chunks, and what stands there behind the
+/// end is multiplied with zeros.
+#[cold]
+unsafe fn multiply_rest(job: &Product, chunk: usize, weights: *const u32, rest: usize) {
+    let mut whole = [0_u32; CHUNK * PANEL];
+    // SAFETY: the caller has `rest` x PANEL cells of weights, fewer than a chunk.
+    unsafe {
+        std::ptr::copy_nonoverlapping(weights, whole.as_mut_ptr(), rest * PANEL);
+        multiply(job, chunk, whole.as_ptr(), 1);
+    }
+}
+
+/// Writes the sums, PANEL of every row.
+#[inline(always)]
+unsafe fn store(rows: usize, sums: *mut __m512i) {
+    // SAFETY: the caller has room for them; the shapes are loaded.
+    unsafe {
+        asm!(
+            "tilestored [{sums} + {panel_row}*1], tmm0",
+            "tilestored [{sums} + {panel_row}*1 + 64], tmm1",
+            "tilestored [{second_sums} + {panel_row}*1], tmm2",
+            "tilestored [{second_sums} + {panel_row}*1 + 64], tmm3",
+            sums = in(reg) sums,
+            second_sums = in(reg) sums.add(2 * first_half(rows)),
+            panel_row = in(reg) 4 * PANEL,
+            options(nostack, preserves_flags),
         );
     }
 }
