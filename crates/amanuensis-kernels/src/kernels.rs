@@ -1,9 +1,12 @@
 //! The table of kernels: one per instruction set, obtainable only where the processor has the instructions.
 
+use std::sync::LazyLock;
+
 use crate::generic;
 use crate::generic::attend::Attend;
 use crate::generic::product::Product;
 use crate::generic::quantize::{Keys, Quantize, Values};
+use crate::generic::spectrum::Frames;
 use crate::isa::{Isa, UnsupportedIsa};
 use crate::precision::Precision;
 
@@ -40,6 +43,7 @@ pub struct Kernels {
     pub(crate) exponential: unsafe fn(&mut [f32]),
     pub(crate) log_sum_exp: unsafe fn(&[f32]) -> f32,
     pub(crate) argmax: unsafe fn(&[f32]) -> usize,
+    pub(crate) power: unsafe fn(&Frames<'_>),
 }
 
 impl Kernels {
@@ -75,6 +79,13 @@ impl Kernels {
     pub fn detect() -> Result<&'static Kernels, UnsupportedIsa> {
         let isa = Isa::detect()?;
         Ok(Kernels::new(isa).unwrap_or(&generic::SCALAR))
+    }
+
+    /// Those of [`detect`](Kernels::detect), or the plainest where that refuses: for work beside a model, which was refused
+    /// then.
+    pub fn beside() -> &'static Kernels {
+        static BESIDE: LazyLock<&'static Kernels> = LazyLock::new(|| Kernels::detect().unwrap_or(&generic::SCALAR));
+        &BESIDE
     }
 
     /// The instruction set of these kernels.

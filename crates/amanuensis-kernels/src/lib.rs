@@ -59,6 +59,7 @@ mod packing;
 mod precision;
 pub mod reference;
 pub mod roof;
+mod spectrum;
 mod stored;
 mod team;
 #[cfg(target_arch = "x86_64")]
@@ -75,5 +76,6 @@ pub use linear::Epilogue;
 pub use matrix::PackedMatrix;
 pub use memory::{AlignedBuffer, MappedFile, Number};
 pub use precision::Precision;
+pub use spectrum::{Band, Spectrum};
 pub use stored::{Code, Stored, StoredMatrix};
 pub use team::{Region, Team};

@@ -8,6 +8,7 @@ pub(crate) mod pointwise;
 pub(crate) mod product;
 pub(crate) mod quantize;
 pub(crate) mod softmax;
+pub(crate) mod spectrum;
 mod vector;
 
 pub(crate) use arithmetic::Arithmetic;
@@ -42,13 +43,14 @@ macro_rules! kernels_for {
             exponential: compiled::exponential,
             log_sum_exp: compiled::log_sum_exp,
             argmax: compiled::argmax,
+            power: compiled::power,
         };
 
         /// The same algorithms for every instruction set; what each demands of its caller stands with the algorithm.
         mod compiled {
             #[allow(unused_imports, reason = "an instruction set's vector type is named by path or by import")]
             use super::*;
-            use $crate::generic::{arithmetic, attend, nibbles, pointwise, product, quantize, softmax};
+            use $crate::generic::{arithmetic, attend, nibbles, pointwise, product, quantize, softmax, spectrum};
 
             $(#[$features])*
             pub(super) unsafe fn product(job: &product::Product) {
@@ -119,6 +121,11 @@ macro_rules! kernels_for {
             pub(super) unsafe fn log_sum_exp(numbers: &[f32]) -> f32 {
                 // SAFETY: the processor has the features (Kernels::new).
                 unsafe { pointwise::log_sum_exp::<$vector>(numbers) }
+            }
+            $(#[$features])*
+            pub(super) unsafe fn power(job: &spectrum::Frames<'_>) {
+                // SAFETY: the caller keeps the contract of this job; the processor has the features (Kernels::new).
+                unsafe { spectrum::power::<$vector>(job) }
             }
             $(#[$features])*
             pub(super) unsafe fn argmax(numbers: &[f32]) -> usize {

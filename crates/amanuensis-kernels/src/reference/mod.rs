@@ -179,3 +179,15 @@ pub fn log_sum_exp(numbers: &[f32]) -> f64 {
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
 }
+
+/// The power of a frame at every frequency from zero to half the sample rate.
+pub fn power(frame: &[f32]) -> Vec<f64> {
+    let part = |frequency: usize, of: fn(f64) -> f64| -> f64 {
+        let angle =
+            |index: usize| std::f64::consts::TAU * (frequency * index % frame.len()) as f64 / frame.len() as f64;
+        frame.iter().enumerate().map(|(index, sample)| f64::from(*sample) * of(angle(index))).sum()
+    };
+    (0..=frame.len() / 2)
+        .map(|frequency| part(frequency, f64::cos).powi(2) + part(frequency, f64::sin).powi(2))
+        .collect()
+}

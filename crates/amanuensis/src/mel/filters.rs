@@ -1,12 +1,6 @@
 //! Slaney's mel bands: triangles of equal area over the frequencies of the transform.
 
-/// One band: the weights of a run of neighbouring frequencies.
-pub(super) struct Band {
-    /// First frequency with a weight.
-    pub(super) first: usize,
-    /// Weights of that frequency and the ones behind it.
-    pub(super) weights: Vec<f32>,
-}
+use amanuensis_kernels::Band;
 
 /// The `bins` bands from 0 Hz to half the sample rate, over `frequencies` equally spaced frequencies.
 pub(super) fn bands(bins: usize, frequencies: usize, sample_rate: u32) -> Vec<Band> {

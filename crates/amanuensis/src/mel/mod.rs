@@ -190,8 +190,24 @@ fn mirror_edges(samples: &mut [f32], half: usize) {
 /// log10 of every power.
 fn logarithm(values: &mut [f32]) {
     for value in values {
-        *value = value.max(SMALLEST_POWER).log10();
+        *value = log10(value.max(SMALLEST_POWER));
     }
+}
+
+/// log10 of a normal number within 2 units of its last place, in operations that the compiler makes vectors of: the C
+/// library's took a sixth of a spectrogram.
+#[inline]
+fn log10(number: f32) -> f32 {
+    const ROOT_OF_A_HALF: i32 = 0x3f35_04f3;
+    // The number is 2^exponent times one between the roots of 1/2 and 2.
+    let bits = number.to_bits() as i32;
+    let exponent = (bits - ROOT_OF_A_HALF) >> 23;
+    let rest = f32::from_bits((bits - (exponent << 23)) as u32);
+    // ln r = 2 artanh((r - 1) / (r + 1)), whose argument is at most 0.172.
+    let argument = (rest - 1.0) / (rest + 1.0);
+    let square = argument * argument;
+    let series = 1.0 + square * (1.0 / 3.0 + square * (1.0 / 5.0 + square * (1.0 / 7.0 + square * (1.0 / 9.0))));
+    exponent as f32 * std::f32::consts::LOG10_2 + 2.0 * std::f32::consts::LOG10_E * argument * series
 }
 
 /// Cuts everything 8 decades below `loudest` off and brings the rest to about -1 to 1.

@@ -148,3 +148,13 @@ fn looking_for_the_loudest_point_can_be_cancelled() {
     let result = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut || Err(Cancelled));
     assert!(result.is_err());
 }
+
+proptest! {
+    #[test]
+    fn logarithms_are_as_near_as_singles_are(power in -37.9_f32..38.4) {
+        let number = 10_f32.powf(power);
+        let expected = f64::from(number).log10();
+        let apart = (f64::from(log10(number)) - expected).abs();
+        prop_assert!(apart <= 1.5e-7 + 1.2e-7 * expected.abs(), "log10 of {number} is off by {apart}");
+    }
+}

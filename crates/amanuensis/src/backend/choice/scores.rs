@@ -1,18 +1,12 @@
 //! Arithmetic on a row of logits, with the kernels of this processor: rows have fifty thousand numbers.
 
-use std::sync::LazyLock;
-
-use amanuensis_kernels::{Isa, Kernels};
+use amanuensis_kernels::Kernels;
 
 use crate::tokens::Token;
 
-/// The kernels that the model was loaded with. A choice that is not to be had was refused there.
-static KERNELS: LazyLock<Option<&'static Kernels>> =
-    LazyLock::new(|| Kernels::detect().ok().or_else(|| Kernels::new(Isa::Scalar)));
-
 /// The index of the greatest value and the value; the first of equal ones.
 pub(crate) fn best(logits: &[f32]) -> (usize, f32) {
-    let index = KERNELS.map_or(0, |kernels| kernels.argmax(logits));
+    let index = Kernels::beside().argmax(logits);
     (index, logits.get(index).copied().unwrap_or(f32::NEG_INFINITY))
 }
 
@@ -35,7 +29,7 @@ pub(crate) fn best_of(logits: &[f32], count: usize, greatest: &mut Vec<(usize, f
 
 /// log of the sum of the exponentials; minus infinity for a row without any possible token, and no number where there is none.
 pub(crate) fn log_sum_exp(logits: &[f32]) -> f32 {
-    let total = KERNELS.map_or(f32::NEG_INFINITY, |kernels| kernels.log_sum_exp(logits));
+    let total = Kernels::beside().log_sum_exp(logits);
     // The kernels pass over what is not a number, and a row of nothing else would be one in which nothing may be said.
     let hidden = total == f32::NEG_INFINITY && logits.iter().any(|logit| logit.is_nan());
     if hidden { f32::NAN } else { total }
@@ -48,9 +42,7 @@ pub(crate) fn probability(token: Token, logits: &[f32]) -> f32 {
 
 /// The exponential of every number, in place.
 pub(crate) fn exponential(numbers: &mut [f32]) {
-    if let Some(kernels) = *KERNELS {
-        kernels.exponential(numbers);
-    }
+    Kernels::beside().exponential(numbers);
 }
 
 #[cfg(test)]
