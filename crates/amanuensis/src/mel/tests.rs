@@ -158,3 +158,10 @@ proptest! {
         prop_assert!(apart <= 1.5e-7 + 1.2e-7 * expected.abs(), "log10 of {number} is off by {apart}");
     }
 }
+
+#[test]
+fn powers_of_ten_have_whole_logarithms() {
+    for power in -10..=3 {
+        assert_eq!(log10(10_f32.powi(power)), power as f32);
+    }
+}
