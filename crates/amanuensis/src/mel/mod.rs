@@ -200,7 +200,7 @@ fn logarithm(values: &mut [f32]) {
 fn log10(number: f32) -> f32 {
     const ROOT_OF_A_HALF: i32 = 0x3f35_04f3;
     // log10 of 2, in so few digits that its product with an exponent is exact, and what is left.
-    const HIGH: f32 = 0.301_025_39;
+    const HIGH: f32 = 0.301_025_4;
     const LOW: f32 = 4.605_039e-6;
     // The number is 2^exponent times one between the roots of 1/2 and 2.
     let bits = number.to_bits() as i32;
