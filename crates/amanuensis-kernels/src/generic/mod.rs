@@ -13,7 +13,7 @@ mod vector;
 
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use integers::{Integers, LARGEST};
-pub(crate) use vector::Vector;
+pub(crate) use vector::{Vector, WIDEST};
 
 /// Compile the generic algorithms for one vector type under the features it needs, as a table of kernels.
 ///

@@ -2,7 +2,7 @@
 
 use super::pointwise::{magnitudes, taint};
 use super::product::{CHUNK, panel};
-use super::{Integers, LARGEST, Vector};
+use super::{Integers, LARGEST, Vector, WIDEST};
 
 /// How many positions ahead keys and values are fetched, which lie pages from each other: no processor does it by itself.
 const AHEAD: usize = 8;
@@ -49,23 +49,20 @@ pub(crate) unsafe fn quantize<I: Integers>(job: &Quantize) {
     }
 }
 
-/// Numbers of the widest register.
-const REGISTER: usize = 16;
-
 /// Rows whose scales are found together, as many as a register has numbers: one by one, each would wait for the lanes of
 /// its largest to be joined, and for a division.
 struct Rows {
     /// The largest magnitude in every lane of each.
-    largest: [f32; REGISTER * REGISTER],
+    largest: [f32; WIDEST * WIDEST],
     /// What a byte counts.
-    scales: [f32; REGISTER],
+    scales: [f32; WIDEST],
     /// What makes a number a byte.
-    inverses: [f32; REGISTER],
+    inverses: [f32; WIDEST],
 }
 
 impl Rows {
     fn new() -> Rows {
-        Rows { largest: [0.0; REGISTER * REGISTER], scales: [0.0; REGISTER], inverses: [0.0; REGISTER] }
+        Rows { largest: [0.0; WIDEST * WIDEST], scales: [0.0; WIDEST], inverses: [0.0; WIDEST] }
     }
 
     /// Finds the largest of a row, which will be on the left side or not.
@@ -189,7 +186,7 @@ pub(crate) struct Keys {
 
 /// Numbers of working memory for the keys of a head: their mean, and as many of them as are made bytes together.
 pub(crate) const fn scratch_of_keys(size: usize) -> usize {
-    (1 + REGISTER) * size.next_multiple_of(CHUNK_BYTES)
+    (1 + WIDEST) * size.next_multiple_of(CHUNK_BYTES)
 }
 
 /// Every key by its own largest magnitude, after the mean of all keys has been taken off.

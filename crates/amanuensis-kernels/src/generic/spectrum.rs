@@ -3,7 +3,7 @@
 //! The samples of a frame, an even and an odd one each, are taken for complex ones, which are transformed in steps of 5, 4 and
 //! 2 (Stockham: from one buffer to the other, in order); then the transforms of the even and of the odd ones are taken apart.
 
-use super::Vector;
+use super::{Vector, WIDEST};
 
 /// Some frames, at most as many as a register has numbers.
 ///
@@ -34,9 +34,6 @@ pub struct Band {
 pub(crate) const fn work(size: usize) -> usize {
     (2 * size + size / 2 + 1) * WIDEST
 }
-
-/// Numbers of the widest register.
-const WIDEST: usize = 16;
 
 /// A complex number of every frame.
 #[derive(Clone, Copy)]

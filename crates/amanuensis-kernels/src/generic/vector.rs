@@ -1,5 +1,8 @@
 //! What an algorithm may ask of a vector of f32.
 
+/// Numbers of the widest register of any type.
+pub(crate) const WIDEST: usize = 16;
+
 /// A vector register of [`WIDTH`](Vector::WIDTH) f32.
 ///
 /// # Safety
@@ -70,9 +73,9 @@ pub(crate) unsafe trait Vector: Copy {
     /// The sum of every one of WIDTH registers that lie one behind the other, side by side.
     #[inline(always)]
     unsafe fn sum_of_each(registers: *const f32) -> Self {
-        // SAFETY: the caller's promise; no register is wider than 16 numbers.
+        // SAFETY: the caller's promise.
         unsafe {
-            let mut sums = [0.0; 16];
+            let mut sums = [0.0; WIDEST];
             for (index, sum) in sums[..Self::WIDTH].iter_mut().enumerate() {
                 *sum = Self::load(registers.add(index * Self::WIDTH)).sum();
             }
@@ -84,7 +87,7 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn largest_of_each(registers: *const f32) -> Self {
         // SAFETY: as above.
         unsafe {
-            let mut largest = [0.0; 16];
+            let mut largest = [0.0; WIDEST];
             for (index, largest) in largest[..Self::WIDTH].iter_mut().enumerate() {
                 *largest = Self::load(registers.add(index * Self::WIDTH)).largest();
             }
