@@ -1,20 +1,11 @@
-//! Attention: over a whole window at once, and over the keys and values a decoder keeps.
+//! Attention: over a whole window at once, and of single rows to what was heard.
 
-use crate::generic::product::{CHUNK, Product, pack_tile, packed_tile};
+use crate::generic::product::CHUNK;
 use crate::heads::{Heads, Tile};
-use crate::kernels::Kernels;
-use crate::keys_values::{KeysValues, Layout, Source, Stored, pack_heads};
+use crate::keys_values::{KeysValues, Stored};
+use crate::panels::{Attend, Layout, Source, pack_heads, scratch_size};
 use crate::precision::Precision;
 use crate::team::{Region, Shares};
-
-/// What one row of queries looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Query<'a> {
-    /// The keys and values of its sequence.
-    pub keys_values: &'a KeysValues,
-    /// How many positions, from the first, it may see.
-    pub length: usize,
-}
 
 /// The scores of chosen heads, kept for whoever aligns words with sound.
 #[derive(Clone, Debug, Default)]
@@ -52,14 +43,14 @@ impl AttentionWeights {
         &self.scores[self.starts[row] + chosen * length..][..length]
     }
 
-    fn prepare(&mut self, targets: &[Query<'_>]) {
+    fn prepare(&mut self, targets: &[&KeysValues]) {
         self.lengths.clear();
         self.starts.clear();
         let mut start = 0;
         for target in targets {
             self.starts.push(start);
-            self.lengths.push(target.length);
-            start += target.length * self.heads.len();
+            self.lengths.push(target.len());
+            start += target.len() * self.heads.len();
         }
         self.scores.clear();
         self.scores.resize(start, 0.0);
@@ -163,18 +154,18 @@ impl Region<'_> {
         self.team.scratch.right = right;
     }
 
-    /// Attention of single rows to kept keys and values, in a decoder: to its own past (each row sees as far as its
-    /// `length`) or to the sound. `queries` and `out` are `[rows, width]`, `targets` has one entry per row. Consecutive
-    /// rows with the same keys and values read them once together. With `weights` the scores of its heads are kept.
+    /// Attention of single rows to what was heard, in a decoder: `queries` and `out` are `[rows, width]`, `targets` has one
+    /// entry per row, and a row sees all its positions. Consecutive rows with the same keys and values read them once
+    /// together. With `weights` the scores of its heads are kept.
     ///
-    /// A row's result is the same to the last bit whatever rows stand beside it. A row that may see nothing gets zeros.
+    /// A row's result is the same to the last bit whatever rows stand beside it. A row that sees nothing gets zeros.
     ///
     /// # Panics
-    /// When the lengths do not fit each other, a row may see more than is held, or a kept head does not exist.
+    /// When the lengths do not fit each other, or a kept head does not exist.
     pub fn attention(
         &mut self,
         queries: &[f32],
-        targets: &[Query<'_>],
+        targets: &[&KeysValues],
         heads: usize,
         out: &mut [f32],
         weights: Option<&mut AttentionWeights>,
@@ -192,8 +183,7 @@ impl Region<'_> {
         let width = out.len() / rows;
         let head_size = head_size(width, heads);
         let kernels = self.kernels();
-        for (row, target) in targets.iter().enumerate() {
-            let (kept, length) = (target.keys_values, target.length);
+        for (row, kept) in targets.iter().enumerate() {
             assert!(std::ptr::eq(kept.kernels, kernels), "keys and values laid out for {}", kept.kernels.isa());
             assert!(
                 kept.layout.heads == heads && kept.layout.head_size == head_size,
@@ -201,30 +191,23 @@ impl Region<'_> {
                 kept.layout.heads,
                 kept.layout.head_size
             );
-            assert!(length <= kept.len(), "row {row} may see {length} positions, {} are held", kept.len());
-            let whole = length == kept.len() || matches!(kept.stored, Stored::Singles { .. });
-            assert!(
-                whole,
-                "row {row} may see {length} of {} positions in bytes, which are seen as a whole",
-                kept.len()
-            );
         }
         let groups = group(targets, kernels.tile);
-        let longest = targets.iter().map(|target| target.length).max().unwrap_or(0);
+        let longest = targets.iter().map(|target| target.len()).max().unwrap_or(0);
         let kept = weights.map(|weights| {
             assert!(weights.heads.iter().all(|&head| head < heads), "a kept head beyond the {heads} heads");
             weights.prepare(targets);
             Kept { heads: &weights.heads, starts: &weights.starts, scores: Shares(weights.scores.as_mut_ptr()) }
         });
         let target = Shares(out.as_mut_ptr());
-        let bytes = targets.iter().find_map(|target| match &target.keys_values.stored {
+        let bytes = targets.iter().find_map(|target| match &target.stored {
             Stored::Bytes(heads) => Some(heads.scratch()),
             Stored::Singles { .. } => None,
         });
         let floats = scratch_size(kernels, head_size, longest).max(bytes.unwrap_or(0));
         self.split_with_scratch(groups.len() * heads, floats, |scratch, block| {
             let (group, head) = (&groups[block / heads], block % heads);
-            let state = targets[group.first].keys_values;
+            let state = targets[group.first];
             // SAFETY: row `first` of the group and the columns of this head lie in `out`.
             let out = unsafe { target.get().add(group.first * width + head * head_size) };
             let (keys, values) = match &state.stored {
@@ -280,16 +263,14 @@ struct Group {
     lengths: Vec<usize>,
 }
 
-fn group(targets: &[Query<'_>], tile: usize) -> Vec<Group> {
+fn group(targets: &[&KeysValues], tile: usize) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (row, target) in targets.iter().enumerate() {
         match groups.last_mut() {
-            Some(group)
-                if group.lengths.len() < tile && std::ptr::eq(targets[group.first].keys_values, target.keys_values) =>
-            {
-                group.lengths.push(target.length);
+            Some(group) if group.lengths.len() < tile && std::ptr::eq(targets[group.first], *target) => {
+                group.lengths.push(target.len());
             }
-            _ => groups.push(Group { first: row, lengths: vec![target.length] }),
+            _ => groups.push(Group { first: row, lengths: vec![target.len()] }),
         }
     }
     groups
@@ -347,94 +328,6 @@ impl Kept<'_> {
                     unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), self.scores.get().add(at), from.len()) }
                 }
             }
-        }
-    }
-}
-
-/// Numbers of working memory for one tile: packed queries, a strip of scores, a scale per row.
-fn scratch_size(kernels: &Kernels, head_size: usize, longest: usize) -> usize {
-    packed_tile(kernels.tile, head_size) + strip_size(kernels, kernels.tile, longest) + kernels.tile
-}
-
-fn strip_size(kernels: &Kernels, rows: usize, longest: usize) -> usize {
-    rows * longest.next_multiple_of(kernels.panel.max(CHUNK))
-}
-
-/// One tile of rows of one head.
-///
-/// The scores of a tile against all positions are one strip, packed as the left side of the product with the values:
-/// 12 rows x 1500 positions are 72 KB, so it stays in the second cache, and the largest score of each row is known
-/// before the first exponential. No rescaling, and no `[time, time]` matrix.
-struct Attend<'a> {
-    kernels: &'static Kernels,
-    /// From the first number of the first row of this head on.
-    queries: &'a [f32],
-    query_stride: usize,
-    rows: usize,
-    layout: Layout,
-    keys: &'a [f32],
-    values: &'a [f32],
-    lengths: &'a [usize],
-}
-
-impl Attend<'_> {
-    /// # Safety
-    /// `out` must be valid for `rows` rows of head-size numbers, `out_stride` apart, and nobody else may touch them.
-    unsafe fn run(&self, scratch: &mut [f32], out: *mut f32, out_stride: usize, scores: impl FnOnce(&[f32])) {
-        let Attend { kernels, rows, layout: Layout { head_size, capacity, panel, .. }, .. } = *self;
-        let longest = self.lengths.iter().copied().max().unwrap_or(0);
-        if longest == 0 {
-            // Rows that may see nothing are sums over nothing.
-            for row in 0..rows {
-                // SAFETY: the caller's promise: `rows` rows of head-size numbers, `out_stride` apart.
-                unsafe { std::ptr::write_bytes(out.add(row * out_stride), 0, head_size) }
-            }
-            return;
-        }
-        let (queries, scratch) = scratch.split_at_mut(packed_tile(kernels.tile, head_size));
-        let (scales, scratch) = scratch.split_at_mut(kernels.tile);
-        let strip = &mut scratch[..strip_size(kernels, rows, longest)];
-        let panels = longest.div_ceil(panel);
-        assert!(longest <= capacity && self.lengths.len() == rows && rows <= kernels.tile);
-        assert!(self.keys.len() == self.layout.head_keys() && self.values.len() == self.layout.head_values());
-        pack_tile(self.queries, self.query_stride, rows, head_size, 1.0 / (head_size as f32).sqrt(), queries);
-        // SAFETY: `queries` was just packed; the keys have `panels` whole panels of head_size x panel because `longest`
-        // is within the capacity; the strip has room for all columns of these panels. The kernels run here because they
-        // exist.
-        unsafe {
-            (kernels.product)(&Product {
-                left: queries.as_ptr().cast(),
-                rows,
-                inner: head_size,
-                right: self.keys.as_ptr().cast(),
-                panel_stride: head_size * panel,
-                panels,
-                out: strip.as_mut_ptr(),
-                row_stride: CHUNK,
-                chunk_stride: rows * CHUNK,
-                columns: panels * panel,
-                ..Product::EMPTY
-            });
-        }
-        scores(strip);
-        // SAFETY: a Kernels exists only where its instructions do.
-        unsafe { (kernels.softmax)(strip, rows, self.lengths, scales) }
-        // SAFETY: the strip is a packed tile of `rows` x `longest`; the values have capacity x panel numbers per panel of
-        // channels, `longest` is within it; `out` is the caller's promise; there is a scale for every row.
-        unsafe {
-            (kernels.product)(&Product {
-                left: strip.as_ptr().cast(),
-                rows,
-                inner: longest,
-                right: self.values.as_ptr().cast(),
-                panel_stride: capacity * panel,
-                panels: head_size.div_ceil(panel),
-                row_scales: scales.as_ptr(),
-                out,
-                row_stride: out_stride,
-                columns: head_size,
-                ..Product::EMPTY
-            });
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::generic::attend::{Attend, BLOCK, scratch};
 use crate::generic::product::CHUNK;
 use crate::generic::quantize::{Keys, Values, scratch_of_keys};
 use crate::kernels::Kernels;
-use crate::keys_values::Source;
 use crate::memory::{AlignedBuffer, Shelf};
+use crate::panels::Source;
 use crate::team::{Region, Shares};
 
 /// Keys and values of a sequence as bytes.

@@ -5,7 +5,7 @@
 
 mod common;
 
-use amanuensis_kernels::{AttentionWeights, KeysValues, Precision, Query, Region, reference};
+use amanuensis_kernels::{AttentionWeights, KeysValues, Precision, Region, reference};
 use common::{every_kernels, everywhere, numbers, team};
 
 /// How far `result` is from `truth`, by the size of the truth.
@@ -99,10 +99,10 @@ fn rows_of_a_decoder_listen_alone_and_together_alike() {
             let windows = [0, 0, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
             let targets = |kept: &'static str| {
                 let kept = if kept == "exact" { &exact } else { &bytes };
-                windows.map(|window| Query { keys_values: &kept[window], length: 700 })
+                windows.map(|window| &kept[window])
             };
             let queries = numbers(70, windows.len() * width);
-            let run = |region: &mut Region<'_>, targets: &[Query<'_>], queries: &[f32]| {
+            let run = |region: &mut Region<'_>, targets: &[&KeysValues], queries: &[f32]| {
                 let mut out = vec![f32::NAN; queries.len()];
                 // A head may be wanted twice.
                 let mut weights = AttentionWeights::new(vec![1, 0, 1]);

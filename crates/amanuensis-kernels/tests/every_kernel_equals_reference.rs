@@ -5,8 +5,10 @@
 
 mod common;
 
+use std::ops::Range;
+
 use amanuensis_kernels::{
-    AttentionWeights, Epilogue, Isa, Kernels, KeysValues, Norm, PackedMatrix, Precision, Query, Region, reference,
+    AttentionWeights, Epilogue, Isa, KeysValues, Norm, PackedMatrix, Past, Precision, Region, Team, Turn, reference,
 };
 use common::{every_kernels, everywhere, largest_pair, numbers, same_bytes, team};
 use proptest::prelude::*;
@@ -444,57 +446,58 @@ fn self_attention_of_a_whole_window() {
     }
 }
 
-/// Keys and values as rows, beside the packed ones.
-struct Kept {
-    packed: KeysValues,
-    keys: Vec<Vec<f32>>,
-    values: Vec<Vec<f32>>,
-}
-
-fn kept(kernels: &'static Kernels, seed: u64, heads: usize, head_size: usize, capacity: usize, length: usize) -> Kept {
-    let width = heads * head_size;
-    let mut packed = KeysValues::new(kernels, heads, head_size, capacity);
-    let keys: Vec<Vec<f32>> = (0..length).map(|t| numbers(seed + 2 * t as u64, width)).collect();
-    let values: Vec<Vec<f32>> = (0..length).map(|t| numbers(seed + 2 * t as u64 + 1, width)).collect();
-    for (key, value) in keys.iter().zip(&values) {
-        packed.append(key, value);
-    }
-    Kept { packed, keys, values }
+/// The attention of a row of `rows`, `[time, 3 * width]`, to the first `seen` of them: one head's scores and result.
+fn truth(rows: &[f32], width: usize, row: usize, seen: usize, channels: Range<usize>) -> (Vec<f64>, Vec<f64>) {
+    let part = |row: usize, third: usize| &rows[(row * 3 + third) * width..][channels.clone()];
+    let keys: Vec<&[f32]> = (0..seen).map(|row| part(row, 1)).collect();
+    let values: Vec<&[f32]> = (0..seen).map(|row| part(row, 2)).collect();
+    reference::attend(part(row, 0), &keys, &values)
 }
 
 #[test]
-fn attention_of_many_rows_to_several_sequences() {
+fn attention_of_many_rows_to_what_was_heard() {
     for (heads, head_size) in [(2, 64), (3, 20), (1, 1)] {
         let width = heads * head_size;
         for kernels in every_kernels() {
-            let sequences: Vec<Kept> = [(300, 5, 5), (500, 40, 33), (700, 150, 150)]
-                .map(|(seed, capacity, length)| kept(kernels, seed, heads, head_size, capacity, length))
-                .into();
-            // Fourteen neighbours on one sequence exceed a tile; one row sees nothing; causal lengths differ.
-            let wanted: Vec<(usize, usize)> = (20..34)
-                .map(|length| (1, length.min(33)))
-                .chain([(0, 5), (0, 0), (2, 150), (2, 150), (2, 1), (1, 33), (0, 3)])
+            let mut team = team(kernels, 3);
+            // Queries, which nobody heard, stand in front of keys and values.
+            let windows: Vec<Vec<f32>> =
+                [(300, 5), (500, 33), (700, 150)].map(|(seed, time)| numbers(seed, time * 3 * width)).into();
+            let kept: Vec<KeysValues> = windows
+                .iter()
+                .map(|rows| {
+                    let heard: Vec<f32> = rows.chunks_exact(3 * width).flat_map(|row| &row[width..]).copied().collect();
+                    team.enter(|region| {
+                        let mut kept = region.keys_values(Precision::F32, heads, head_size, 150);
+                        kept.fill(region, &heard);
+                        kept
+                    })
+                })
                 .collect();
-            let targets: Vec<Query<'_>> =
-                wanted.iter().map(|&(which, length)| Query { keys_values: &sequences[which].packed, length }).collect();
-            let queries = numbers(18, targets.len() * width);
-            let run = |region: &mut Region<'_>, targets: &[Query<'_>], queries: &[f32]| {
+            assert_eq!((kept[1].len(), kept[1].capacity(), kept[1].width()), (33, 150, width));
+            // Fourteen neighbours at one window exceed a tile.
+            let wanted: Vec<usize> = std::iter::repeat_n(1, 14).chain([0, 0, 2, 2, 2, 1, 0]).collect();
+            let targets: Vec<&KeysValues> = wanted.iter().map(|&window| &kept[window]).collect();
+            let place = |row: usize| row % 5;
+            let queries: Vec<f32> = wanted
+                .iter()
+                .enumerate()
+                .flat_map(|(row, &window)| &windows[window][place(row) * 3 * width..][..width])
+                .copied()
+                .collect();
+            let run = |region: &mut Region<'_>, targets: &[&KeysValues], queries: &[f32]| {
                 let mut out = vec![f32::NAN; queries.len()];
                 let mut weights = AttentionWeights::new(vec![heads - 1, 0]);
                 region.attention(queries, targets, heads, &mut out, Some(&mut weights));
                 (out, weights)
             };
-            let mut team = team(kernels, 3);
             let (out, weights) = team.enter(|region| run(region, &targets, &queries));
             assert_eq!(weights.rows(), targets.len());
-            for (row, &(which, length)) in wanted.iter().enumerate() {
-                let sequence = &sequences[which];
+            for (row, &window) in wanted.iter().enumerate() {
                 for head in 0..heads {
                     let channels = head * head_size..(head + 1) * head_size;
-                    let keys: Vec<&[f32]> = sequence.keys[..length].iter().map(|k| &k[channels.clone()]).collect();
-                    let values: Vec<&[f32]> = sequence.values[..length].iter().map(|v| &v[channels.clone()]).collect();
-                    let query = &queries[row * width..][..width][channels.clone()];
-                    let (scores, truth) = reference::attend(query, &keys, &values);
+                    let (scores, truth) =
+                        truth(&windows[window], width, place(row), kept[window].len(), channels.clone());
                     let got = out[row * width..][..width][channels].to_vec();
                     assert_close(&[(kernels.isa(), got)], &truth, 3e-6);
                     for (chosen, _) in weights.heads().iter().enumerate().filter(|(_, h)| **h == head) {
@@ -509,44 +512,90 @@ fn attention_of_many_rows_to_several_sequences() {
     }
 }
 
+/// Lets each past see so many rows of its own, `[sequence][rows, 3 * width]`, from where it ends.
+fn go_on(team: &mut Team, pasts: &mut [Past], rows: &[Vec<f32>], counts: &[usize], width: usize) -> Vec<f32> {
+    let new: Vec<f32> = pasts
+        .iter()
+        .zip(rows)
+        .zip(counts)
+        .flat_map(|((past, rows), count)| &rows[past.len() * 3 * width..][..count * 3 * width])
+        .copied()
+        .collect();
+    let mut turns: Vec<Turn<'_>> = pasts.iter_mut().zip(counts).map(|(past, &rows)| Turn { past, rows }).collect();
+    let mut out = vec![f32::NAN; new.len() / 3];
+    team.enter(|region| region.attention_to_past(&new, &mut turns, &mut out));
+    out
+}
+
 #[test]
-fn kept_keys_and_values_can_be_filled_cut_and_copied() {
-    let (heads, head_size, time) = (2, 24, 45);
-    let width = heads * head_size;
-    for kernels in every_kernels() {
-        let appended = kept(kernels, 900, heads, head_size, 50, time);
-        let mut rows = Vec::new();
-        for (key, value) in appended.keys.iter().zip(&appended.values) {
-            rows.extend_from_slice(key);
-            rows.extend_from_slice(value);
+fn rows_see_the_past_and_themselves() {
+    for (heads, head_size) in [(2, 64), (3, 20), (1, 1)] {
+        let width = heads * head_size;
+        let rows: Vec<Vec<f32>> = [(40, 300), (500, 300), (900, 300)].map(|(seed, n)| numbers(seed, n * width)).into();
+        for (kernels, precision) in every_kernels().into_iter().flat_map(|k| [(k, Precision::F32), (k, Precision::F16)])
+        {
+            let mut team = team(kernels, 3);
+            // As f16 the truth is that of what was kept.
+            let kept: Vec<Vec<f32>> = rows
+                .iter()
+                .map(|rows| {
+                    let mut kept = rows.clone();
+                    if precision == Precision::F16 {
+                        for row in kept.chunks_exact_mut(3 * width) {
+                            row[width..].iter_mut().for_each(|x| *x = half::f16::from_f32(*x).to_f32());
+                        }
+                    }
+                    kept
+                })
+                .collect();
+            let mut pasts: Vec<Past> =
+                rows.iter().map(|_| Past::new(kernels, precision, heads, head_size, 60)).collect();
+            // More than a tile, one, none; then on from there.
+            for counts in [[30, 1, 0], [1, 1, 1], [5, 14, 2], [0, 0, 0], [20, 0, 40]] {
+                let before: Vec<usize> = pasts.iter().map(Past::len).collect();
+                let out = go_on(&mut team, &mut pasts, &rows, &counts, width);
+                let mut results = out.chunks_exact(width);
+                for (sequence, &count) in counts.iter().enumerate() {
+                    for row in before[sequence]..before[sequence] + count {
+                        let result = results.next().unwrap();
+                        for head in 0..heads {
+                            let channels = head * head_size..(head + 1) * head_size;
+                            let (_, truth) = truth(&kept[sequence], width, row, row + 1, channels.clone());
+                            assert_close(&[(kernels.isa(), result[channels].to_vec())], &truth, 3e-6);
+                        }
+                    }
+                }
+            }
+            assert_eq!(pasts.iter().map(Past::len).collect::<Vec<_>>(), [56, 16, 43]);
         }
-        let mut filled = KeysValues::new(kernels, heads, head_size, 50);
+    }
+}
+
+#[test]
+fn a_past_can_be_cut_and_copied() {
+    let (heads, head_size) = (2, 24);
+    let width = heads * head_size;
+    let rows = [numbers(900, 50 * 3 * width)];
+    for (kernels, precision) in every_kernels().into_iter().flat_map(|k| [(k, Precision::F32), (k, Precision::F16)]) {
         let mut team = team(kernels, 2);
-        team.enter(|region| filled.fill(region, &rows));
-        assert_eq!((filled.len(), filled.capacity(), filled.width()), (time, 50, width));
-        let queries = numbers(19, width);
-        let mut see = |keys_values: &KeysValues, length: usize| {
-            let mut out = vec![0.0; width];
-            let targets = [Query { keys_values, length }];
-            team.enter(|region| region.attention(&queries, &targets, heads, &mut out, None));
-            out
-        };
-        let whole = see(&appended.packed, time);
-        assert!(same_bytes(&see(&filled, time), &whole));
-        let mut copy = filled.clone();
-        assert!(same_bytes(&see(&copy, time), &whole));
+        let mut whole = [Past::new(kernels, precision, heads, head_size, 50)];
+        assert!(whole[0].is_empty());
+        go_on(&mut team, &mut whole, &rows, &[45], width);
+        let mut copy = whole.clone();
+        let next = go_on(&mut team, &mut whole, &rows, &[1], width);
+        assert!(same_bytes(&go_on(&mut team, &mut copy, &rows, &[1], width), &next));
         // Cut, go another way, come back by copying.
-        copy.truncate(20);
-        assert_eq!(copy.len(), 20);
-        copy.append(&numbers(20, width), &numbers(21, width));
-        assert!(!same_bytes(&see(&copy, 21), &see(&filled, 21)));
-        copy.clone_from(&filled);
-        assert!(same_bytes(&see(&copy, time), &whole));
-        let mut other = KeysValues::new(kernels, 1, 3, 2);
-        other.clone_from(&filled);
-        assert!(same_bytes(&see(&other, time), &whole));
-        copy.clear();
-        assert!(copy.is_empty());
+        whole[0].truncate(45);
+        copy[0].truncate(20);
+        assert_eq!((copy[0].len(), copy[0].capacity()), (20, 50));
+        let otherwise = [numbers(901, 50 * 3 * width)];
+        go_on(&mut team, &mut copy, &otherwise, &[25], width);
+        assert!(!same_bytes(&go_on(&mut team, &mut copy, &rows, &[1], width), &next));
+        copy[0].clone_from(&whole[0]);
+        assert!(same_bytes(&go_on(&mut team, &mut copy, &rows, &[1], width), &next));
+        let mut other = [Past::new(kernels, Precision::F32, 1, 3, 2)];
+        other[0].clone_from(&whole[0]);
+        assert!(same_bytes(&go_on(&mut team, &mut other, &rows, &[1], width), &next));
     }
 }
 
@@ -565,12 +614,14 @@ proptest! {
 }
 
 #[test]
-fn a_row_that_may_see_nothing_is_zero() {
+fn a_row_that_sees_nothing_is_zero() {
     for kernels in every_kernels() {
-        let keys_values = KeysValues::new(kernels, 2, 5, 7);
-        let targets = [Query { keys_values: &keys_values, length: 0 }; 3];
         let mut out = [f32::NAN; 30];
-        team(kernels, 2).enter(|region| region.attention(&[1.0; 30], &targets, 2, &mut out, None));
+        team(kernels, 2).enter(|region| {
+            let nothing = region.keys_values(Precision::F32, 2, 5, 7);
+            assert!(nothing.is_empty());
+            region.attention(&[1.0; 30], &[&nothing; 3], 2, &mut out, None);
+        });
         assert_eq!(out, [0.0; 30], "{kernels:?}");
     }
 }

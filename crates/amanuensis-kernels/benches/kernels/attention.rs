@@ -1,6 +1,6 @@
 //! Attention over a window, and over what a decoder keeps.
 
-use amanuensis_kernels::{KeysValues, Precision, Query, Team};
+use amanuensis_kernels::{KeysValues, Precision, Team};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Throughput};
 
@@ -21,8 +21,7 @@ pub(super) fn measure(group: &mut BenchmarkGroup<'_, WallTime>, team: &mut Team,
         let name = format!("attention {precision}, rows: {rows}, windows: {windows} x {time}");
         let operations = Throughput::Elements((4 * rows * time * WIDTH) as u64);
         bench(group, team, &name, operations, |region| {
-            let query = |row: usize| Query { keys_values: &kept[row * windows / rows], length: time };
-            let queried: Vec<Query<'_>> = (0..rows).map(query).collect();
+            let queried: Vec<&KeysValues> = (0..rows).map(|row| &kept[row * windows / rows]).collect();
             region.attention(&queries, &queried, HEADS, &mut out, None);
         });
     }

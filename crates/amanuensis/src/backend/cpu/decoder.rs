@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use amanuensis_kernels::{
-    AttentionWeights, Epilogue, KeysValues, PackedMatrix, Precision, Query, Region, StoredMatrix, Team,
+    AttentionWeights, Epilogue, KeysValues, PackedMatrix, Past, Precision, Region, StoredMatrix, Team, Turn,
 };
 
 use super::lanes::{Lane, Lanes};
@@ -20,7 +20,9 @@ pub(super) struct Decoder {
     heads: usize,
     head_width: usize,
     /// Of the keys and values of what was heard.
-    precision: Precision,
+    heard: Precision,
+    /// Of those of what was said.
+    said: Precision,
     context: usize,
     vocabulary: usize,
     audio_context: usize,
@@ -78,7 +80,8 @@ impl Decoder {
             width,
             heads: dims.text_heads,
             head_width: dims.text_head_width(),
-            precision: precisions.heard,
+            heard: precisions.heard,
+            said: precisions.said,
             context: dims.text_context,
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
@@ -160,7 +163,7 @@ impl Decoder {
     /// Room for the keys and values of a window, in each layer.
     fn room(&self, region: &mut Region<'_>) -> Vec<KeysValues> {
         let (heads, width, capacity) = (self.heads, self.head_width, self.audio_context);
-        self.layers.iter().map(|_| region.keys_values(self.precision, heads, width, capacity)).collect()
+        self.layers.iter().map(|_| region.keys_values(self.heard, heads, width, capacity)).collect()
     }
 }
 
@@ -189,7 +192,8 @@ impl Decoding for CpuDecoding<'_> {
         let heard = self.heard.len();
         assert!(windows.iter().all(|window| *window < heard), "windows {windows:?} of {heard}");
         let decoder = &self.model.decoder;
-        let empty = || KeysValues::new(self.model.kernels, decoder.heads, decoder.head_width, decoder.context);
+        let (kernels, heads, width) = (self.model.kernels, decoder.heads, decoder.head_width);
+        let empty = || Past::new(kernels, decoder.said, heads, width, decoder.context);
         self.lanes.start(windows, || decoder.layers.iter().map(|_| empty()).collect());
     }
 
@@ -210,7 +214,7 @@ impl Decoding for CpuDecoding<'_> {
         let within = |feed: &Feed<'_>| feed.read.iter().all(|index| *index < feed.tokens.len());
         assert!(feeds.iter().all(within), "logits behind the tokens of a feed");
         for (lane, feed) in lanes.iter().zip(feeds) {
-            let tokens = lane.length + feed.tokens.len();
+            let tokens = lane.length() + feed.tokens.len();
             if tokens > decoder.context {
                 return Err(BackendError::TooLong { tokens, limit: decoder.context });
             }
@@ -284,15 +288,13 @@ impl Decoder {
         for (index, layer) in self.layers.iter().enumerate() {
             let SelfAttention { norm, queries_keys_values: three, out } = &layer.attention;
             region.linear(&x, norm.first(), three, Epilogue::Store, &mut queries_keys_values);
-            remember(lanes, feeds, index, width, &queries_keys_values, &mut queries);
-            let own = visible(lanes, feeds, index);
-            region.attention(&queries, &own, self.heads, &mut attended, None);
+            region.attention_to_past(&queries_keys_values, &mut turns(lanes, feeds, index), &mut attended);
             region.linear(&attended, None, out, Epilogue::Add, &mut x);
 
             region.linear(&x, layer.cross_norm.first(), &layer.cross_queries, Epilogue::Store, &mut queries);
             let cross = lanes.iter().zip(feeds).flat_map(|(lane, feed)| {
                 let keys_values = &heard[lane.window][index];
-                feed.tokens.iter().map(|_| Query { keys_values, length: keys_values.len() })
+                feed.tokens.iter().map(move |_| keys_values)
             });
             let mut weights = kept.of_layer(index);
             region.attention(&queries, &cross.collect::<Vec<_>>(), self.heads, &mut attended, weights.as_mut());
@@ -302,9 +304,6 @@ impl Decoder {
             region.linear(&attended, None, &layer.cross_out, Epilogue::Add, &mut x);
 
             layer.feed_forward.apply(region, &mut x);
-        }
-        for (lane, feed) in lanes.iter_mut().zip(feeds) {
-            lane.length += feed.tokens.len();
         }
         work.receipt.tokens += rows as u64;
         work.receipt.lap(Stage::Decoder, &mut since);
@@ -325,7 +324,7 @@ impl Decoder {
     fn embed(&self, lanes: &[Lane], feeds: &[Feed<'_>], rows: usize) -> Vec<f32> {
         let mut x = vec![0.0; rows * self.width];
         let places = lanes.iter().zip(feeds).flat_map(|(lane, feed)| {
-            feed.tokens.iter().enumerate().map(|(index, &token)| (token as usize, lane.length + index))
+            feed.tokens.iter().enumerate().map(|(index, &token)| (token as usize, lane.length() + index))
         });
         for ((token, position), row) in places.zip(x.chunks_exact_mut(self.width)) {
             self.tokens.row(token, row);
@@ -337,32 +336,10 @@ impl Decoder {
     }
 }
 
-/// Puts the new rows' keys and values behind those of their lanes, and their queries side by side.
-fn remember(
-    lanes: &mut [Lane],
-    feeds: &[Feed<'_>],
-    layer: usize,
-    width: usize,
-    queries_keys_values: &[f32],
-    queries: &mut [f32],
-) {
-    let mut rows = queries_keys_values.chunks_exact(3 * width).zip(queries.chunks_exact_mut(width));
-    for (lane, feed) in lanes.iter_mut().zip(feeds) {
-        for (row, query) in rows.by_ref().take(feed.tokens.len()) {
-            query.copy_from_slice(&row[..width]);
-            lane.seen[layer].append(&row[width..2 * width], &row[2 * width..]);
-        }
-    }
-}
-
-/// What each new row may look at in its own lane: everything up to itself.
-fn visible<'a>(lanes: &'a [Lane], feeds: &[Feed<'_>], layer: usize) -> Vec<Query<'a>> {
-    let pairs = lanes.iter().zip(feeds);
-    let query = |(lane, feed): (&'a Lane, &Feed<'_>)| {
-        let (keys_values, before) = (&lane.seen[layer], lane.length);
-        (1..=feed.tokens.len()).map(move |row| Query { keys_values, length: before + row })
-    };
-    pairs.flat_map(query).collect()
+/// What each lane goes on by, in one layer.
+fn turns<'a>(lanes: &'a mut [Lane], feeds: &[Feed<'_>], layer: usize) -> Vec<Turn<'a>> {
+    let pairs = lanes.iter_mut().zip(feeds);
+    pairs.map(|(lane, feed)| Turn { past: &mut lane.said[layer], rows: feed.tokens.len() }).collect()
 }
 
 /// The rows whose logits were asked for.

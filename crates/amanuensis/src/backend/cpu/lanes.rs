@@ -1,44 +1,49 @@
 //! Lanes: the sequences of tokens that are being continued, and the room that their keys and values lie in.
 
-use amanuensis_kernels::KeysValues;
+use amanuensis_kernels::Past;
 
 /// One sequence of tokens.
 pub(super) struct Lane {
     /// The window it listens to.
     pub(super) window: usize,
+    /// Keys and values of the tokens it has seen, one entry for each layer.
+    pub(super) said: Vec<Past>,
+}
+
+impl Lane {
     /// Tokens it has seen.
-    pub(super) length: usize,
-    /// Keys and values of these tokens, one entry for each layer.
-    pub(super) seen: Vec<KeysValues>,
+    pub(super) fn length(&self) -> usize {
+        self.said.first().map_or(0, Past::len)
+    }
 }
 
 /// The lanes at work, and the room of those that ended: it is megabytes, and every new page of it costs.
 #[derive(Default)]
 pub(super) struct Lanes {
     pub(super) live: Vec<Lane>,
-    spare: Vec<Vec<KeysValues>>,
+    spare: Vec<Vec<Past>>,
 }
 
 impl Lanes {
     /// No lanes, but the room of others.
-    pub(super) fn with(spare: Vec<Vec<KeysValues>>) -> Self {
+    pub(super) fn with(spare: Vec<Vec<Past>>) -> Self {
         Lanes { live: Vec::new(), spare }
     }
 
     /// Ends all lanes; what is left is their room.
-    pub(super) fn leave(&mut self) -> Vec<Vec<KeysValues>> {
-        self.spare.extend(self.live.drain(..).map(|lane| lane.seen));
+    pub(super) fn leave(&mut self) -> Vec<Vec<Past>> {
+        self.spare.extend(self.live.drain(..).map(|lane| lane.said));
         std::mem::take(&mut self.spare)
     }
 
     /// One empty lane for each window; `room` makes the keys and values of a lane where no old ones are left.
-    pub(super) fn start(&mut self, windows: &[usize], room: impl Fn() -> Vec<KeysValues>) {
-        self.spare.extend(self.live.drain(..).map(|lane| lane.seen));
+    pub(super) fn start(&mut self, windows: &[usize], room: impl Fn() -> Vec<Past>) {
+        self.spare.extend(self.live.drain(..).map(|lane| lane.said));
         let spare = &mut self.spare;
         self.live.extend(windows.iter().map(|&window| {
-            let mut seen = spare.pop().unwrap_or_else(&room);
-            seen.iter_mut().for_each(KeysValues::clear);
-            Lane { window, length: 0, seen }
+            let mut said = spare.pop().unwrap_or_else(&room);
+            said.iter_mut().for_each(|past| past.truncate(0));
+            Lane { window, said }
         }));
     }
 
@@ -49,7 +54,7 @@ impl Lanes {
         assert!(parents.iter().all(|parent| *parent < count), "parents {parents:?} of {count} lanes");
         let mut before: Vec<Option<Lane>> = self.live.drain(..).map(Some).collect();
         let mut kept: Vec<Option<Lane>> = parents.iter().map(|&parent| before[parent].take()).collect();
-        self.spare.extend(before.into_iter().flatten().map(|lane| lane.seen));
+        self.spare.extend(before.into_iter().flatten().map(|lane| lane.said));
         for child in 0..parents.len() {
             if kept[child].is_none() {
                 // The first child of the same parent stands before this one and has its lane.
@@ -62,27 +67,27 @@ impl Lanes {
     }
 }
 
-fn copy(lane: &Lane, room: Option<Vec<KeysValues>>) -> Lane {
-    let seen = match room {
+fn copy(lane: &Lane, room: Option<Vec<Past>>) -> Lane {
+    let said = match room {
         Some(mut room) => {
             // Only the positions held are copied.
-            room.clone_from(&lane.seen);
+            room.clone_from(&lane.said);
             room
         }
-        None => lane.seen.clone(),
+        None => lane.said.clone(),
     };
-    Lane { window: lane.window, length: lane.length, seen }
+    Lane { window: lane.window, said }
 }
 
 #[cfg(test)]
 mod tests {
-    use amanuensis_kernels::{Isa, Kernels};
+    use amanuensis_kernels::{Isa, Kernels, Precision};
 
     use super::*;
 
-    fn room() -> Vec<KeysValues> {
+    fn room() -> Vec<Past> {
         let kernels = Kernels::new(Isa::Scalar).unwrap();
-        (0..2).map(|_| KeysValues::new(kernels, 1, 4, 8)).collect()
+        (0..2).map(|_| Past::new(kernels, Precision::F32, 1, 4, 8)).collect()
     }
 
     fn lanes(count: usize) -> Lanes {
@@ -92,8 +97,8 @@ mod tests {
     }
 
     /// Where the keys and values of each lane lie.
-    fn places(lanes: &Lanes) -> Vec<*const KeysValues> {
-        lanes.live.iter().map(|lane| lane.seen.as_ptr()).collect()
+    fn places(lanes: &Lanes) -> Vec<*const Past> {
+        lanes.live.iter().map(|lane| lane.said.as_ptr()).collect()
     }
 
     fn windows(lanes: &Lanes) -> Vec<usize> {

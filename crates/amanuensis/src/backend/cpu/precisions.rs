@@ -25,6 +25,8 @@ pub(super) struct Precisions {
     pub(super) attention: Precision,
     /// Keys and values of what was heard.
     pub(super) heard: Precision,
+    /// Those of what was said, which come token by token: no scale can be known before the last.
+    pub(super) said: Precision,
     /// The linear layers of the decoder.
     pub(super) decoder: Precision,
     /// The embedding of tokens, which is the projection onto the vocabulary too.
@@ -33,24 +35,24 @@ pub(super) struct Precisions {
 
 impl Precisions {
     pub(super) fn of(compute: ComputeType) -> Self {
-        let all = |precision| Precisions {
+        let all = |precision, said| Precisions {
             stem: precision,
             encoder: precision,
             attention: precision,
             heard: precision,
+            said,
             decoder: precision,
             tokens: precision,
         };
+        let bytes = all(Precision::Int8, Precision::F16);
         match compute {
-            ComputeType::Auto | ComputeType::F32 => all(Precision::F32),
+            ComputeType::Auto | ComputeType::F32 => all(Precision::F32, Precision::F32),
             ComputeType::F16 => {
-                // Keys and values are made as the model runs, and are no numbers of f16.
-                Precisions { attention: Precision::F32, heard: Precision::F32, ..all(Precision::F16) }
+                // Keys and values are made as the model runs, and are no numbers of f16: here nothing may be lost.
+                Precisions { attention: Precision::F32, heard: Precision::F32, ..all(Precision::F16, Precision::F32) }
             }
-            ComputeType::Int8 => all(Precision::Int8),
-            ComputeType::Int8Int4 => {
-                Precisions { decoder: Precision::Int4, tokens: Precision::Int4, ..all(Precision::Int8) }
-            }
+            ComputeType::Int8 => bytes,
+            ComputeType::Int8Int4 => Precisions { decoder: Precision::Int4, tokens: Precision::Int4, ..bytes },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Memory that a model works in, kept from window to window: it is megabytes, and every new page of it costs.
 
-use amanuensis_kernels::{AlignedBuffer, KeysValues};
+use amanuensis_kernels::{AlignedBuffer, KeysValues, Past};
 
 /// The encoder's buffers, and what else is needed only while a pass lasts.
 #[derive(Default)]
@@ -21,38 +21,47 @@ pub(super) struct Rooms {
     /// Of windows.
     pub(super) heard: Vec<Vec<KeysValues>>,
     /// Of lanes.
-    pub(super) lanes: Vec<Vec<KeysValues>>,
+    pub(super) lanes: Vec<Vec<Past>>,
 }
 
 impl Rooms {
     /// Keeps the room of a decoding that is over. Where another came back meanwhile, the larger of the two is enough: if both
     /// were kept, every two decodings at once would leave more behind.
-    pub(super) fn take_back(&mut self, heard: Vec<Vec<KeysValues>>, lanes: Vec<Vec<KeysValues>>) {
-        for (kept, room) in [(&mut self.heard, heard), (&mut self.lanes, lanes)] {
-            if room.len() > kept.len() {
-                *kept = room;
-            }
-        }
+    pub(super) fn take_back(&mut self, heard: Vec<Vec<KeysValues>>, lanes: Vec<Vec<Past>>) {
+        keep_larger(&mut self.heard, heard);
+        keep_larger(&mut self.lanes, lanes);
+    }
+}
+
+fn keep_larger<T>(kept: &mut Vec<T>, room: Vec<T>) {
+    if room.len() > kept.len() {
+        *kept = room;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use amanuensis_kernels::{Isa, Kernels};
+    use amanuensis_kernels::{Isa, Kernels, Precision, Team};
 
     use super::*;
 
     #[test]
     fn decodings_at_once_leave_no_more_behind_than_the_larger_of_them() {
         let kernels = Kernels::new(Isa::Scalar).unwrap();
-        let room = |count: usize| (0..count).map(|_| vec![KeysValues::new(kernels, 1, 4, 8)]).collect::<Vec<_>>();
+        let mut team = Team::new(kernels, std::num::NonZeroUsize::MIN);
+        let mut heard = |count: usize| -> Vec<_> {
+            (0..count).map(|_| team.enter(|region| vec![region.keys_values(Precision::F32, 1, 4, 8)])).collect()
+        };
+        let said = |count: usize| -> Vec<_> {
+            (0..count).map(|_| vec![Past::new(kernels, Precision::F32, 1, 4, 8)]).collect()
+        };
         let mut rooms = Rooms::default();
         for _ in 0..10 {
             // The first takes what there is, the second finds nothing.
-            let (heard, mut lanes) = (std::mem::take(&mut rooms.heard), std::mem::take(&mut rooms.lanes));
-            lanes.extend(room(3_usize.saturating_sub(lanes.len())));
-            rooms.take_back(room(2), room(5));
-            rooms.take_back(heard, lanes);
+            let (first, mut lanes) = (std::mem::take(&mut rooms.heard), std::mem::take(&mut rooms.lanes));
+            lanes.extend(said(3_usize.saturating_sub(lanes.len())));
+            rooms.take_back(heard(2), said(5));
+            rooms.take_back(first, lanes);
         }
         assert_eq!((rooms.heard.len(), rooms.lanes.len()), (2, 5));
     }

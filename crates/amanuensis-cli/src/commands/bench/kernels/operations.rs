@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use amanuensis::audio::Recording;
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
-use amanuensis_kernels::{Epilogue, Kernels, KeysValues, Norm, PackedMatrix, Precision, Query, Region, Team};
+use amanuensis_kernels::{Epilogue, Kernels, KeysValues, Norm, PackedMatrix, Past, Precision, Region, Team, Turn};
 
 use super::measure::{Bench, Need, Operation};
 use super::roofs::{Roof, Roofs};
@@ -43,7 +43,10 @@ pub(super) fn measure(group: Group, bench: &mut Bench) {
         }
         Group::SelfAttention => rows.each_attention(|_, precision| self_attention(precision, TIME)),
         Group::KeptAttention => {
-            rows.one(|team| kept_attention(team, Precision::F32, 1, 1, 100));
+            rows.one(|team| attention_to_past(team, Precision::F32, 1));
+            rows.one(|team| attention_to_past(team, Precision::F16, 1));
+            rows.one(|team| attention_to_past(team, Precision::F32, 8));
+            rows.one(|team| attention_to_past(team, Precision::F16, 8));
             rows.each_attention(|team, precision| kept_attention(team, precision, 1, 1, TIME));
             rows.each_attention(|team, precision| kept_attention(team, precision, 5, 1, TIME));
             rows.each_attention(|team, precision| kept_attention(team, precision, 4, 4, TIME));
@@ -135,6 +138,32 @@ fn self_attention(precision: Precision, time: usize) -> Operation {
     )
 }
 
+/// A new token of as many sequences, each after 99 others.
+fn attention_to_past(team: &mut Team, precision: Precision, sequences: usize) -> Operation {
+    const BEFORE: usize = 99;
+    let kernels = team.kernels();
+    let queries_keys_values = numbers(sequences * 3 * WIDTH);
+    let mut out = vec![0.0; sequences * WIDTH];
+    let mut pasts: Vec<Past> =
+        (0..sequences).map(|_| Past::new(kernels, precision, HEADS, WIDTH / HEADS, BEFORE + 1)).collect();
+    team.enter(|region| {
+        let new = numbers(BEFORE * 3 * WIDTH);
+        for past in &mut pasts {
+            region.attention_to_past(&new, &mut [Turn { past, rows: BEFORE }], &mut vec![0.0; BEFORE * WIDTH]);
+        }
+    });
+    let bytes = bytes_of(precision, sequences * 2 * BEFORE * WIDTH) + floats(4 * sequences * WIDTH);
+    operation(
+        format!("attention to the past {precision}, sequences: {sequences} x {}", BEFORE + 1),
+        need(Precision::F32, 4 * sequences * (BEFORE + 1) * WIDTH, bytes),
+        move |region| {
+            pasts.iter_mut().for_each(|past| past.truncate(BEFORE));
+            let mut turns: Vec<Turn<'_>> = pasts.iter_mut().map(|past| Turn { past, rows: 1 }).collect();
+            region.attention_to_past(&queries_keys_values, &mut turns, &mut out);
+        },
+    )
+}
+
 /// Rows that look at `time` positions of as many windows as there are, the same number of rows at each.
 fn kept_attention(team: &mut Team, precision: Precision, rows: usize, windows: usize, time: usize) -> Operation {
     let kept: Vec<KeysValues> = (0..windows)
@@ -154,8 +183,7 @@ fn kept_attention(team: &mut Team, precision: Precision, rows: usize, windows: u
         format!("attention {precision}, rows: {rows}, windows: {windows} x {time}"),
         need(precision, 4 * rows * time * WIDTH, bytes),
         move |region| {
-            let query = |row: usize| Query { keys_values: &kept[row / of_window], length: time };
-            let queried: Vec<Query<'_>> = (0..rows).map(query).collect();
+            let queried: Vec<&KeysValues> = (0..rows).map(|row| &kept[row / of_window]).collect();
             region.attention(&queries, &queried, HEADS, &mut out, None);
         },
     )
