@@ -129,15 +129,16 @@ impl Decoder {
             stream.decode(toc, &frames)?;
         }
         let frames = self.streams.iter().map(|stream| stream.frames).min().unwrap_or(0);
-        out.reserve(frames * self.channels.len());
-        for frame in 0..frames {
-            out.extend(self.channels.iter().map(|place| match *place {
-                Some((stream, channel)) => {
-                    let stream = &self.streams[stream];
-                    stream.pcm[frame * stream.channels + channel] * self.gain
-                }
-                None => 0.0,
-            }));
+        let (start, wide) = (out.len(), self.channels.len());
+        out.resize(start + frames * wide, 0.0);
+        for (slot, place) in self.channels.iter().enumerate() {
+            // A channel that is nowhere stays silent.
+            let Some((stream, channel)) = *place else { continue };
+            let stream = &self.streams[stream];
+            let from = stream.pcm.chunks_exact(stream.channels).map(|frame| frame[channel]);
+            for (frame, sample) in out[start..].chunks_exact_mut(wide).zip(from) {
+                frame[slot] = sample * self.gain;
+            }
         }
         Ok(())
     }
