@@ -1,9 +1,11 @@
 //! Attention: over a whole window at once, and of single rows to what was heard.
 
 use crate::generic::product::CHUNK;
-use crate::heads::{Heads, Tile};
+use crate::heads::Tile;
 use crate::keys_values::{KeysValues, Stored};
-use crate::panels::{Attend, Layout, Source, pack_heads, scratch_size};
+use crate::left::Norm;
+use crate::matrix::PackedMatrix;
+use crate::panels::{Attend, Layout, scratch_size};
 use crate::precision::Precision;
 use crate::team::{Region, Shares};
 
@@ -77,81 +79,86 @@ impl Region<'_> {
         assert!(out.len().is_multiple_of(width), "self-attention: {} numbers are not rows of {width}", out.len());
         assert_eq!(qkv.len(), 3 * out.len(), "self-attention: {} numbers in, {} out", qkv.len(), out.len());
         let time = out.len() / width;
-        if time == 0 {
-            return;
-        }
-        match precision {
-            Precision::F32 => self.self_attention_of_singles(qkv, heads, head_size, out),
-            Precision::Int8 => self.self_attention_of_bytes(qkv, heads, head_size, out),
-            Precision::F16 | Precision::Int4 => panic!("no attention in {precision}"),
-        }
+        let kept = self.team.scratch.kept.take();
+        let mut kept = KeysValues::ensure(kept, self, precision, heads, head_size, time);
+        kept.fill_from(self, qkv, 3 * width, width);
+        self.attend_to(&kept, qkv, 3 * width, out);
+        self.team.scratch.kept = Some(kept);
     }
 
-    fn self_attention_of_bytes(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
-        let (kernels, width) = (self.kernels(), heads * head_size);
-        let tile = kernels.tile_of_bytes;
-        let time = out.len() / width;
-        let mut kept = self.team.scratch.heads.take();
-        Heads::ensure(&mut kept, kernels, heads, head_size, time, &mut self.team.shelf);
-        if let Some(held) = &mut kept {
-            held.fill(self, Source { numbers: qkv, stride: 3 * width, keys: width, values: 2 * width, time });
-            let tiles = time.div_ceil(tile);
-            let target = Shares(out.as_mut_ptr());
-            let held = &*held;
-            self.split_with_scratch(heads * tiles, held.scratch(), |scratch, block| {
-                let (head, first) = (block / tiles, block % tiles * tile);
-                let tile = Tile {
-                    queries: &qkv[first * 3 * width + head * head_size..],
-                    query_stride: 3 * width,
-                    rows: tile.min(time - first),
-                    // SAFETY: row `first` and the columns of this head lie in `out`.
-                    out: unsafe { target.get().add(first * width + head * head_size) },
-                    out_stride: width,
-                    kept: std::ptr::null_mut(),
-                    kept_stride: 0,
-                };
-                // SAFETY: rows `first ..` and the columns of this head lie in `out` and belong to no other block.
-                unsafe { held.attend(head, &tile, scratch) }
-            });
-        }
-        self.team.scratch.heads = kept;
-    }
-
-    fn self_attention_of_singles(&mut self, qkv: &[f32], heads: usize, head_size: usize, out: &mut [f32]) {
+    /// The same of products: rows of `x`, each through `norm` if there is one, times `weights`, whose outputs are queries, keys
+    /// and values side by side. Queries are the only products that go to memory: keys and values are laid out by the thread
+    /// that multiplies them, a head at a time.
+    ///
+    /// # Panics
+    /// When the lengths do not fit each other, the matrix was packed for other kernels, or the precision is not one of
+    /// attention.
+    #[expect(clippy::too_many_arguments, reason = "what is multiplied, what it means, and where it goes")]
+    pub fn attend(
+        &mut self,
+        precision: Precision,
+        x: &[f32],
+        norm: Option<Norm<'_>>,
+        weights: &PackedMatrix,
+        heads: usize,
+        head_size: usize,
+        out: &mut [f32],
+    ) {
         let width = heads * head_size;
+        assert!(width > 0, "self-attention: {heads} heads of {head_size}");
+        assert!(out.len().is_multiple_of(width), "self-attention: {} numbers are not rows of {width}", out.len());
         let time = out.len() / width;
-        let kernels = self.kernels();
-        let layout = Layout { heads, head_size, capacity: time, panel: kernels.panel };
-        let (head_keys, head_values) = (layout.head_keys(), layout.head_values());
-        let mut left = std::mem::take(&mut self.team.scratch.left);
-        let mut right = std::mem::take(&mut self.team.scratch.right);
-        let keys = left.ensure(heads * head_keys);
-        let values = right.ensure(heads * head_values);
-        let source = Source { numbers: qkv, stride: 3 * width, keys: width, values: 2 * width, time };
-        pack_heads(self, layout, source, keys, values);
+        let mut rows = std::mem::take(&mut self.team.scratch.rows);
+        let mut queries = std::mem::take(&mut self.team.scratch.queries);
+        let kept = self.team.scratch.kept.take();
+        self.pack_rows(x, norm, weights, &mut rows);
+        assert_eq!(rows.len(), time, "self-attention: {} rows in, {time} out", rows.len());
+        let mut kept = KeysValues::ensure(kept, self, precision, heads, head_size, time);
+        let asked = queries.ensure(time * width);
+        kept.project(self, &rows, weights, Some(&mut *asked));
+        self.attend_to(&kept, asked, width, out);
+        let scratch = &mut self.team.scratch;
+        (scratch.rows, scratch.queries, scratch.kept) = (rows, queries, Some(kept));
+    }
 
-        let tiles = time.div_ceil(kernels.tile);
-        let lengths = vec![time; kernels.tile];
+    /// Attention of every position to all that are kept: queries are the first columns of rows of `stride` numbers.
+    fn attend_to(&mut self, kept: &KeysValues, queries: &[f32], stride: usize, out: &mut [f32]) {
+        let kernels = self.kernels();
+        let Layout { heads, head_size, .. } = kept.layout;
+        let (width, time) = (kept.width(), kept.len());
+        let (tile, floats) = match &kept.stored {
+            Stored::Singles { .. } => (kernels.tile, scratch_size(kernels, head_size, time)),
+            Stored::Bytes(held) => (kernels.tile_of_bytes, held.scratch()),
+        };
+        let tiles = time.div_ceil(tile);
+        let lengths = vec![time; tile];
         let target = Shares(out.as_mut_ptr());
-        self.split_with_scratch(heads * tiles, scratch_size(kernels, head_size, time), |scratch, block| {
-            let (head, tile) = (block / tiles, block % tiles);
-            let first = tile * kernels.tile;
-            let rows = kernels.tile.min(time - first);
-            let attend = Attend {
-                kernels,
-                queries: &qkv[first * 3 * width + head * head_size..],
-                query_stride: 3 * width,
-                rows,
-                layout,
-                keys: &keys[head * head_keys..][..head_keys],
-                values: &values[head * head_values..][..head_values],
-                lengths: &lengths[..rows],
-            };
+        self.split_with_scratch(heads * tiles, floats, |scratch, block| {
+            let (head, first) = (block / tiles, block % tiles * tile);
+            let rows = tile.min(time - first);
+            let queries = &queries[first * stride + head * head_size..];
+            // SAFETY: row `first` and the columns of this head lie in `out`.
+            let out = unsafe { target.get().add(first * width + head * head_size) };
             // SAFETY: rows `first ..` and the columns of this head lie in `out` and belong to no other block.
-            unsafe { attend.run(scratch, target.get().add(first * width + head * head_size), width, |_| ()) }
+            unsafe {
+                match &kept.stored {
+                    Stored::Singles { keys, values } => {
+                        let (keys, values) = kept.layout.head(keys, values, head);
+                        let lengths = &lengths[..rows];
+                        let layout = kept.layout;
+                        let attend =
+                            Attend { kernels, queries, query_stride: stride, rows, layout, keys, values, lengths };
+                        attend.run(scratch, out, width, |_| ());
+                    }
+                    Stored::Bytes(held) => {
+                        let (kept, kept_stride) = (std::ptr::null_mut(), 0);
+                        let tile =
+                            Tile { queries, query_stride: stride, rows, out, out_stride: width, kept, kept_stride };
+                        held.attend(head, &tile, scratch);
+                    }
+                }
+            }
         });
-        self.team.scratch.left = left;
-        self.team.scratch.right = right;
     }
 
     /// Attention of single rows to what was heard, in a decoder: `queries` and `out` are `[rows, width]`, `targets` has one
@@ -229,15 +236,15 @@ impl Region<'_> {
                     return;
                 }
             };
-            let (head_keys, head_values) = (state.layout.head_keys(), state.layout.head_values());
+            let (keys, values) = state.layout.head(keys, values, head);
             let attend = Attend {
                 kernels,
                 queries: &queries[group.first * width + head * head_size..],
                 query_stride: width,
                 rows: group.lengths.len(),
                 layout: state.layout,
-                keys: &keys[head * head_keys..][..head_keys],
-                values: &values[head * head_values..][..head_values],
+                keys,
+                values,
                 lengths: &group.lengths,
             };
             let keep = |strip: &[f32]| {

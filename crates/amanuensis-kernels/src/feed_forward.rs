@@ -35,9 +35,7 @@ impl Region<'_> {
             return;
         }
         let kernels = self.kernels();
-        let tiles_of =
-            |matrix: &PackedMatrix| Tiles { kernels, precision: matrix.precision().of_input(), width: matrix.inputs() };
-        let (upper, lower) = (tiles_of(up), tiles_of(down));
+        let (upper, lower) = (Tiles::of(kernels, up), Tiles::of(kernels, down));
         // Blocks of whole tiles of either.
         let tile = upper.tile().max(lower.tile());
         let rows_of_block = (HIDDEN / (hidden * size_of::<f32>())).min(block_rows(tile));

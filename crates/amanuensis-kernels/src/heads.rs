@@ -1,12 +1,12 @@
-//! Keys and values in bytes: those of all heads, filled at once.
+//! Keys and values in bytes: those of all heads, of a sequence that comes as a whole.
 
 use crate::generic::attend::{Attend, BLOCK, scratch};
 use crate::generic::product::CHUNK;
 use crate::generic::quantize::{Keys, Values, scratch_of_keys};
 use crate::kernels::Kernels;
 use crate::memory::{AlignedBuffer, Shelf};
-use crate::panels::Source;
-use crate::team::{Region, Shares};
+use crate::panels::{Columns, Part};
+use crate::team::Shares;
 
 /// Keys and values of a sequence as bytes.
 ///
@@ -60,76 +60,31 @@ impl Heads {
         }
     }
 
-    /// Makes room, where there is none, for what is described.
-    pub(crate) fn ensure(
-        slot: &mut Option<Heads>,
-        kernels: &'static Kernels,
-        heads: usize,
-        size: usize,
-        time: usize,
-        shelf: &mut Shelf,
-    ) {
-        let fits = |held: &Heads| {
-            std::ptr::eq(held.kernels, kernels) && (held.heads, held.size) == (heads, size) && held.capacity >= time
-        };
-        if !slot.as_ref().is_some_and(fits) {
-            *slot = Some(Heads::new(kernels, heads, size, time, shelf));
-        }
-    }
-
     fn channels(&self) -> usize {
         self.size.next_multiple_of(self.kernels.panel)
     }
 
-    /// Takes over keys and values of all positions, those of a head on one thread.
-    pub(crate) fn fill(&mut self, region: &mut Region<'_>, source: Source<'_>) {
-        let Heads { kernels, heads, size, capacity, .. } = *self;
-        let (channels, cells) = (self.channels(), size.div_ceil(4));
-        let last = (source.time.max(1) - 1) * source.stride + source.keys.max(source.values) + heads * size;
-        assert!(source.time <= capacity && (source.time == 0 || last <= source.numbers.len()));
-        self.length = source.time;
-        let keys = (Shares(self.keys.as_mut_ptr()), Shares(self.key_scales.as_mut_ptr()));
-        let key_starts = (!self.key_starts.is_empty()).then_some(Shares(self.key_starts.as_mut_ptr()));
-        let values = (Shares(self.values.as_mut_ptr()), Shares(self.value_scales.as_mut_ptr()));
-        let value_starts = (!self.value_starts.is_empty()).then_some(Shares(self.value_starts.as_mut_ptr()));
-        let blocks = capacity.div_ceil(BLOCK);
-        region.split_with_scratch(2 * heads, scratch_of_keys(size), |scratch, block| {
-            let (head, of_values) = (block / 2, block % 2 == 1);
-            // SAFETY: the source was checked to hold all positions of all heads; the buffers were made for `capacity`
-            // positions, and the part of each head is written by one block. The kernels run here because they exist.
-            unsafe {
-                if of_values {
-                    (kernels.values)(&Values {
-                        from: source.numbers.as_ptr().add(source.values + head * size),
-                        stride: source.stride,
-                        positions: source.time,
-                        size,
-                        capacity,
-                        block: BLOCK,
-                        cells: values.0.get().add(head * channels * (capacity / 4)),
-                        scales: values.1.get().add(head * channels),
-                        starts: match &value_starts {
-                            Some(starts) => starts.get().add(head * blocks * channels),
-                            None => std::ptr::null_mut(),
-                        },
-                    });
-                } else {
-                    (kernels.keys)(&Keys {
-                        from: source.numbers.as_ptr().add(source.keys + head * size),
-                        stride: source.stride,
-                        positions: source.time,
-                        size,
-                        cells: keys.0.get().add(head * capacity * cells),
-                        scales: keys.1.get().add(head * capacity),
-                        starts: match &key_starts {
-                            Some(starts) => starts.get().add(head * capacity),
-                            None => std::ptr::null_mut(),
-                        },
-                        scratch: scratch.as_mut_ptr(),
-                    });
-                }
-            }
-        });
+    /// What takes over the keys and values of so many positions; all heads must come.
+    ///
+    /// # Panics
+    /// When there is no room for them.
+    pub(crate) fn filling(&mut self, positions: usize) -> Filling {
+        assert!(positions <= self.capacity, "{positions} positions, room for {}", self.capacity);
+        self.length = positions;
+        let shares = |starts: &mut AlignedBuffer<i32>| (!starts.is_empty()).then(|| Shares(starts.as_mut_ptr()));
+        Filling {
+            kernels: self.kernels,
+            size: self.size,
+            positions,
+            capacity: self.capacity,
+            channels: self.channels(),
+            keys: Shares(self.keys.as_mut_ptr()),
+            key_scales: Shares(self.key_scales.as_mut_ptr()),
+            key_starts: shares(&mut self.key_starts),
+            values: Shares(self.values.as_mut_ptr()),
+            value_scales: Shares(self.value_scales.as_mut_ptr()),
+            value_starts: shares(&mut self.value_starts),
+        }
     }
 
     /// Numbers of working memory that a tile takes.
@@ -180,6 +135,70 @@ impl Heads {
                 kept_stride,
                 scratch: scratch.as_mut_ptr(),
             });
+        }
+    }
+}
+
+/// Takes over keys and values, a part of a head at a time, on any thread.
+pub(crate) struct Filling {
+    kernels: &'static Kernels,
+    size: usize,
+    positions: usize,
+    capacity: usize,
+    channels: usize,
+    keys: Shares<u32>,
+    key_scales: Shares<f32>,
+    key_starts: Option<Shares<i32>>,
+    values: Shares<u32>,
+    value_scales: Shares<f32>,
+    value_starts: Option<Shares<i32>>,
+}
+
+impl Filling {
+    /// Numbers of working memory that it takes.
+    pub(crate) fn scratch(&self) -> usize {
+        scratch_of_keys(self.size)
+    }
+
+    /// Takes over one head of `part`.
+    ///
+    /// # Safety
+    /// What is filled must live, with so many heads, and nobody else may touch this head of that part.
+    pub(crate) unsafe fn put(&self, head: usize, part: Part, columns: Columns<'_>, scratch: &mut [f32]) {
+        let Filling { kernels, size, positions, capacity, channels, .. } = *self;
+        let Columns { numbers, stride, positions: given } = columns;
+        let last = positions.checked_sub(1).map_or(0, |last| last * stride + size);
+        assert!(given == positions && last <= numbers.len() && scratch.len() >= self.scratch());
+        let starts = |starts: &Option<Shares<i32>>, at: usize| {
+            // SAFETY: the buffer has so many for each head.
+            starts.as_ref().map_or(std::ptr::null_mut(), |starts| unsafe { starts.get().add(at) })
+        };
+        // SAFETY: the numbers were checked to hold all positions; the buffers were made for `capacity` positions, and this part
+        // of this head is the caller's alone. The kernels run here because they exist.
+        unsafe {
+            match part {
+                Part::Keys => (kernels.keys)(&Keys {
+                    from: numbers.as_ptr(),
+                    stride,
+                    positions,
+                    size,
+                    cells: self.keys.get().add(head * capacity * size.div_ceil(4)),
+                    scales: self.key_scales.get().add(head * capacity),
+                    starts: starts(&self.key_starts, head * capacity),
+                    scratch: scratch.as_mut_ptr(),
+                }),
+                Part::Values => (kernels.values)(&Values {
+                    from: numbers.as_ptr(),
+                    stride,
+                    positions,
+                    size,
+                    capacity,
+                    block: BLOCK,
+                    cells: self.values.get().add(head * channels * (capacity / 4)),
+                    scales: self.value_scales.get().add(head * channels),
+                    starts: starts(&self.value_starts, head * capacity.div_ceil(BLOCK) * channels),
+                }),
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The keys and values of what was heard, which come all at once.
 
-use crate::heads::Heads;
+use crate::heads::{Filling, Heads};
 use crate::kernels::Kernels;
 use crate::memory::AlignedBuffer;
-use crate::panels::{Layout, Source, pack_heads};
+use crate::panels::{Columns, Layout, Part};
 use crate::precision::Precision;
-use crate::team::Region;
+use crate::team::{Region, Shares};
 
 /// Keys and values of one window, all heads.
 #[derive(Debug)]
@@ -65,21 +65,93 @@ impl KeysValues {
         self.layout.heads * self.layout.head_size
     }
 
-    /// Replace all positions: `keys_values` is `[time, 2 * width]`, keys and values side by side.
+    /// Replaces all positions: `keys_values` is `[time, 2 * width]`, keys and values side by side.
     ///
     /// # Panics
     /// When it is not whole rows or there is no room for them.
     pub fn fill(&mut self, region: &mut Region<'_>, keys_values: &[f32]) {
-        let width = self.width();
+        let wide = 2 * self.width();
         let count = keys_values.len();
-        assert!(count.is_multiple_of(2 * width), "{count} numbers are not rows of {width} keys and {width} values");
-        let time = count / (2 * width);
-        assert!(time <= self.layout.capacity, "{time} positions, room for {}", self.layout.capacity);
-        let source = Source { numbers: keys_values, stride: 2 * width, keys: 0, values: width, time };
+        assert!(count.is_multiple_of(wide), "{count} numbers are not rows of {wide}");
+        self.fill_from(region, keys_values, wide, 0);
+    }
+
+    /// The same from the columns behind `first` of rows of `stride` numbers.
+    pub(crate) fn fill_from(&mut self, region: &mut Region<'_>, rows: &[f32], stride: usize, first: usize) {
+        let (width, size, time) = (self.width(), self.layout.head_size, rows.len() / stride);
+        let heads = self.layout.heads;
+        let keeping = self.keeping(time);
+        region.split_with_scratch(2 * heads, keeping.scratch(), |scratch, block| {
+            let (head, part) = (block / 2, if block % 2 == 0 { Part::Keys } else { Part::Values });
+            let start = first + head * size + if part == Part::Keys { 0 } else { width };
+            let columns = Columns { numbers: &rows[start.min(rows.len())..], stride, positions: time };
+            // SAFETY: what is kept lives, and this part of this head is this block's alone.
+            unsafe { keeping.put(head, part, columns, scratch) }
+        });
+    }
+
+    /// What takes over the keys and values of so many positions; all heads must come.
+    pub(crate) fn keeping(&mut self, positions: usize) -> Keeping {
+        assert!(positions <= self.layout.capacity, "{positions} positions, room for {}", self.layout.capacity);
+        self.length = positions;
         match &mut self.stored {
-            Stored::Singles { keys, values } => pack_heads(region, self.layout, source, keys, values),
-            Stored::Bytes(heads) => heads.fill(region, source),
+            Stored::Singles { keys, values } => Keeping::Singles {
+                layout: self.layout,
+                keys: Shares(keys.as_mut_ptr()),
+                values: Shares(values.as_mut_ptr()),
+            },
+            Stored::Bytes(heads) => Keeping::Bytes(heads.filling(positions)),
         }
-        self.length = time;
+    }
+
+    /// Makes room, where there is none, for what is described.
+    pub(crate) fn ensure(
+        slot: Option<KeysValues>,
+        region: &mut Region<'_>,
+        precision: Precision,
+        heads: usize,
+        head_size: usize,
+        time: usize,
+    ) -> KeysValues {
+        let kernels = region.kernels();
+        let fits = |kept: &KeysValues| {
+            let Layout { heads: of, head_size: size, capacity, .. } = kept.layout;
+            let alike = matches!(kept.stored, Stored::Bytes(_)) == (precision == Precision::Int8);
+            alike && std::ptr::eq(kept.kernels, kernels) && (of, size) == (heads, head_size) && capacity >= time
+        };
+        match slot {
+            Some(kept) if fits(&kept) => kept,
+            _ => region.keys_values(precision, heads, head_size, time),
+        }
+    }
+}
+
+/// Takes over keys and values, a part of a head at a time, on any thread.
+pub(crate) enum Keeping {
+    Singles { layout: Layout, keys: Shares<f32>, values: Shares<f32> },
+    Bytes(Filling),
+}
+
+impl Keeping {
+    /// Numbers of working memory that it takes.
+    pub(crate) fn scratch(&self) -> usize {
+        match self {
+            Keeping::Singles { .. } => 0,
+            Keeping::Bytes(filling) => filling.scratch(),
+        }
+    }
+
+    /// Takes over one head of `part`.
+    ///
+    /// # Safety
+    /// What keeps them must live, with so many heads, and nobody else may touch this head of that part.
+    pub(crate) unsafe fn put(&self, head: usize, part: Part, columns: Columns<'_>, scratch: &mut [f32]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Keeping::Singles { layout, keys, values } => layout.put(keys, values, head, part, columns),
+                Keeping::Bytes(filling) => filling.put(head, part, columns, scratch),
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::generic::product::{CHUNK, pack_tile, packed_tile};
 use crate::generic::quantize::Quantize;
 use crate::kernels::Kernels;
-use crate::matrix::cells;
+use crate::matrix::{PackedMatrix, cells};
 use crate::precision::Precision;
 
 /// A layer norm that rows pass on their way into a product: (x - mean) / sqrt(variance + 1e-5) * gain + bias.
@@ -39,14 +39,25 @@ impl<'a> Rows<'a> {
 }
 
 /// How the tiles of some rows lie in memory once packed: for each tile its cells, then a scale for each row.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiles {
     pub(crate) kernels: &'static Kernels,
     pub(crate) precision: Precision,
     pub(crate) width: usize,
 }
 
+impl PartialEq for Tiles {
+    fn eq(&self, other: &Tiles) -> bool {
+        std::ptr::eq(self.kernels, other.kernels) && (self.precision, self.width) == (other.precision, other.width)
+    }
+}
+
 impl Tiles {
+    /// Those of rows that are multiplied with `weights`.
+    pub(crate) fn of(kernels: &'static Kernels, weights: &PackedMatrix) -> Tiles {
+        Tiles { kernels, precision: weights.precision().of_input(), width: weights.inputs() }
+    }
+
     /// Rows of a whole tile.
     pub(crate) fn tile(&self) -> usize {
         self.kernels.tile_of(self.precision)

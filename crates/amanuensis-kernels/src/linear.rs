@@ -1,5 +1,7 @@
 //! Rows times weights: the linear layer and the convolution that is one in disguise.
 
+use std::ops::Range;
+
 use crate::generic::nibbles::GROUP_CELLS;
 use crate::generic::product::{Finish, Product};
 use crate::kernels::Kernels;
@@ -120,22 +122,22 @@ impl Region<'_> {
 
     /// Few rows: pack them all once, then every block is some panels for all rows.
     fn stream(&mut self, task: &Task<'_>) {
-        let size = task.tiles.size();
-        let tiles = task.rows.count.div_ceil(task.tiles.tile());
+        let size = task.times.tiles.size();
+        let tiles = task.rows.count.div_ceil(task.times.tiles.tile());
         let mut left = std::mem::take(&mut self.team.scratch.left);
         let (packed, scratch) =
-            left.ensure(tiles * size + task.tiles.scratch(task.rows.norm.is_some())).split_at_mut(tiles * size);
+            left.ensure(tiles * size + task.times.tiles.scratch(task.rows.norm.is_some())).split_at_mut(tiles * size);
         for (number, packed) in packed.chunks_exact_mut(size).enumerate() {
             task.pack(number, packed, scratch);
         }
-        let panels = task.panels();
+        let panels = task.times.panels();
         // Whole groups of four panels, so that a single row always has enough sums in flight.
-        let per_block = (STREAM / task.panel_bytes()).next_multiple_of(4).max(4);
+        let per_block = (STREAM / task.times.panel_bytes()).next_multiple_of(4).max(4);
         let packed = &*packed;
         self.split(panels.div_ceil(per_block), |block| {
             let first = block * per_block;
             for number in 0..tiles {
-                task.run(number, &packed[number * size..][..size], first, per_block.min(panels - first));
+                task.times.run(number, &packed[number * size..][..size], first, per_block.min(panels - first));
             }
         });
         self.team.scratch.left = left;
@@ -144,10 +146,10 @@ impl Region<'_> {
     /// Many rows: every block is some tiles of rows, packed by the thread that takes them, for all panels. The last
     /// tiles are blocks of their own, so that the threads end at about the same time.
     fn pass(&mut self, task: &Task<'_>) {
-        let size = task.tiles.size();
-        let tile = task.tiles.tile();
+        let size = task.times.tiles.size();
+        let tile = task.times.tiles.tile();
         let blocks = Blocks::of(task.rows.count, block_rows(tile), tile, self.threads());
-        let floats = blocks.tiles * size + task.tiles.scratch(task.rows.norm.is_some());
+        let floats = blocks.tiles * size + task.times.tiles.scratch(task.rows.norm.is_some());
         self.split_with_scratch(blocks.count(), floats, |scratch, block| {
             let (first, here) = blocks.tiles_of(block);
             let (packed, scratch) = scratch.split_at_mut(blocks.tiles * size);
@@ -186,13 +188,10 @@ impl Blocks {
     }
 }
 
-/// One multiplication, shared by the blocks of its job.
+/// One multiplication, shared by the blocks of its job, each of which packs the rows that it multiplies.
 pub(crate) struct Task<'a> {
-    pub(crate) tiles: Tiles,
-    pub(crate) rows: Rows<'a>,
-    weights: &'a PackedMatrix,
-    finish: Finish,
-    out: Shares<f32>,
+    rows: Rows<'a>,
+    times: Times<'a>,
 }
 
 impl<'a> Task<'a> {
@@ -207,43 +206,84 @@ impl<'a> Task<'a> {
         finish: Finish,
         out: *mut f32,
     ) -> Task<'a> {
+        let times = Times::new(kernels, rows.count, weights, 0..weights.outputs(), finish, out, weights.outputs());
+        Task { rows, times }
+    }
+
+    fn pack(&self, number: usize, packed: &mut [f32], scratch: &mut [f32]) {
+        let Times { tiles, count, .. } = self.times;
+        // SAFETY: the rows of a tile of this task; whoever made it promised that they may be read, and in-place tasks
+        // pack a tile before its rows are written, on the same thread.
+        unsafe { tiles.pack(&self.rows, number * tiles.tile(), tiles.rows(number, count), packed, scratch) }
+    }
+
+    /// All tiles times all panels, on this thread.
+    pub(crate) fn run_all(&self, packed: &mut [f32], scratch: &mut [f32]) {
+        self.run_tiles(0, self.rows.count.div_ceil(self.times.tiles.tile()), packed, scratch);
+    }
+
+    /// The tiles from `first` on, packed one behind the other into `packed`, times all panels.
+    fn run_tiles(&self, first: usize, tiles: usize, packed: &mut [f32], scratch: &mut [f32]) {
+        let size = self.times.tiles.size();
+        for (number, packed) in packed.chunks_exact_mut(size).enumerate().take(tiles) {
+            self.pack(first + number, packed, scratch);
+        }
+        self.times.run_tiles(first, tiles, packed);
+    }
+}
+
+/// Packed tiles times some columns of a matrix.
+pub(crate) struct Times<'a> {
+    pub(crate) tiles: Tiles,
+    /// Rows of all tiles.
+    count: usize,
+    weights: &'a PackedMatrix,
+    /// The first begins a panel.
+    columns: Range<usize>,
+    finish: Finish,
+    out: Shares<f32>,
+    /// Numbers from a row of `out` to the next.
+    stride: usize,
+}
+
+impl<'a> Times<'a> {
+    /// `out`, and an addend in `finish`, must have room for as many rows of the columns, `stride` apart.
+    ///
+    /// # Panics
+    /// When the matrix was packed for other kernels, or the columns are not its own or begin within a panel.
+    pub(crate) fn new(
+        kernels: &'static Kernels,
+        count: usize,
+        weights: &'a PackedMatrix,
+        columns: Range<usize>,
+        finish: Finish,
+        out: *mut f32,
+        stride: usize,
+    ) -> Times<'a> {
         assert!(
             std::ptr::eq(kernels, weights.kernels()),
             "the matrix was packed for {}, the team runs {}",
             weights.kernels().isa(),
             kernels.isa()
         );
-        let tiles = Tiles { kernels, precision: weights.precision().of_input(), width: weights.inputs() };
-        Task { tiles, rows, weights, finish, out: Shares(out) }
+        let begins = columns.start.is_multiple_of(kernels.panel);
+        assert!(begins && columns.end <= weights.outputs(), "columns {columns:?} of {}", weights.outputs());
+        let tiles = Tiles::of(kernels, weights);
+        Times { tiles, count, weights, columns, finish, out: Shares(out), stride }
     }
 
     fn panels(&self) -> usize {
-        self.weights.outputs().div_ceil(self.tiles.kernels.panel)
+        self.columns.len().div_ceil(self.tiles.kernels.panel)
     }
 
     fn panel_bytes(&self) -> usize {
         (self.tiles.kernels.panel * self.weights.cells() * size_of::<u32>()).max(1)
     }
 
-    fn pack(&self, number: usize, packed: &mut [f32], scratch: &mut [f32]) {
-        let rows = self.tiles.rows(number, self.rows.count);
-        // SAFETY: the rows of a tile of this task; whoever made it promised that they may be read, and in-place tasks
-        // pack a tile before its rows are written, on the same thread.
-        unsafe { self.tiles.pack(&self.rows, number * self.tiles.tile(), rows, packed, scratch) }
-    }
-
-    /// All tiles times all panels, on this thread.
-    pub(crate) fn run_all(&self, packed: &mut [f32], scratch: &mut [f32]) {
-        self.run_tiles(0, self.rows.count.div_ceil(self.tiles.tile()), packed, scratch);
-    }
-
-    /// The tiles from `first` on, packed one behind the other into `packed`, times all panels: some panels at a time, which
+    /// The tiles from `first` on, which lie one behind the other in `packed`, times all panels: some panels at a time, which
     /// stay in the second cache.
-    fn run_tiles(&self, first: usize, tiles: usize, packed: &mut [f32], scratch: &mut [f32]) {
+    pub(crate) fn run_tiles(&self, first: usize, tiles: usize, packed: &[f32]) {
         let (size, panels) = (self.tiles.size(), self.panels());
-        for (number, packed) in packed.chunks_exact_mut(size).enumerate().take(tiles) {
-            self.pack(first + number, packed, scratch);
-        }
         let group = (PASS / self.panel_bytes()).max(1);
         for panel in (0..panels).step_by(group) {
             for number in 0..tiles {
@@ -252,13 +292,14 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// Tile `number`, packed in `packed`, times `panels` panels from `panel` on. Within one job every pair of a tile and
-    /// a panel is run once.
+    /// Tile `number`, packed in `packed`, times `panels` panels of the columns from `panel` on. Within one job every pair of a
+    /// tile and a panel is run once.
     fn run(&self, number: usize, packed: &[f32], panel: usize, panels: usize) {
-        let (kernels, outputs) = (self.tiles.kernels, self.weights.outputs());
+        let kernels = self.tiles.kernels;
         let stride = kernels.panel * self.weights.cells();
+        let (place, panel) = (panel * kernels.panel, self.columns.start / kernels.panel + panel);
         let column = panel * kernels.panel;
-        let offset = number * self.tiles.tile() * outputs + column;
+        let offset = number * self.tiles.tile() * self.stride + place;
         assert!((panel + panels) * stride <= self.weights.panels().len());
         let (kernel, inner) = match self.weights.precision() {
             Precision::F32 => (kernels.product, self.weights.cells()),
@@ -268,9 +309,9 @@ impl<'a> Task<'a> {
         };
         let from = |numbers: Option<&[f32]>| numbers.map_or(std::ptr::null(), |numbers| numbers[column..].as_ptr());
         // SAFETY: `packed` holds a tile and its scales, the panels were just checked; bias, scales and starts are padded
-        // to whole panels. `out` (and an addend) has rows x outputs numbers, and this writes rows `number * tile ..` below
-        // the row count and columns from `column` below `outputs`, which no other block of the job does. The kernels run
-        // here because they exist.
+        // to whole panels. `out` (and an addend) has room for all rows of the columns, and this writes rows `number * tile ..`
+        // below the row count and columns from `column` below the last, which no other block of the job does. The kernels
+        // run here because they exist.
         unsafe {
             let finish = match self.finish {
                 Finish::GeluPlus(addend) => Finish::GeluPlus(addend.add(offset)),
@@ -278,7 +319,7 @@ impl<'a> Task<'a> {
             };
             kernel(&Product {
                 left: self.tiles.left(packed),
-                rows: self.tiles.rows(number, self.rows.count),
+                rows: self.tiles.rows(number, self.count),
                 inner,
                 right: self.weights.panels()[panel * stride..].as_ptr(),
                 panel_stride: stride,
@@ -288,8 +329,8 @@ impl<'a> Task<'a> {
                 column_scales: from(self.weights.scales()),
                 bias: from(self.weights.bias()),
                 out: self.out.get().add(offset),
-                row_stride: outputs,
-                columns: (outputs - column).min(panels * kernels.panel),
+                row_stride: self.stride,
+                columns: (self.columns.end - column).min(panels * kernels.panel),
                 finish,
                 ..Product::EMPTY
             });

@@ -6,7 +6,7 @@ use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use crate::generic::product::{CHUNK, Product, pack_tile, packed_tile};
 use crate::kernels::Kernels;
 use crate::memory::Number;
-use crate::team::Region;
+use crate::team::Shares;
 
 /// Where things lie.
 ///
@@ -65,6 +65,12 @@ impl Layout {
         self.head_size.next_multiple_of(self.panel) * self.capacity
     }
 
+    /// The keys and values of one head.
+    pub(crate) fn head<'a, T>(&self, keys: &'a [T], values: &'a [T], head: usize) -> (&'a [T], &'a [T]) {
+        let (of_keys, of_values) = (self.head_keys(), self.head_values());
+        (&keys[head * of_keys..][..of_keys], &values[head * of_values..][..of_values])
+    }
+
     pub(crate) fn put_key<T: Kept>(&self, head_keys: &mut [T], position: usize, key: &[f32]) {
         let panel = position / self.panel * self.panel * self.head_size;
         let target = &mut head_keys[panel..panel + self.panel * self.head_size];
@@ -86,37 +92,51 @@ impl Layout {
     }
 }
 
-/// Rows in which keys and values lie side by side, at the offsets `keys` and `values`.
+/// The keys, or the values, of one head: a row for every position, `stride` apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct Columns<'a> {
+    /// From the first number of the first row on.
     pub(crate) numbers: &'a [f32],
     pub(crate) stride: usize,
-    pub(crate) keys: usize,
-    pub(crate) values: usize,
-    pub(crate) time: usize,
+    pub(crate) positions: usize,
 }
 
-/// Bring the keys and values of all positions into the layout, a head at a time on all threads.
-pub(crate) fn pack_heads(
-    region: &mut Region<'_>,
-    layout: Layout,
-    source: Source<'_>,
-    keys: &mut [f32],
-    values: &mut [f32],
-) {
-    let Layout { head_size, .. } = layout;
-    region.rows(keys, layout.head_keys().max(1), 1, |head, keys| {
-        for position in 0..source.time {
-            let start = position * source.stride + source.keys + head * head_size;
-            layout.put_key(keys, position, &source.numbers[start..][..head_size]);
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Keys,
+    Values,
+}
+
+impl Layout {
+    /// Brings one head of `part` into its place.
+    ///
+    /// # Safety
+    /// `keys` and `values` must be those of this layout, and nobody else may touch this head of that part.
+    pub(crate) unsafe fn put<T: Kept>(
+        &self,
+        keys: &Shares<T>,
+        values: &Shares<T>,
+        head: usize,
+        part: Part,
+        columns: Columns<'_>,
+    ) {
+        let rows = (0..columns.positions).map(|row| &columns.numbers[row * columns.stride..][..self.head_size]);
+        match part {
+            Part::Keys => {
+                let size = self.head_keys();
+                // SAFETY: there are so many numbers for each head, and this one is the caller's alone.
+                let keys = unsafe { std::slice::from_raw_parts_mut(keys.get().add(head * size), size) };
+                rows.enumerate().for_each(|(position, key)| self.put_key(keys, position, key));
+            }
+            Part::Values => {
+                let size = self.head_values();
+                // SAFETY: as above.
+                let values = unsafe { std::slice::from_raw_parts_mut(values.get().add(head * size), size) };
+                rows.enumerate().for_each(|(position, value)| self.put_value(values, position, value));
+            }
         }
-    });
-    region.rows(values, layout.head_values().max(1), 1, |head, values| {
-        for position in 0..source.time {
-            let start = position * source.stride + source.values + head * head_size;
-            layout.put_value(values, position, &source.numbers[start..][..head_size]);
-        }
-    });
+    }
 }
 
 /// Numbers of working memory for one tile: packed queries, a strip of scores, a scale per row.

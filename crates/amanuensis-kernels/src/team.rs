@@ -18,9 +18,10 @@ use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::affinity;
-use crate::heads::Heads;
 use crate::kernels::Kernels;
+use crate::keys_values::KeysValues;
 use crate::memory::{AlignedBuffer, Shelf};
+use crate::projection::PackedRows;
 
 /// Polls before a waiting thread starts to give its core away between polls; some 20 microseconds.
 const SPINS: u32 = 1_000;
@@ -58,7 +59,11 @@ pub struct Team {
 pub(crate) struct Scratch {
     pub(crate) left: AlignedBuffer<f32>,
     pub(crate) right: AlignedBuffer<f32>,
-    pub(crate) heads: Option<Heads>,
+    /// Keys and values of an encoder's layer.
+    pub(crate) kept: Option<KeysValues>,
+    /// What they are made of, and the queries beside them.
+    pub(crate) rows: PackedRows,
+    pub(crate) queries: AlignedBuffer<f32>,
 }
 
 /// The working buffer of one thread, on cache lines of its own.

@@ -8,7 +8,8 @@ mod common;
 use std::ops::Range;
 
 use amanuensis_kernels::{
-    AttentionWeights, Epilogue, Isa, KeysValues, Norm, PackedMatrix, Past, Precision, Region, Team, Turn, reference,
+    AttentionWeights, Epilogue, Isa, KeysValues, Norm, PackedMatrix, PackedRows, Past, Precision, Region, Team, Turn,
+    reference,
 };
 use common::{every_kernels, everywhere, largest_pair, numbers, same_bytes, team};
 use proptest::prelude::*;
@@ -596,6 +597,56 @@ fn a_past_can_be_cut_and_copied() {
         let mut other = [Past::new(kernels, Precision::F32, 1, 3, 2)];
         other[0].clone_from(&whole[0]);
         assert!(same_bytes(&go_on(&mut team, &mut other, &rows, &[1], width), &next));
+    }
+}
+
+/// Products that are kept a head at a time are those of a linear layer that are kept afterwards, to the bit.
+fn check_projection(rows: usize, heads: usize, head_size: usize, inputs: usize, normed: bool) {
+    let width = heads * head_size;
+    let x = numbers(30, rows * inputs);
+    let (weights, bias) = (numbers(31, 3 * width * inputs), numbers(32, 3 * width));
+    let (gain, shift) = (numbers(33, inputs), numbers(34, inputs));
+    let norm = normed.then_some(Norm { gain: &gain, bias: &shift });
+    let asked = numbers(35, 2 * width);
+    for precision in [Precision::F32, Precision::F16, Precision::Int8, Precision::Int4] {
+        let attention = if precision.name().starts_with("int") { Precision::Int8 } else { Precision::F32 };
+        let run = |region: &mut Region<'_>, apart: bool| {
+            let three = region.pack(precision, &weights[..], 3 * width, inputs, Some(&bias));
+            let mut out = vec![f32::NAN; (rows + 2) * width];
+            let (window, listened) = out.split_at_mut(rows * width);
+            let two = region.pack(precision, &weights[width * inputs..], 2 * width, inputs, Some(&bias[width..]));
+            let mut kept = region.keys_values(attention, heads, head_size, rows);
+            if apart {
+                let mut qkv = vec![f32::NAN; rows * 3 * width];
+                region.linear(&x, norm, &three, Epilogue::Store, &mut qkv);
+                region.self_attention(attention, &qkv, heads, head_size, window);
+                let mut heard = vec![f32::NAN; rows * 2 * width];
+                region.linear(&x, norm, &two, Epilogue::Store, &mut heard);
+                kept.fill(region, &heard);
+            } else {
+                region.attend(attention, &x, norm, &three, heads, head_size, window);
+                let mut packed = PackedRows::default();
+                region.pack_rows(&x, norm, &two, &mut packed);
+                kept.hear(region, &packed, &two);
+            }
+            region.attention(&asked, &[&kept; 2], heads, listened, None);
+            out
+        };
+        let apart = everywhere(|region| run(region, true));
+        for ((isa, apart), (_, together)) in apart.iter().zip(everywhere(|region| run(region, false))) {
+            assert!(same_bytes(apart, &together), "{isa}, {precision}: {rows} x {inputs}, {heads} x {head_size}");
+        }
+    }
+}
+
+#[test]
+fn products_kept_a_head_at_a_time_are_products() {
+    for (rows, heads, head_size, inputs) in
+        [(1, 1, 1, 1), (5, 3, 20, 17), (33, 2, 64, 128), (130, 3, 24, 64), (0, 2, 8, 8)]
+    {
+        for normed in [false, true] {
+            check_projection(rows, heads, head_size, inputs, normed);
+        }
     }
 }
 

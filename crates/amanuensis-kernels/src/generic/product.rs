@@ -289,31 +289,31 @@ pub(crate) unsafe fn finish<A: Arithmetic>(
     sums: &[MaybeUninit<A::Sum>],
 ) {
     let width = A::Floats::WIDTH;
-    for vector in 0..2 * panels {
-        let column = panel * panel_width::<A::Floats>() + vector * width;
-        if column >= job.columns {
-            return;
-        }
-        let strip = Strip::<A> { job, sums: &sums[vector..], step: 2 * panels, column, rows: rows.clone() };
+    for number in 0..panels {
+        let column = (panel + number) * panel_width::<A::Floats>();
+        let (sums, step) = (&sums[2 * number..], 2 * panels);
+        let left = job.columns.saturating_sub(column);
         // SAFETY: the sums of these rows and panels were written; the caller has the features of A.
         unsafe {
-            // What is asked here is not asked for every row: inlined with a constant, all that depends on it is gone.
-            match job.finish {
-                _ if job.columns - column < width => strip.finish(job.finish, job.columns - column),
-                Finish::Store => strip.finish(Finish::Store, width),
-                Finish::Gelu => strip.finish(Finish::Gelu, width),
-                Finish::RoughGelu => strip.finish(Finish::RoughGelu, width),
-                Finish::Add => strip.finish(Finish::Add, width),
-                Finish::GeluPlus(addend) => strip.finish(Finish::GeluPlus(addend), width),
-                Finish::Fade(factors) => strip.finish(Finish::Fade(factors), width),
-                Finish::Raw => strip.finish(Finish::Raw, width),
+            if left >= 2 * width {
+                Strip::<A, 2> { job, sums, step, column, rows: rows.clone() }.finish();
+                continue;
+            }
+            for half in 0..2 {
+                let (sums, column) = (&sums[half..], column + half * width);
+                let strip = Strip::<A, 1> { job, sums, step, column, rows: rows.clone() };
+                match left.saturating_sub(half * width) {
+                    0 => return,
+                    count if count < width => strip.finish_as(job.finish, count),
+                    _ => strip.finish(),
+                }
             }
         }
     }
 }
 
-/// A register of columns of some rows: the sums of all rows, `step` apart, and the first of the columns.
-struct Strip<'a, A: Arithmetic> {
+/// `N` registers of columns of some rows, side by side: the sums of all rows, `step` apart, and the first of the columns.
+struct Strip<'a, A: Arithmetic, const N: usize> {
     job: &'a Product,
     sums: &'a [MaybeUninit<A::Sum>],
     step: usize,
@@ -321,41 +321,67 @@ struct Strip<'a, A: Arithmetic> {
     rows: Range<usize>,
 }
 
-impl<A: Arithmetic> Strip<'_, A> {
-    /// The first `count` columns of it, all unless it is the last.
+impl<A: Arithmetic, const N: usize> Strip<'_, A, N> {
+    /// All columns of it.
     #[inline(always)]
-    unsafe fn finish(&self, finish: Finish, count: usize) {
-        let (job, column) = (self.job, self.column);
+    unsafe fn finish(&self) {
+        let width = A::Floats::WIDTH;
+        // SAFETY: the caller's promise.
+        unsafe {
+            // What is asked here is not asked for every row: inlined with a constant, all that depends on it is gone.
+            match self.job.finish {
+                Finish::Store => self.finish_as(Finish::Store, width),
+                Finish::Gelu => self.finish_as(Finish::Gelu, width),
+                Finish::RoughGelu => self.finish_as(Finish::RoughGelu, width),
+                Finish::Add => self.finish_as(Finish::Add, width),
+                Finish::GeluPlus(addend) => self.finish_as(Finish::GeluPlus(addend), width),
+                Finish::Fade(factors) => self.finish_as(Finish::Fade(factors), width),
+                Finish::Raw => self.finish_as(Finish::Raw, width),
+            }
+        }
+    }
+
+    /// The first `count` columns of each register, all unless it is the last.
+    #[inline(always)]
+    unsafe fn finish_as(&self, finish: Finish, count: usize) {
+        let job = self.job;
         // In registers: what is written might lie in the job, for all that the compiler knows.
-        let Product { out, row_scales, row_stride, .. } = *job;
-        let first_column = column / CHUNK * job.chunk_stride + column % CHUNK;
+        let Product { out, row_scales, row_stride, chunk_stride, .. } = *job;
+        let column = |register: usize| self.column + register * A::Floats::WIDTH;
+        let mut places = [0; N];
         // SAFETY: the sums were written; scales and bias cover whole panels; out and the addend are touched only below
         // `columns`.
         unsafe {
-            let bias = load_or::<A::Floats>(0.0, job.bias, column);
-            let scale = load_or::<A::Floats>(1.0, job.column_scales, column);
+            let mut bias = [load_or::<A::Floats>(0.0, job.bias, column(0)); N];
+            let mut scales = [load_or::<A::Floats>(1.0, job.column_scales, column(0)); N];
+            for register in 0..N {
+                places[register] = column(register) / CHUNK * chunk_stride + column(register) % CHUNK;
+                bias[register] = load_or::<A::Floats>(0.0, job.bias, column(register));
+                scales[register] = load_or::<A::Floats>(1.0, job.column_scales, column(register));
+            }
             for row in self.rows.clone() {
-                let offset = row * row_stride + first_column;
-                let out = out.add(offset);
-                let scale =
-                    if row_scales.is_null() { scale } else { scale.times(A::Floats::splat(*row_scales.add(row))) };
-                let sum = self.sums.get_unchecked(row * self.step).assume_init();
-                let number = A::number(sum).times_plus(scale, bias);
-                let result = match finish {
-                    Finish::Store => number,
-                    Finish::Raw => {
-                        A::keep(sum, out.cast());
-                        continue;
-                    }
-                    Finish::Gelu => gelu_of(number),
-                    Finish::RoughGelu => rough_gelu_of(number),
-                    Finish::Add => number.plus(first::<A::Floats>(out, count)),
-                    Finish::GeluPlus(addend) => gelu_of(number).plus(first::<A::Floats>(addend.add(offset), count)),
-                    Finish::Fade(factors) => {
-                        first::<A::Floats>(out, count).times_plus(A::Floats::splat(*factors.add(row)), number)
-                    }
-                };
-                if count >= A::Floats::WIDTH { result.store(out) } else { result.store_first(out, count) }
+                let of_row = A::Floats::splat(if row_scales.is_null() { 1.0 } else { *row_scales.add(row) });
+                for register in 0..N {
+                    let offset = row * row_stride + places[register];
+                    let out = out.add(offset);
+                    let sum = self.sums.get_unchecked(row * self.step + register).assume_init();
+                    let number = A::number(sum).times_plus(scales[register].times(of_row), bias[register]);
+                    let result = match finish {
+                        Finish::Store => number,
+                        Finish::Raw => {
+                            A::keep(sum, out.cast());
+                            continue;
+                        }
+                        Finish::Gelu => gelu_of(number),
+                        Finish::RoughGelu => rough_gelu_of(number),
+                        Finish::Add => number.plus(first::<A::Floats>(out, count)),
+                        Finish::GeluPlus(addend) => gelu_of(number).plus(first::<A::Floats>(addend.add(offset), count)),
+                        Finish::Fade(factors) => {
+                            first::<A::Floats>(out, count).times_plus(A::Floats::splat(*factors.add(row)), number)
+                        }
+                    };
+                    if count >= A::Floats::WIDTH { result.store(out) } else { result.store_first(out, count) }
+                }
             }
         }
     }

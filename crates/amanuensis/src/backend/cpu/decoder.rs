@@ -115,14 +115,15 @@ impl Decoder {
     ) -> Result<Heard, BackendError> {
         let longest = encoded.positions.iter().copied().max().unwrap_or(0);
         assert!(longest <= self.audio_context, "a window of {longest} positions, room for {}", self.audio_context);
-        let projected = workspace.three.ensure(longest * 2 * self.width);
+        let rows = &mut workspace.heard;
         let mut listen = |window: &[f32]| {
-            let projected = &mut projected[..window.len() / self.audio_width * 2 * self.width];
             let mut room = rooms.pop().unwrap_or_else(|| self.room(region));
+            if let Some(layer) = self.layers.first() {
+                region.pack_rows(window, None, &layer.cross_keys_values, rows);
+            }
             for (layer, keys_values) in self.layers.iter().zip(&mut room) {
                 work.proceed()?;
-                region.linear(window, None, &layer.cross_keys_values, Epilogue::Store, projected);
-                keys_values.fill(region, projected);
+                keys_values.hear(region, rows, &layer.cross_keys_values);
             }
             Ok(room)
         };

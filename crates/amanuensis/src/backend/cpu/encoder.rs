@@ -87,7 +87,7 @@ impl Encoder {
         let mut since = Instant::now();
 
         // Both convolutions look one frame ahead and back, so both inputs have a row of zeros at each end.
-        let Workspace { padded, once, x, three } = workspace;
+        let Workspace { padded, once, x, .. } = workspace;
         let padded = padded.ensure((mel.frames + 2) * mel.bins);
         padded[mel.bins..][..mel.values.len()].copy_from_slice(&mel.values);
         clear_ends(padded, mel.bins);
@@ -99,13 +99,12 @@ impl Encoder {
         work.receipt.lap(Stage::Stem, &mut since);
         work.show(Stage::Stem, x);
 
-        let three = three.ensure(context * 3 * width);
         let attended = &mut once[..context * width];
         for (index, layer) in self.layers.iter().enumerate() {
             work.proceed()?;
             let SelfAttention { norm, queries_keys_values, out } = &layer.attention;
-            region.linear(x, norm.first(), queries_keys_values, Epilogue::Store, three);
-            region.self_attention(self.precision, three, self.heads, self.head_width, attended);
+            let (heads, head_width) = (self.heads, self.head_width);
+            region.attend(self.precision, x, norm.first(), queries_keys_values, heads, head_width, attended);
             region.linear(attended, None, out, Epilogue::Add, x);
             work.receipt.lap(Stage::EncoderAttention(index), &mut since);
             work.show(Stage::EncoderAttention(index), x);

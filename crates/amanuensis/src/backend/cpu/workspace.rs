@@ -1,6 +1,6 @@
 //! Memory that a model works in, kept from window to window: it is megabytes, and every new page of it costs.
 
-use amanuensis_kernels::{AlignedBuffer, KeysValues, Past};
+use amanuensis_kernels::{AlignedBuffer, KeysValues, PackedRows, Past};
 
 /// The encoder's buffers, and what else is needed only while a pass lasts.
 #[derive(Default)]
@@ -11,8 +11,8 @@ pub(super) struct Workspace {
     pub(super) once: AlignedBuffer<f32>,
     /// The residual stream.
     pub(super) x: AlignedBuffer<f32>,
-    /// Queries, keys and values side by side, or keys and values of what was heard.
-    pub(super) three: AlignedBuffer<f32>,
+    /// What was heard, as it is multiplied with the weights of every layer of the decoder.
+    pub(super) heard: PackedRows,
 }
 
 /// Keys and values that nobody needs any more, one entry for each layer: room for the next.
