@@ -74,11 +74,8 @@ impl Region<'_> {
         head_size: usize,
         out: &mut [f32],
     ) {
-        let width = heads * head_size;
-        assert!(width > 0, "self-attention: {heads} heads of {head_size}");
-        assert!(out.len().is_multiple_of(width), "self-attention: {} numbers are not rows of {width}", out.len());
+        let (width, time) = window(out.len(), heads, head_size);
         assert_eq!(qkv.len(), 3 * out.len(), "self-attention: {} numbers in, {} out", qkv.len(), out.len());
-        let time = out.len() / width;
         let kept = self.team.scratch.kept.take();
         let mut kept = KeysValues::ensure(kept, self, precision, heads, head_size, time);
         kept.fill_from(self, qkv, 3 * width, width);
@@ -104,10 +101,7 @@ impl Region<'_> {
         head_size: usize,
         out: &mut [f32],
     ) {
-        let width = heads * head_size;
-        assert!(width > 0, "self-attention: {heads} heads of {head_size}");
-        assert!(out.len().is_multiple_of(width), "self-attention: {} numbers are not rows of {width}", out.len());
-        let time = out.len() / width;
+        let (width, time) = window(out.len(), heads, head_size);
         let mut rows = std::mem::take(&mut self.team.scratch.rows);
         let mut queries = std::mem::take(&mut self.team.scratch.queries);
         let kept = self.team.scratch.kept.take();
@@ -257,6 +251,14 @@ impl Region<'_> {
             unsafe { attend.run(scratch, out, width, keep) }
         });
     }
+}
+
+/// The width of a window's rows, and how many they are.
+fn window(numbers: usize, heads: usize, head_size: usize) -> (usize, usize) {
+    let width = heads * head_size;
+    assert!(width > 0, "self-attention: {heads} heads of {head_size}");
+    assert!(numbers.is_multiple_of(width), "self-attention: {numbers} numbers are not rows of {width}");
+    (width, numbers / width)
 }
 
 fn head_size(width: usize, heads: usize) -> usize {

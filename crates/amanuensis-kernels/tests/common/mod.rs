@@ -56,3 +56,15 @@ pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
     };
     (0..count).map(|_| (uniform() + uniform() + uniform() + uniform()) * 1.7).collect()
 }
+
+/// Every result within `tolerance` of the truth, measured by the largest of the truth and one.
+pub(crate) fn assert_close(results: &[(Isa, Vec<f32>)], truth: &[f64], tolerance: f64) {
+    let size = truth.iter().fold(1.0_f64, |size, x| size.max(x.abs()));
+    for (isa, result) in results {
+        assert_eq!(result.len(), truth.len(), "{isa}");
+        for (i, (got, want)) in result.iter().zip(truth).enumerate() {
+            let error = (f64::from(*got) - want).abs() / size;
+            assert!(error <= tolerance, "{isa}: result {i} is {got}, should be {want}: off by {error:e}");
+        }
+    }
+}
