@@ -70,6 +70,7 @@ mod x86_64;
 
 pub use affinity::PINNING_VARIABLE;
 pub use attention::AttentionWeights;
+pub use feed_forward::SlicedMatrix;
 pub use heap::share_heaps;
 pub use isa::{ISA_VARIABLE, Isa, UnsupportedIsa};
 pub use kernels::Kernels;

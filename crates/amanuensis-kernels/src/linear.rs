@@ -117,27 +117,41 @@ impl Region<'_> {
         if rows.count == 0 {
             return;
         }
-        if rows.count <= FEW_ROWS { self.stream(&task) } else { self.pass(&task) }
+        if rows.count <= FEW_ROWS { self.stream(std::slice::from_ref(&task)) } else { self.pass(&task) }
     }
 
-    /// Few rows: pack them all once, then every block is some panels for all rows.
-    fn stream(&mut self, task: &Task<'_>) {
-        let size = task.times.tiles.size();
-        let tiles = task.rows.count.div_ceil(task.times.tiles.tile());
+    /// Few rows: pack them all once, then every block is some panels for all rows. Tasks of the same shape of results are
+    /// done one after the other in each block, so that what they add up has one order.
+    pub(crate) fn stream(&mut self, tasks: &[Task<'_>]) {
+        let Some(Task { rows, times }) = tasks.first() else { return };
+        let tiles = rows.count.div_ceil(times.tiles.tile());
+        let room = |task: &Task<'_>| tiles * task.times.tiles.size();
+        let scratch = |task: &Task<'_>| task.times.tiles.scratch(task.rows.norm.is_some());
+        let (packed, scratch): (usize, usize) =
+            (tasks.iter().map(room).sum(), tasks.iter().map(scratch).max().unwrap_or(0));
         let mut left = std::mem::take(&mut self.team.scratch.left);
-        let (packed, scratch) =
-            left.ensure(tiles * size + task.times.tiles.scratch(task.rows.norm.is_some())).split_at_mut(tiles * size);
-        for (number, packed) in packed.chunks_exact_mut(size).enumerate() {
-            task.pack(number, packed, scratch);
+        let (packed, scratch) = left.ensure(packed + scratch).split_at_mut(packed);
+        let mut rest = &mut *packed;
+        for task in tasks {
+            let (own, behind) = rest.split_at_mut(room(task));
+            for (number, packed) in own.chunks_exact_mut(task.times.tiles.size()).enumerate() {
+                task.pack(number, packed, scratch);
+            }
+            rest = behind;
         }
-        let panels = task.times.panels();
-        // Whole groups of four panels, so that a single row always has enough sums in flight.
-        let per_block = (STREAM / task.times.panel_bytes()).next_multiple_of(4).max(4);
+        let panels = times.panels();
+        let bytes: usize = tasks.iter().map(|task| task.times.panel_bytes()).sum();
+        let per_block = (STREAM / bytes).max(1);
         let packed = &*packed;
         self.split(panels.div_ceil(per_block), |block| {
             let first = block * per_block;
-            for number in 0..tiles {
-                task.times.run(number, &packed[number * size..][..size], first, per_block.min(panels - first));
+            let mut rest = packed;
+            for task in tasks {
+                let (own, behind) = rest.split_at(room(task));
+                for (number, packed) in own.chunks_exact(task.times.tiles.size()).enumerate() {
+                    task.times.run(number, packed, first, per_block.min(panels - first));
+                }
+                rest = behind;
             }
         });
         self.team.scratch.left = left;
@@ -149,42 +163,47 @@ impl Region<'_> {
         let size = task.times.tiles.size();
         let tile = task.times.tiles.tile();
         let blocks = Blocks::of(task.rows.count, block_rows(tile), tile, self.threads());
-        let floats = blocks.tiles * size + task.times.tiles.scratch(task.rows.norm.is_some());
+        let floats = blocks.most() * size + task.times.tiles.scratch(task.rows.norm.is_some());
         self.split_with_scratch(blocks.count(), floats, |scratch, block| {
             let (first, here) = blocks.tiles_of(block);
-            let (packed, scratch) = scratch.split_at_mut(blocks.tiles * size);
+            let (packed, scratch) = scratch.split_at_mut(blocks.most() * size);
             task.run_tiles(first, here, packed, scratch);
         });
     }
 }
 
-/// How the tiles of many rows are dealt to the threads.
-#[derive(Clone, Copy)]
+/// How the tiles of many rows are dealt to the threads: large blocks first, which use weights often before they leave a
+/// cache, then smaller ones, so that the threads end at about the same time.
 pub(crate) struct Blocks {
-    /// Tiles of a block.
-    pub(crate) tiles: usize,
-    /// Blocks of so many; those behind them are single tiles.
-    large: usize,
-    all: usize,
+    /// The first tile of each, and how many it has.
+    blocks: Vec<(usize, usize)>,
 }
 
 impl Blocks {
-    /// Blocks of about `rows` rows; the last ones single tiles.
+    /// Blocks of at most about `rows` rows, and at most a thread's share of what is left.
     pub(crate) fn of(count: usize, rows: usize, tile: usize, threads: usize) -> Blocks {
-        let (all, tiles) = (count.div_ceil(tile), (rows / tile).max(1));
-        Blocks { tiles, large: all.saturating_sub(threads * tiles) / tiles, all }
+        let (all, most) = (count.div_ceil(tile), (rows / tile).max(1));
+        let mut first = 0;
+        let blocks = std::iter::from_fn(|| {
+            let tiles = (all - first).div_ceil(threads).min(most);
+            first += tiles;
+            (tiles > 0).then_some((first - tiles, tiles))
+        });
+        Blocks { blocks: blocks.collect() }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.large + (self.all - self.large * self.tiles)
+        self.blocks.len()
+    }
+
+    /// The most tiles of a block.
+    pub(crate) fn most(&self) -> usize {
+        self.blocks.first().map_or(0, |block| block.1)
     }
 
     /// The first tile of a block, and how many it has.
     pub(crate) fn tiles_of(&self, block: usize) -> (usize, usize) {
-        match block.checked_sub(self.large) {
-            None => (block * self.tiles, self.tiles),
-            Some(single) => (self.large * self.tiles + single, 1),
-        }
+        self.blocks[block]
     }
 }
 
@@ -217,9 +236,10 @@ impl<'a> Task<'a> {
         unsafe { tiles.pack(&self.rows, number * tiles.tile(), tiles.rows(number, count), packed, scratch) }
     }
 
-    /// All tiles times all panels, on this thread.
-    pub(crate) fn run_all(&self, packed: &mut [f32], scratch: &mut [f32]) {
-        self.run_tiles(0, self.rows.count.div_ceil(self.times.tiles.tile()), packed, scratch);
+    /// Tile `number`, packed into `packed`, times all panels.
+    pub(crate) fn run_tile(&self, number: usize, packed: &mut [f32], scratch: &mut [f32]) {
+        self.pack(number, packed, scratch);
+        self.times.run_tiles(number, 1, packed);
     }
 
     /// The tiles from `first` on, packed one behind the other into `packed`, times all panels.
@@ -324,6 +344,7 @@ impl<'a> Times<'a> {
                 right: self.weights.panels()[panel * stride..].as_ptr(),
                 panel_stride: stride,
                 panels,
+                in_order: self.count <= kernels.tile,
                 starts: self.weights.starts().map_or(std::ptr::null(), |starts| starts[column..].as_ptr()),
                 row_scales: self.tiles.scales(packed),
                 column_scales: from(self.weights.scales()),

@@ -197,12 +197,14 @@ impl<'a> From<&'a [f32]> for Stored<'a> {
 pub struct StoredMatrix<'a> {
     parts: Vec<Stored<'a>>,
     taps: usize,
+    /// How many numbers a row is stored with, and the first of them, where it is not all of them.
+    slice: Option<(usize, usize)>,
 }
 
 impl<'a> StoredMatrix<'a> {
     /// The rows of all parts, those of the first on top.
     pub fn of(parts: Vec<Stored<'a>>) -> StoredMatrix<'a> {
-        StoredMatrix { parts, taps: 1 }
+        StoredMatrix { parts, taps: 1, slice: None }
     }
 
     /// The same numbers as those of a convolution: a row holds its weights channel by channel, `[channels, taps]`, and
@@ -216,6 +218,13 @@ impl<'a> StoredMatrix<'a> {
         StoredMatrix { taps, ..self }
     }
 
+    /// From number `first` on of each of the same rows, which are stored with `stored` numbers.
+    #[must_use]
+    pub(crate) fn slice_of_rows(&self, first: usize, stored: usize) -> StoredMatrix<'a> {
+        assert!(self.taps == 1 && first < stored, "a slice from input {first} of {stored} on");
+        StoredMatrix { slice: Some((stored, first)), ..self.clone() }
+    }
+
     pub(crate) fn parts(&self) -> &[Stored<'a>] {
         &self.parts
     }
@@ -223,16 +232,32 @@ impl<'a> StoredMatrix<'a> {
     /// Whether the parts are whole rows of `inputs` numbers, `outputs` together.
     pub(crate) fn check(&self, outputs: usize, inputs: usize) {
         let all: usize = self.parts.iter().map(Stored::count).sum();
-        assert_eq!(all, outputs * inputs, "{all} weights are not a matrix of {outputs} x {inputs}");
-        let whole = self.parts.iter().all(|part| part.count().is_multiple_of(inputs.max(1)));
-        assert!(whole, "a part of the matrix ends within a row of {inputs}");
+        let (stored, first) = self.slice.unwrap_or((inputs, 0));
+        assert!(first + inputs <= stored, "{inputs} inputs from {first} on of {stored}");
+        assert_eq!(all, outputs * stored, "{all} weights are not a matrix of {outputs} x {stored}");
+        let whole = self.parts.iter().all(|part| part.count().is_multiple_of(stored.max(1)));
+        assert!(whole, "a part of the matrix ends within a row of {stored}");
         assert!(inputs.is_multiple_of(self.taps), "{inputs} inputs are not {} taps", self.taps);
     }
 
     /// Read as many rows as `into` has room for, the first of them row `first`; `before` has room for one.
     pub(crate) fn read(&self, first: usize, into: &mut [f32], before: &mut [f32]) {
-        let mut start = first * before.len();
-        let mut rest = &mut *into;
+        match self.slice {
+            None => self.read_numbers(first * before.len(), into),
+            Some((stored, input)) => {
+                for (row, into) in into.chunks_exact_mut(before.len().max(1)).enumerate() {
+                    self.read_numbers((first + row) * stored + input, into);
+                }
+            }
+        }
+        if self.taps > 1 {
+            into.chunks_exact_mut(before.len().max(1)).for_each(|row| self.order(row, before));
+        }
+    }
+
+    /// Reads as many numbers as `into` has room for, from number `start` of all parts on.
+    fn read_numbers(&self, mut start: usize, into: &mut [f32]) {
+        let mut rest = into;
         for part in &self.parts {
             let here = part.count().saturating_sub(start).min(rest.len());
             let (now, later) = rest.split_at_mut(here);
@@ -241,9 +266,6 @@ impl<'a> StoredMatrix<'a> {
             }
             rest = later;
             start = start.saturating_sub(part.count());
-        }
-        if self.taps > 1 {
-            into.chunks_exact_mut(before.len().max(1)).for_each(|row| self.order(row, before));
         }
     }
 
@@ -302,6 +324,10 @@ mod tests {
         let (mut rows, mut room) = ([0.0; 12], [0.0; 6]);
         matrix.read(0, &mut rows, &mut room);
         assert_eq!(rows, std::array::from_fn(|number| number as f32));
+        let slice = matrix.slice_of_rows(4, 6);
+        slice.check(3, 2);
+        slice.read(1, &mut rows[..4], &mut room[..2]);
+        assert_eq!(rows[..4], [10.0, 11.0, 16.0, 17.0]);
         matrix.with_taps(3).read(2, &mut rows[..6], &mut room);
         assert_eq!(rows[..6], [12.0, 15.0, 13.0, 16.0, 14.0, 17.0]);
     }

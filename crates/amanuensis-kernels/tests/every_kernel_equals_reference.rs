@@ -207,25 +207,33 @@ fn a_row_of_a_matrix_in_bytes_is_what_the_reference_makes_of_it() {
     }
 }
 
-/// Layer norm, up, GELU, down and the residual, in one call and one after the other.
+/// Layer norm, up, GELU, down and the residual, in one call and one after the other. What comes down, by slices of 512.
 fn check_feed_forward(rows: usize, width: usize, hidden: usize, precision: Precision) {
+    const SLICE: usize = 512;
     let (x, gain, bias) = (numbers(41, rows * width), numbers(42, width), numbers(43, width));
     let (up, down) = (numbers(44, hidden * width), numbers(45, width * hidden));
     let norm = Norm { gain: &gain, bias: &bias };
     let together = everywhere(|region| {
         let up = region.pack(precision, &up, hidden, width, Some(&up[..hidden]));
-        let down = region.pack(precision, &down, width, hidden, None);
+        let down = region.pack_slices(precision, &down, width, hidden, Some(&bias));
         let mut x = x.clone();
         region.feed_forward(&mut x, norm, &up, &down);
         x
     });
+    let slice = |rows: &[f32], first: usize| -> Vec<f32> {
+        rows.chunks_exact(hidden).flat_map(|row| row[first..hidden.min(first + SLICE)].to_vec()).collect()
+    };
     let apart = everywhere(|region| {
         let up = region.pack(precision, &up, hidden, width, Some(&up[..hidden]));
-        let down = region.pack(precision, &down, width, hidden, None);
         let (mut x, mut normed, mut inner) = (x.clone(), x.clone(), vec![0.0; rows * hidden]);
         region.layer_norm(&x, &gain, &bias, &mut normed);
         region.linear(&normed, None, &up, Epilogue::Gelu, &mut inner);
-        region.linear(&inner, None, &down, Epilogue::Add, &mut x);
+        for first in (0..hidden).step_by(SLICE) {
+            let (down, inner) = (slice(&down, first), slice(&inner, first));
+            let bias = (first == 0).then_some(&bias[..]);
+            let down = region.pack(precision, &down, width, down.len() / width, bias);
+            region.linear(&inner, None, &down, Epilogue::Add, &mut x);
+        }
         x
     });
     for ((isa, together), (_, apart)) in together.iter().zip(&apart) {
@@ -236,7 +244,9 @@ fn check_feed_forward(rows: usize, width: usize, hidden: usize, precision: Preci
 #[test]
 fn feed_forward_is_its_parts() {
     for precision in Precision::ALL {
-        for (rows, width, hidden) in [(1, 32, 128), (5, 30, 70), (48, 16, 64), (49, 48, 100), (130, 64, 20_000)] {
+        for (rows, width, hidden) in
+            [(1, 32, 128), (5, 30, 1070), (48, 16, 64), (49, 48, 100), (1000, 20, 530), (130, 64, 20_000)]
+        {
             check_feed_forward(rows, width, hidden, precision);
         }
     }

@@ -38,7 +38,8 @@ pub(super) fn measure(group: &mut BenchmarkGroup<'_, WallTime>, team: &mut Team,
         bench(group, team, &name, operations, |region| region.linear(&input, None, &matrix, epilogue, &mut out));
     }
     for rows in [1, 8, TIME] {
-        let (up, down) = (packed(team, precision, WIDTH, 4 * WIDTH), packed(team, precision, 4 * WIDTH, WIDTH));
+        let (up, down) = (packed(team, precision, WIDTH, 4 * WIDTH), numbers(4 * WIDTH * WIDTH));
+        let down = team.enter(|region| region.pack_slices(precision, &down, WIDTH, 4 * WIDTH, None));
         let (gain, bias) = (vec![1.0; WIDTH], numbers(WIDTH));
         let mut x = numbers(rows * WIDTH);
         let operations = Throughput::Elements((2 * rows * 2 * WIDTH * 4 * WIDTH) as u64);

@@ -2,6 +2,7 @@
 
 use super::Vector;
 use super::product::CHUNK;
+use super::vector::WIDEST;
 
 /// Below this exponent the result is zero instead of ever smaller: e^-69 is 1e-30, nothing beside the 1 that the
 /// largest term of a softmax is, and products with it do not become denormal, which some processors calculate slowly.
@@ -273,31 +274,87 @@ pub(crate) const EPSILON: f32 = 1e-5;
 /// Rows of `gain.len()` numbers: (x - mean) / sqrt(variance + 1e-5) * gain + bias.
 ///
 /// Two passes for the statistics. The second also sums the deviations, which would be zero were the mean exact, and
-/// corrects both by it: the result is good to the last bits even where the mean is large beside the deviations.
+/// corrects both by it: the result is good to the last bits even where the mean is large beside the deviations. As many
+/// rows as a register has numbers go through each pass before the next: one by itself waits for its lanes to be joined.
 #[inline(always)]
 pub(crate) unsafe fn layer_norm<V: Vector>(input: &[f32], gain: &[f32], bias: &[f32], out: &mut [f32]) {
     let width = gain.len();
-    let whole = width / V::WIDTH * V::WIDTH;
-    let rest = width - whole;
-    for (row, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-        // SAFETY: reads and writes below `width`, which all four slices have.
+    let together = V::WIDTH * width;
+    let mut totals = Totals([0.0; WIDEST * WIDEST]);
+    let (mut shifts, mut drifts, mut squares) = ([0.0; WIDEST], [0.0; WIDEST], [0.0; WIDEST]);
+    for (input, out) in input.chunks(together).zip(out.chunks_mut(together)) {
+        // SAFETY: the arrays hold a register, the totals one for every row; all rows have `width` numbers; the caller has the
+        // features of V.
         unsafe {
-            let count = width as f32;
-            let shift = V::splat(fold::<V, _>(Sum, row).sum() / count);
-            let drift = fold::<V, _>(Deviations(shift), row).sum() / count;
-            let variance = (fold::<V, _>(Squares(shift), row).sum() / count - drift * drift).max(0.0);
-            let (factor, drift) = (V::splat(1.0 / (variance + EPSILON).sqrt()), V::splat(drift));
-            let (x, g, b, o) = (row.as_ptr(), gain.as_ptr(), bias.as_ptr(), out.as_mut_ptr());
-            for i in (0..whole).step_by(V::WIDTH) {
-                let normal = V::load(x.add(i)).minus(shift).minus(drift).times(factor);
-                normal.times_plus(V::load(g.add(i)), V::load(b.add(i))).store(o.add(i));
+            let rows = || input.chunks_exact(width).enumerate();
+            let count = V::splat(width as f32);
+            for (number, row) in rows() {
+                totals.keep(number, fold::<V, _>(Sum, row));
             }
-            if rest > 0 {
-                let i = whole;
-                let normal = V::load_first(x.add(i), rest).minus(shift).minus(drift).times(factor);
-                let result = normal.times_plus(V::load_first(g.add(i), rest), V::load_first(b.add(i), rest));
-                result.store_first(o.add(i), rest);
+            totals.joined::<V>(input.len() / width).over(count).store(shifts.as_mut_ptr());
+            for (number, row) in rows() {
+                totals.keep(number, fold::<V, _>(Deviations(V::splat(shifts[number])), row));
             }
+            totals.joined::<V>(input.len() / width).over(count).store(drifts.as_mut_ptr());
+            for (number, row) in rows() {
+                totals.keep(number, fold::<V, _>(Squares(V::splat(shifts[number])), row));
+            }
+            totals.joined::<V>(input.len() / width).over(count).store(squares.as_mut_ptr());
+            for ((number, row), out) in rows().zip(out.chunks_exact_mut(width)) {
+                let (shift, drift) = (shifts[number], drifts[number]);
+                let variance = (squares[number] - drift * drift).max(0.0);
+                normal::<V>(row, shift, drift, 1.0 / (variance + EPSILON).sqrt(), gain, bias, out);
+            }
+        }
+    }
+}
+
+/// Running totals of some rows, a register of each.
+struct Totals([f32; WIDEST * WIDEST]);
+
+impl Totals {
+    #[inline(always)]
+    unsafe fn keep<V: Vector>(&mut self, row: usize, total: V) {
+        // SAFETY: there is room for as many rows as a register has numbers; the caller has the features of V.
+        unsafe { total.store(self.0[row * V::WIDTH..][..V::WIDTH].as_mut_ptr()) }
+    }
+
+    /// The sum of each of the first so many rows.
+    #[inline(always)]
+    unsafe fn joined<V: Vector>(&self, rows: usize) -> V {
+        // SAFETY: as above.
+        unsafe {
+            let from = self.0.as_ptr();
+            if rows == 1 { V::splat(V::load(from).sum()) } else { V::sum_of_each(from) }
+        }
+    }
+}
+
+/// `(x - shift - drift) * factor * gain + bias` for all numbers of a row.
+#[inline(always)]
+unsafe fn normal<V: Vector>(
+    row: &[f32],
+    shift: f32,
+    drift: f32,
+    factor: f32,
+    gain: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    let (whole, rest) = (row.len() / V::WIDTH * V::WIDTH, row.len() % V::WIDTH);
+    // SAFETY: reads and writes below the length that all four slices have; the caller has the features of V.
+    unsafe {
+        let (x, g, b, o) = (row.as_ptr(), gain.as_ptr(), bias.as_ptr(), out.as_mut_ptr());
+        let (shift, factor, behind) = (V::splat(shift), V::splat(factor), V::splat(-drift * factor));
+        for i in (0..whole).step_by(V::WIDTH) {
+            let normal = V::load(x.add(i)).minus(shift).times_plus(factor, behind);
+            normal.times_plus(V::load(g.add(i)), V::load(b.add(i))).store(o.add(i));
+        }
+        if rest > 0 {
+            let i = whole;
+            let normal = V::load_first(x.add(i), rest).minus(shift).times_plus(factor, behind);
+            let result = normal.times_plus(V::load_first(g.add(i), rest), V::load_first(b.add(i), rest));
+            result.store_first(o.add(i), rest);
         }
     }
 }

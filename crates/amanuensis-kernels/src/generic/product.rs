@@ -73,8 +73,8 @@ pub(crate) struct Product {
     pub(crate) right: *const u32,
     pub(crate) panel_stride: usize,
     pub(crate) panels: usize,
-    /// Whether the panels are read strictly one behind the other: short ones that come from memory. Several side by side
-    /// would be too many streams for the processor to see, and it would fetch nothing ahead.
+    /// Whether the panels are read strictly one behind the other and fetched far ahead: those that come from memory and are
+    /// used once. Several side by side would be too many streams for the processor to see, and it would fetch nothing ahead.
     pub(crate) in_order: bool,
     /// What the integer sums of a column start from.
     pub(crate) starts: *const i32,
@@ -184,7 +184,7 @@ unsafe fn tile<A: Arithmetic, const R: usize, const P: usize>(
 ) -> usize {
     // SAFETY: panel + P <= panels, resp. panel < panels.
     unsafe {
-        if P > 1 && job.in_order {
+        if job.in_order {
             sum_tile::<A, R, 1, true>(job, panel, sums);
             1
         } else if panel + P <= job.panels {

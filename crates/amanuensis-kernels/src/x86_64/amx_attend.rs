@@ -73,9 +73,12 @@ pub(super) unsafe fn attend(job: &Attend) {
             Softmax::new(&scales, SIZE)
         });
         let steps = 2 * job.length.div_ceil(BLOCK);
+        load_queries(working);
+        let first = Scores::of(job, working, 0);
         for part in 0..Scores::PARTS {
-            Scores::of(job, working, 0).part(part);
+            first.part(part);
         }
+        first.end();
         for step in 0..steps {
             let (half, other) = (step % 2, 1 - step % 2);
             let first = step / 2 * BLOCK;
@@ -91,6 +94,9 @@ pub(super) unsafe fn attend(job: &Attend) {
                 }
             }
             softmax[half].tops::<Wide>(ROWS);
+            if let Some(values) = &values {
+                values.end();
+            }
             let next = (step + 1 < steps).then(|| Scores::of(job, working, step + 1));
             for row in 0..ROWS {
                 let to = probabilities.add(row * CHUNK_BYTES);
@@ -100,6 +106,9 @@ pub(super) unsafe fn attend(job: &Attend) {
                 }
             }
             softmax[half].join::<Wide>(ROWS);
+            if let Some(next) = &next {
+                next.end();
+            }
             if step > 0 {
                 fade(working, other, &softmax[other]);
             }
@@ -108,6 +117,7 @@ pub(super) unsafe fn attend(job: &Attend) {
         for part in 0..Values::PARTS {
             last.part(part);
         }
+        last.end();
         fade(working, 1, &softmax[1]);
         for row in 0..job.rows {
             let (half, at) = (row / ROWS, row % ROWS);
@@ -116,13 +126,28 @@ pub(super) unsafe fn attend(job: &Attend) {
     }
 }
 
+/// Loads the queries of both halves, which stay in tiles 4 and 5.
+unsafe fn load_queries(working: *const Working) {
+    // SAFETY: sixteen rows of each; the shapes are loaded.
+    unsafe {
+        asm!(
+            "tileloadd tmm4, [{first} + {line}*1]",
+            "tileloadd tmm5, [{second} + {line}*1]",
+            first = in(reg) &raw const (*working).queries[0],
+            second = in(reg) &raw const (*working).queries[1],
+            line = in(reg) SIZE,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+}
+
 /// The products of the queries of a step with its keys.
 struct Scores {
-    queries: *const u8,
+    half: usize,
     keys: *const u32,
     out: *mut f32,
-    /// Panels of keys there are.
-    panels: usize,
+    /// Tiles of keys there are.
+    parts: usize,
 }
 
 impl Scores {
@@ -134,36 +159,69 @@ impl Scores {
         // SAFETY: the step is one of the job's.
         unsafe {
             Scores {
-                queries: (&raw const (*working).queries[half]).cast(),
+                half,
                 keys: job.keys.add(first / PANEL * PANEL_CHUNK),
                 out: (&raw mut (*working).scores[half]).cast(),
-                panels: BLOCK.min(job.length - first).div_ceil(PANEL),
+                parts: 2 * BLOCK.min(job.length - first).div_ceil(PANEL),
             }
         }
     }
 
+    /// Multiplies a part, and stores the one before, which is ready by now.
     #[inline(always)]
     unsafe fn part(&self, part: usize) {
-        if part / 2 >= self.panels {
+        macro_rules! multiply {
+            ($queries:literal, $sums:literal) => {
+                asm!(
+                    "tileloadd tmm6, [{keys} + {panel_row}*1]",
+                    concat!("tilezero ", $sums),
+                    concat!("tdpbssd ", $sums, ", ", $queries, ", tmm6"),
+                    keys = in(reg) self.keys.add(part / 2 * PANEL_CHUNK + part % 2 * CHUNK),
+                    panel_row = in(reg) 4 * PANEL,
+                    options(nostack, preserves_flags, readonly),
+                )
+            };
+        }
+        if part >= self.parts {
             return;
         }
-        // SAFETY: reads sixteen rows of queries and half a panel of keys, writes CHUNK scores of every row.
+        // SAFETY: reads half a panel of keys; the queries are loaded.
         unsafe {
-            asm!(
-                "tileloadd tmm4, [{queries} + {line}*1]",
-                "tileloadd tmm6, [{keys} + {panel_row}*1]",
-                "tilezero tmm0",
-                "tdpbssd tmm0, tmm4, tmm6",
-                "tilestored [{out} + {out_row}*1], tmm0",
-                queries = in(reg) self.queries,
-                line = in(reg) CHUNK_BYTES,
-                keys = in(reg) self.keys.add(part / 2 * PANEL_CHUNK + part % 2 * CHUNK),
-                panel_row = in(reg) 4 * PANEL,
-                out = in(reg) self.out.add(part * CHUNK),
-                out_row = in(reg) 4 * BLOCK,
-                out("tmm0") _, out("tmm4") _, out("tmm6") _,
-                options(nostack, preserves_flags),
-            );
+            if part > 0 {
+                self.store(part - 1);
+            }
+            match (self.half, part % 2) {
+                (0, 0) => multiply!("tmm4", "tmm0"),
+                (0, _) => multiply!("tmm4", "tmm1"),
+                (_, 0) => multiply!("tmm5", "tmm0"),
+                (_, _) => multiply!("tmm5", "tmm1"),
+            }
+        }
+    }
+
+    /// Stores the last part.
+    #[inline(always)]
+    unsafe fn end(&self) {
+        // SAFETY: it was multiplied.
+        unsafe { self.store(self.parts - 1) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(&self, part: usize) {
+        // SAFETY: writes CHUNK scores of every row.
+        unsafe { store_tile(part, self.out.add(part * CHUNK).cast(), 4 * BLOCK) }
+    }
+}
+
+/// Stores one of two tiles of sums: those of even parts are in tile 0, of odd ones in tile 1.
+#[inline(always)]
+unsafe fn store_tile(part: usize, out: *mut i32, row: usize) {
+    // SAFETY: the caller has the room; the shapes are loaded.
+    unsafe {
+        if part.is_multiple_of(2) {
+            asm!("tilestored [{out} + {row}*1], tmm0", out = in(reg) out, row = in(reg) row, options(nostack, preserves_flags));
+        } else {
+            asm!("tilestored [{out} + {row}*1], tmm1", out = in(reg) out, row = in(reg) row, options(nostack, preserves_flags));
         }
     }
 }
@@ -196,35 +254,53 @@ impl Values {
         }
     }
 
+    /// As the parts of scores.
     #[inline(always)]
     unsafe fn part(&self, part: usize) {
-        // SAFETY: reads sixteen rows of probabilities and whole chunks of half a panel of values, of which those behind the
-        // last have probabilities of zero; writes CHUNK sums of every row.
-        unsafe {
-            asm!(
-                "tilezero tmm2",
-                "2:",
-                "tileloadd tmm5, [{probabilities} + {line}*1]",
-                "tileloadd tmm6, [{values} + {panel_row}*1]",
-                "tdpbusd tmm2, tmm5, tmm6",
-                "add {probabilities}, {CHUNK_OF_ROWS}",
-                "add {values}, {PANEL_CHUNK}",
-                "dec {chunks}",
-                "jnz 2b",
-                "tilestored [{out} + {out_row}*1], tmm2",
-                probabilities = inout(reg) self.probabilities => _,
-                line = in(reg) CHUNK_BYTES,
-                values = inout(reg) self.values.add(part / 2 * self.panel_stride + part % 2 * CHUNK) => _,
-                panel_row = in(reg) 4 * PANEL,
-                chunks = inout(reg) self.chunks => _,
-                out = in(reg) self.out.add(part * CHUNK),
-                out_row = in(reg) 4 * SIZE,
-                CHUNK_OF_ROWS = const ROWS * CHUNK_BYTES,
-                PANEL_CHUNK = const 4 * PANEL_CHUNK,
-                out("tmm2") _, out("tmm5") _, out("tmm6") _,
-                options(nostack),
-            );
+        macro_rules! multiply {
+            ($sums:literal) => {
+                asm!(
+                    concat!("tilezero ", $sums),
+                    "2:",
+                    "tileloadd tmm7, [{probabilities} + {line}*1]",
+                    "tileloadd tmm6, [{values} + {panel_row}*1]",
+                    concat!("tdpbusd ", $sums, ", tmm7, tmm6"),
+                    "add {probabilities}, {CHUNK_OF_ROWS}",
+                    "add {values}, {PANEL_CHUNK}",
+                    "dec {chunks}",
+                    "jnz 2b",
+                    probabilities = inout(reg) self.probabilities => _,
+                    line = in(reg) CHUNK_BYTES,
+                    values = inout(reg) self.values.add(part / 2 * self.panel_stride + part % 2 * CHUNK) => _,
+                    panel_row = in(reg) 4 * PANEL,
+                    chunks = inout(reg) self.chunks => _,
+                    CHUNK_OF_ROWS = const ROWS * CHUNK_BYTES,
+                    PANEL_CHUNK = const 4 * PANEL_CHUNK,
+                    options(nostack, readonly),
+                )
+            };
         }
+        // SAFETY: reads sixteen rows of probabilities and whole chunks of half a panel of values, of which those behind the
+        // last have probabilities of zero.
+        unsafe {
+            if part > 0 {
+                self.store(part - 1);
+            }
+            if part.is_multiple_of(2) { multiply!("tmm0") } else { multiply!("tmm1") }
+        }
+    }
+
+    /// Stores the last part.
+    #[inline(always)]
+    unsafe fn end(&self) {
+        // SAFETY: it was multiplied.
+        unsafe { self.store(Self::PARTS - 1) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(&self, part: usize) {
+        // SAFETY: writes CHUNK sums of every row.
+        unsafe { store_tile(part, self.out.add(part * CHUNK), 4 * SIZE) }
     }
 }
 

@@ -76,6 +76,7 @@ impl Decoder {
         let name = "decoder.embed_tokens.weight".to_owned();
         let tokens = StoredMatrix::of(vec![weights.tensor(&name, &[dims.vocabulary, width])?.stored()]);
         let tokens = region.pack(precisions.tokens, tokens, dims.vocabulary, width, None);
+        held(tokens.overflowed(), weights, &[name])?;
         Ok(Decoder {
             width,
             heads: dims.text_heads,
@@ -86,7 +87,7 @@ impl Decoder {
             vocabulary: dims.vocabulary,
             audio_context: dims.audio_context,
             audio_width: dims.audio_width,
-            tokens: held(tokens, weights, &[name])?,
+            tokens,
             positions: weights.tensor("decoder.embed_positions.weight", &[dims.text_context, width])?.to_f32(),
             layers: (0..dims.text_layers).map(|index| layer(region, index)).collect::<Result<_, _>>()?,
             norm: Norm::load(weights, "decoder.layer_norm", width)?,

@@ -140,5 +140,6 @@ fn convolution(
     let bias = vector(weights, &format!("{name}.bias"), outputs)?;
     let matrix = StoredMatrix::of(vec![stored]).with_taps(TAPS);
     let matrix = region.pack(precision, matrix, outputs, TAPS * channels, Some(&bias));
-    held(matrix, weights, &[tensor])
+    held(matrix.overflowed(), weights, &[tensor])?;
+    Ok(matrix)
 }

@@ -1,6 +1,6 @@
 //! The parts that encoder and decoder layers are made of, with their weights packed.
 
-use amanuensis_kernels::{self as kernels, PackedMatrix, Precision, Region, StoredMatrix};
+use amanuensis_kernels::{self as kernels, PackedMatrix, Precision, Region, SlicedMatrix, StoredMatrix};
 
 use crate::model::{ModelError, Weights};
 
@@ -74,7 +74,7 @@ impl SelfAttention {
 pub(super) struct FeedForward {
     norm: Norm,
     up: PackedMatrix,
-    down: PackedMatrix,
+    down: SlicedMatrix,
 }
 
 impl FeedForward {
@@ -90,11 +90,11 @@ impl FeedForward {
         width: usize,
         inner: usize,
     ) -> Result<Self, ModelError> {
-        Ok(FeedForward {
-            norm: Norm::load(weights, &format!("{layer}.final_layer_norm"), width)?,
-            up: linear(region, precision, weights, &[&format!("{layer}.fc1")], inner, width)?,
-            down: linear(region, precision, weights, &[&format!("{layer}.fc2")], width, inner)?,
-        })
+        let up = linear(region, precision, weights, &[&format!("{layer}.fc1")], inner, width)?;
+        let Projections { tensors, matrix, bias } = Projections::of(weights, &[&format!("{layer}.fc2")], width, inner)?;
+        let down = region.pack_slices(precision, matrix, width, inner, Some(&bias));
+        held(down.overflowed(), weights, &tensors)?;
+        Ok(FeedForward { norm: Norm::load(weights, &format!("{layer}.final_layer_norm"), width)?, up, down })
     }
 
     /// Adds to `x` what this half of the layer makes of it.
@@ -109,9 +109,31 @@ pub(super) fn vector(weights: &Weights, name: &str, width: usize) -> Result<Vec<
     Ok(weights.tensor(name, &[width])?.to_f32())
 }
 
-/// One packed matrix of several projections of the same input, their outputs side by side.
-///
-/// A projection without a bias in the file (Whisper's keys) gets one of zeros.
+/// Several projections of the same input, their outputs side by side.
+struct Projections<'a> {
+    tensors: Vec<String>,
+    matrix: StoredMatrix<'a>,
+    bias: Vec<f32>,
+}
+
+impl<'a> Projections<'a> {
+    /// Those of these names. One without a bias in the file (Whisper's keys) gets one of zeros.
+    fn of(weights: &'a Weights, names: &[&str], outputs: usize, inputs: usize) -> Result<Self, ModelError> {
+        let tensors: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
+        let mut parts = Vec::with_capacity(names.len());
+        let mut bias = vec![0.0; names.len() * outputs];
+        for ((name, tensor), bias) in names.iter().zip(&tensors).zip(bias.chunks_exact_mut(outputs)) {
+            parts.push(weights.tensor(tensor, &[outputs, inputs])?.stored());
+            let bias_name = format!("{name}.bias");
+            if weights.get(&bias_name).is_some() {
+                weights.tensor(&bias_name, &[outputs])?.stored().read(0, bias);
+            }
+        }
+        Ok(Projections { tensors, matrix: StoredMatrix::of(parts), bias })
+    }
+}
+
+/// One packed matrix of several projections of the same input.
 pub(super) fn linear(
     region: &mut Region<'_>,
     precision: Precision,
@@ -120,24 +142,16 @@ pub(super) fn linear(
     outputs: usize,
     inputs: usize,
 ) -> Result<PackedMatrix, ModelError> {
-    let tensors: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
-    let mut parts = Vec::with_capacity(names.len());
-    let mut bias = vec![0.0; names.len() * outputs];
-    for ((name, tensor), bias) in names.iter().zip(&tensors).zip(bias.chunks_exact_mut(outputs)) {
-        parts.push(weights.tensor(tensor, &[outputs, inputs])?.stored());
-        let bias_name = format!("{name}.bias");
-        if weights.get(&bias_name).is_some() {
-            weights.tensor(&bias_name, &[outputs])?.stored().read(0, bias);
-        }
-    }
-    let matrix = region.pack(precision, StoredMatrix::of(parts), names.len() * outputs, inputs, Some(&bias));
-    held(matrix, weights, &tensors)
+    let Projections { tensors, matrix, bias } = Projections::of(weights, names, outputs, inputs)?;
+    let matrix = region.pack(precision, matrix, bias.len(), inputs, Some(&bias));
+    held(matrix.overflowed(), weights, &tensors)?;
+    Ok(matrix)
 }
 
-/// A matrix that was packed of these tensors, unless the precision has no numbers for their weights.
-pub(super) fn held(matrix: PackedMatrix, weights: &Weights, tensors: &[String]) -> Result<PackedMatrix, ModelError> {
-    if !matrix.overflowed() {
-        return Ok(matrix);
+/// That the precision had numbers for the weights of a matrix that was packed of these tensors.
+pub(super) fn held(overflowed: bool, weights: &Weights, tensors: &[String]) -> Result<(), ModelError> {
+    if !overflowed {
+        return Ok(());
     }
     let overflows = |tensor: &&String| {
         weights.get(tensor).is_some_and(|tensor| tensor.to_f32().iter().any(|weight| weight.abs() >= F16_OVERFLOWS))

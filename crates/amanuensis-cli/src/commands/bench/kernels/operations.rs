@@ -103,7 +103,8 @@ fn linear(
 
 fn feed_forward(team: &mut Team, precision: Precision, rows: usize) -> Operation {
     let up = packed(team, precision, WIDTH, 4 * WIDTH);
-    let down = packed(team, precision, 4 * WIDTH, WIDTH);
+    let down = numbers(4 * WIDTH * WIDTH);
+    let down = team.enter(|region| region.pack_slices(precision, &down, WIDTH, 4 * WIDTH, None));
     let (gain, bias) = (vec![1.0; WIDTH], numbers(WIDTH));
     let mut x = numbers(rows * WIDTH);
     let bytes = up.bytes() + down.bytes() + floats(2 * x.len());
