@@ -60,6 +60,17 @@ pub(crate) unsafe trait Integers: Copy {
     }
     /// The lower halves of all bytes, and the upper, each as signed bytes of -8 to 7: halves are stored 8 higher.
     unsafe fn halves(self) -> [Self; 2];
+    /// As many rows of a register each, `stride` apart, as a register has numbers: their columns, each a register, `step` apart.
+    #[inline(always)]
+    unsafe fn transpose(rows: *const i32, stride: usize, columns: *mut i32, step: usize) {
+        let width = Self::Floats::WIDTH;
+        for row in 0..width {
+            for column in 0..width {
+                // SAFETY: the caller has both.
+                unsafe { *columns.add(column * step + row) = *rows.add(row * stride + column) }
+            }
+        }
+    }
     /// In every lane the low bytes of the four, those of the first in the lowest place.
     unsafe fn cells(bytes: [Self; 4]) -> Self;
 }

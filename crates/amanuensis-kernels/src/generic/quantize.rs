@@ -10,6 +10,9 @@ const AHEAD: usize = 8;
 /// Bytes in a chunk of cells.
 pub(crate) const CHUNK_BYTES: usize = 4 * CHUNK;
 
+/// Channels of the widest head.
+const WIDEST_HEAD: usize = 256;
+
 /// A byte in every lane of a cell.
 const ONES: i32 = 0x0101_0101;
 
@@ -197,53 +200,30 @@ pub(crate) const fn scratch_of_keys(size: usize) -> usize {
 pub(crate) unsafe fn keys<I: Integers>(job: &Keys) {
     let panel = panel::<I::Floats>();
     let cells = job.size.div_ceil(4);
-    let mut bytes = [0u32; CHUNK * 4];
-    // SAFETY: the caller keeps the contract of Keys and has the features of I; heads are at most 256 numbers wide.
+    // SAFETY: the caller keeps the contract of Keys and has the features of I.
     unsafe {
-        assert!(cells <= bytes.len(), "a head of {} channels", job.size);
         let (width, size) = (I::Floats::WIDTH, job.size);
         let row = size.next_multiple_of(CHUNK_BYTES);
+        let mut bytes = [0_u32; WIDEST * WIDEST_HEAD / 4];
+        assert!(row <= WIDEST_HEAD, "a head of {size} channels");
         let (mean, centred) = std::slice::from_raw_parts_mut(job.scratch, scratch_of_keys(size)).split_at_mut(row);
-        let here = |channel: usize| (size - channel).min(width);
-        let count = I::Floats::splat(1.0 / job.positions.max(1) as f32);
         // Zero, or what is not a number if any key holds such: then all scores are such.
-        let mut taint = 0.0;
-        mean.fill(0.0);
-        for position in 0..job.positions {
-            for channel in (0..size).step_by(width) {
-                let (from, sum) = (job.from.add(position * job.stride + channel), mean.as_mut_ptr().add(channel));
-                I::Floats::prefetch(from.wrapping_add(AHEAD * job.stride));
-                I::Floats::load(sum).plus(I::Floats::load_first(from, here(channel))).store(sum);
-            }
-        }
-        for channel in (0..size).step_by(width) {
-            let sum = I::Floats::load(mean.as_ptr().add(channel)).times(count);
-            sum.store(mean.as_mut_ptr().add(channel));
-            taint += sum.sum() * 0.0;
-        }
+        let taint = mean_of_keys::<I::Floats>(job, mean);
         let mut rows = Rows::new();
         for first in (0..job.positions).step_by(width) {
             let keys = width.min(job.positions - first);
             for key in 0..keys {
-                let to = centred.as_mut_ptr().add(key * row);
-                for channel in (0..size).step_by(width) {
-                    let from = job.from.add((first + key) * job.stride + channel);
-                    I::Floats::prefetch(from.wrapping_add(AHEAD * job.stride));
-                    let from = I::Floats::load_first(from, here(channel));
-                    from.minus(I::Floats::load(mean.as_ptr().add(channel))).store(to.add(channel));
-                }
+                centre::<I::Floats>(job, first + key, mean, &mut centred[key * row..][..row]);
                 rows.measure::<I, false>(key, &centred[key * row..][..size]);
             }
             rows.scale::<I::Floats>(keys);
-            let to = job.cells.add(first / panel * panel * cells + first % panel);
             for key in 0..keys {
                 *job.scales.add(first + key) = rows.scales[key] + taint;
-                let numbers = &centred[key * row..][..size];
-                to_bytes::<I, false>(numbers, rows.inverses[key], bytes.as_mut_ptr().cast(), CHUNK_BYTES);
-                for (cell, bytes) in bytes[..cells].iter().enumerate() {
-                    *to.add(cell * panel + key) = *bytes;
-                }
+                let to = bytes[key * row / 4..].as_mut_ptr().cast();
+                to_bytes::<I, false>(&centred[key * row..][..size], rows.inverses[key], to, CHUNK_BYTES);
             }
+            let to = job.cells.add(first / panel * panel * cells + first % panel);
+            lay_out::<I>(&bytes, row / 4, keys, cells, to);
             if !job.starts.is_null() {
                 let mut sum = I::splat(0);
                 for cell in 0..cells {
@@ -259,6 +239,75 @@ pub(crate) unsafe fn keys<I: Integers>(job: &Keys) {
             *job.scales.add(position) = 0.0;
             if !job.starts.is_null() {
                 *job.starts.add(position) = 0;
+            }
+        }
+    }
+}
+
+/// The mean of all keys, and zero, or what is not a number if it is none.
+#[inline(always)]
+unsafe fn mean_of_keys<V: Vector>(job: &Keys, mean: &mut [f32]) -> f32 {
+    // SAFETY: reads the numbers of each key, writes whole registers of the mean, as the caller has them.
+    unsafe {
+        let count = V::splat(1.0 / job.positions.max(1) as f32);
+        let mut taint = 0.0;
+        for channel in (0..job.size).step_by(V::WIDTH) {
+            let mut sums = [V::splat(0.0); 4];
+            let fours = job.positions / 4 * 4;
+            for position in (0..fours).step_by(4) {
+                for of in 0..4 {
+                    sums[of] = sums[of].plus(number_of_key(job, position + of, channel));
+                }
+            }
+            for position in fours..job.positions {
+                sums[0] = sums[0].plus(number_of_key(job, position, channel));
+            }
+            let sum = sums[0].plus(sums[1]).plus(sums[2].plus(sums[3])).times(count);
+            sum.store(mean.as_mut_ptr().add(channel));
+            taint += sum.sum() * 0.0;
+        }
+        taint
+    }
+}
+
+/// A register of a key, whose memory some keys on is asked for.
+#[inline(always)]
+unsafe fn number_of_key<V: Vector>(job: &Keys, position: usize, channel: usize) -> V {
+    // SAFETY: reads below the size.
+    unsafe {
+        let from = job.from.add(position * job.stride + channel);
+        V::prefetch(from.wrapping_add(AHEAD * job.stride));
+        if channel + V::WIDTH <= job.size { V::load(from) } else { V::load_first(from, job.size - channel) }
+    }
+}
+
+/// A key without the mean.
+#[inline(always)]
+unsafe fn centre<V: Vector>(job: &Keys, position: usize, mean: &[f32], to: &mut [f32]) {
+    for channel in (0..job.size).step_by(V::WIDTH) {
+        // SAFETY: mean and `to` are whole registers.
+        unsafe {
+            let number = number_of_key::<V>(job, position, channel);
+            number.minus(V::load(mean.as_ptr().add(channel))).store(to.as_mut_ptr().add(channel));
+        }
+    }
+}
+
+/// Keys in bytes, `row` cells from one to the next, to columns of a panel, which begins at `to`.
+#[inline(always)]
+unsafe fn lay_out<I: Integers>(bytes: &[u32], row: usize, keys: usize, cells: usize, to: *mut u32) {
+    let (width, panel) = (I::Floats::WIDTH, panel::<I::Floats>());
+    let mut first = 0;
+    // SAFETY: the caller has the cells of as many columns as a register has numbers; a whole square of them lies within
+    // the rows.
+    unsafe {
+        while keys == width && first + width <= cells {
+            I::transpose(bytes[first..].as_ptr().cast(), row, to.add(first * panel).cast(), panel);
+            first += width;
+        }
+        for key in 0..keys {
+            for cell in first..cells {
+                *to.add(cell * panel + key) = bytes[key * row + cell];
             }
         }
     }
@@ -308,17 +357,22 @@ pub(crate) unsafe fn values<I: Integers>(job: &Values) {
         for channel in (0..channels).step_by(width) {
             let here = job.size.saturating_sub(channel).min(width);
             let load = |position: usize| {
-                if position < job.positions && here > 0 {
+                if position < job.positions && here == width {
+                    I::Floats::load(job.from.add(position * job.stride + channel))
+                } else if position < job.positions && here > 0 {
                     I::Floats::load_first(job.from.add(position * job.stride + channel), here)
                 } else {
                     I::Floats::splat(0.0)
                 }
             };
-            let mut largest = I::Floats::splat(0.0);
-            for position in 0..job.positions {
-                I::Floats::prefetch(job.from.wrapping_add((position + AHEAD) * job.stride + channel));
-                largest = largest.larger(load(position).magnitude());
+            let mut tops = [I::Floats::splat(0.0); 4];
+            for position in (0..job.positions).step_by(4) {
+                for (of, top) in tops.iter_mut().enumerate() {
+                    I::Floats::prefetch(job.from.wrapping_add((position + of + AHEAD) * job.stride + channel));
+                    *top = top.larger(load(position + of).magnitude());
+                }
             }
+            let largest = tops[0].larger(tops[1]).larger(tops[2].larger(tops[3]));
             // A channel of zeros has the smallest scale instead of none, so that nothing is divided by zero.
             let largest = largest.larger(I::Floats::splat(f32::MIN_POSITIVE));
             let inverse = I::Floats::splat(LARGEST as f32).over(largest);

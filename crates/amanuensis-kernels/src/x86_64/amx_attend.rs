@@ -9,9 +9,10 @@
 //!
 //! A product of tiles takes sixteen cycles, and what is stored of it has to wait for it. One behind the other, products and
 //! softmax wait for each other, and the attention of whisper-base takes a fifth longer. So a product is issued after every
-//! few rows of softmax, and what it writes is not read before the next step.
+//! few rows of softmax, is stored behind the next, and what it writes is not read before the next step.
 
 use std::arch::asm;
+use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch};
 use std::mem::MaybeUninit;
 
 use super::avx512::{Whole as Signed, Wide};
@@ -34,6 +35,9 @@ const PANEL_CHUNK: usize = CHUNK * PANEL;
 
 /// Chunks of the probabilities of a block.
 const CHUNKS: usize = BLOCK / CHUNK_BYTES;
+
+/// How many rows on queries are fetched: two threads take tiles in turns.
+const AHEAD: usize = 4 * ROWS;
 
 /// Working memory, of two halves: the first sixteen rows and those behind them.
 #[repr(C, align(64))]
@@ -93,6 +97,7 @@ pub(super) unsafe fn attend(job: &Attend) {
                     values.part(row * Values::PARTS / ROWS);
                 }
             }
+            fetch(job, step);
             softmax[half].tops::<Wide>(ROWS);
             if let Some(values) = &values {
                 values.end();
@@ -122,6 +127,26 @@ pub(super) unsafe fn attend(job: &Attend) {
         for row in 0..job.rows {
             let (half, at) = (row / ROWS, row % ROWS);
             job.write::<Wide>(row, (*working).sums[half][at].as_ptr(), softmax[half].share(at));
+        }
+    }
+}
+
+/// Asks, two rows a step, for the memory that the tile will write, and for the queries of one that this thread will have
+/// soon: they come while others are weighed.
+#[inline(always)]
+unsafe fn fetch(job: &Attend, step: usize) {
+    if step >= ROWS {
+        return;
+    }
+    for row in 2 * step..2 * step + 2 {
+        let out = job.out.wrapping_add(row * job.out_stride);
+        let queries = job.queries.wrapping_add((AHEAD + row) * job.query_stride);
+        for channel in (0..SIZE).step_by(CHUNK) {
+            // SAFETY: the processor has the instructions; what they are told of need not exist.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_ET0>(out.wrapping_add(channel).cast());
+                _mm_prefetch::<_MM_HINT_T1>(queries.wrapping_add(channel).cast());
+            }
         }
     }
 }

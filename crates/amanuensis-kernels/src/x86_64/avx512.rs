@@ -188,6 +188,40 @@ impl Whole {
     }
 }
 
+/// Sixteen rows of sixteen numbers, `stride` apart, to their columns, `step` apart: pairs, fours, then quarters of registers.
+#[inline(always)]
+pub(super) unsafe fn transpose(rows: *const i32, stride: usize, columns: *mut i32, step: usize) {
+    // SAFETY: the caller has the numbers, and AVX-512 F.
+    unsafe {
+        let zero = _mm512_setzero_si512();
+        let (mut row, mut fours) = ([zero; 16], [zero; 16]);
+        for (number, row) in row.iter_mut().enumerate() {
+            *row = _mm512_loadu_si512(rows.add(number * stride).cast());
+        }
+        for four in (0..16).step_by(4) {
+            let low = _mm512_unpacklo_epi32(row[four], row[four + 1]);
+            let high = _mm512_unpackhi_epi32(row[four], row[four + 1]);
+            let next_low = _mm512_unpacklo_epi32(row[four + 2], row[four + 3]);
+            let next_high = _mm512_unpackhi_epi32(row[four + 2], row[four + 3]);
+            fours[four] = _mm512_unpacklo_epi64(low, next_low);
+            fours[four + 1] = _mm512_unpackhi_epi64(low, next_low);
+            fours[four + 2] = _mm512_unpacklo_epi64(high, next_high);
+            fours[four + 3] = _mm512_unpackhi_epi64(high, next_high);
+        }
+        // Quarter q of register 4 r + c holds column 4 q + c of the four rows from 4 r on.
+        for column in 0..4 {
+            let [a, b, c, d] = [fours[column], fours[column + 4], fours[column + 8], fours[column + 12]];
+            let even = [_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d)];
+            let odd = [_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d)];
+            let columns = columns.add(column * step);
+            _mm512_storeu_si512(columns.cast(), _mm512_shuffle_i32x4::<0x88>(even[0], even[1]));
+            _mm512_storeu_si512(columns.add(4 * step).cast(), _mm512_shuffle_i32x4::<0x88>(odd[0], odd[1]));
+            _mm512_storeu_si512(columns.add(8 * step).cast(), _mm512_shuffle_i32x4::<0xdd>(even[0], even[1]));
+            _mm512_storeu_si512(columns.add(12 * step).cast(), _mm512_shuffle_i32x4::<0xdd>(odd[0], odd[1]));
+        }
+    }
+}
+
 /// What is the same for every way to multiply bytes in 512-bit registers.
 macro_rules! integers_of_512_bits {
     () => {
@@ -233,6 +267,10 @@ macro_rules! integers_of_512_bits {
                 let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
                 _mm512_storeu_si512(to.cast(), _mm512_permutexvar_epi32(order, bytes));
             }
+        }
+        #[inline(always)]
+        unsafe fn transpose(rows: *const i32, stride: usize, columns: *mut i32, step: usize) {
+            unsafe { transpose(rows, stride, columns, step) }
         }
         #[inline(always)]
         unsafe fn halves(self) -> [Self; 2] {

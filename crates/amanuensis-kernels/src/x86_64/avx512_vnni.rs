@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512::{Wide, integers_of_512_bits};
+use super::avx512::{Wide, integers_of_512_bits, transpose};
 use crate::generic::{Integers, kernels_for};
 use crate::isa::Isa;
 
