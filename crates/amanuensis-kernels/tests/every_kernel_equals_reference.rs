@@ -342,6 +342,16 @@ fn layer_norm_is_exact_even_far_from_zero() {
             out
         });
         assert_close(&results, &truth, 1e-6);
+        let alone = everywhere(|region| {
+            let mut out = vec![0.0; input.len()];
+            for (row, out) in input.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                region.layer_norm(row, &gain, &bias, out);
+            }
+            out
+        });
+        for ((isa, together), (_, alone)) in results.iter().zip(&alone) {
+            assert!(same_bytes(together, alone), "{isa}: {rows} rows of {width} and each alone");
+        }
     }
 }
 

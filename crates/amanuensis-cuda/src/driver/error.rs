@@ -79,7 +79,7 @@ pub enum GpuError {
     },
     /// The GPU or its context is gone: everything on it is lost.
     #[error(
-        "the GPU does not answer any more ({code}, during {call}); what was on it is lost: load the model again, and look at `nvidia-smi` and the system's log"
+        "the GPU does not answer any more ({code}, during {call}); what was on it is lost, and this process can use it no more: start the program again, and look at `nvidia-smi` and the system's log"
     )]
     Lost {
         /// The call that said so.
@@ -162,7 +162,7 @@ mod tests {
                 GpuError::OutOfMemory { bytes: 10, what: "the weights", free: 5, total: 20 },
                 "no 10 bytes for the weights (5 of 20 bytes free); end other programs on it",
             ),
-            (GpuError::Lost { call: "cuMemAlloc", code: "CUDA_ERROR_X".to_owned() }, "load the model again"),
+            (GpuError::Lost { call: "cuMemAlloc", code: "CUDA_ERROR_X".to_owned() }, "start the program again"),
         ];
         for (error, expected) in texts {
             assert!(error.to_string().contains(expected), "{error}");

@@ -291,15 +291,15 @@ pub(crate) unsafe fn layer_norm<V: Vector>(input: &[f32], gain: &[f32], bias: &[
             for (number, row) in rows() {
                 totals.keep(number, fold::<V, _>(Sum, row));
             }
-            totals.joined::<V>(input.len() / width).over(count).store(shifts.as_mut_ptr());
+            totals.joined::<V>().over(count).store(shifts.as_mut_ptr());
             for (number, row) in rows() {
                 totals.keep(number, fold::<V, _>(Deviations(V::splat(shifts[number])), row));
             }
-            totals.joined::<V>(input.len() / width).over(count).store(drifts.as_mut_ptr());
+            totals.joined::<V>().over(count).store(drifts.as_mut_ptr());
             for (number, row) in rows() {
                 totals.keep(number, fold::<V, _>(Squares(V::splat(shifts[number])), row));
             }
-            totals.joined::<V>(input.len() / width).over(count).store(squares.as_mut_ptr());
+            totals.joined::<V>().over(count).store(squares.as_mut_ptr());
             for ((number, row), out) in rows().zip(out.chunks_exact_mut(width)) {
                 let (shift, drift) = (shifts[number], drifts[number]);
                 let variance = (squares[number] - drift * drift).max(0.0);
@@ -319,14 +319,11 @@ impl Totals {
         unsafe { total.store(self.0[row * V::WIDTH..][..V::WIDTH].as_mut_ptr()) }
     }
 
-    /// The sum of each of the first so many rows.
+    /// The sum of each, in an order that does not depend on how many there are.
     #[inline(always)]
-    unsafe fn joined<V: Vector>(&self, rows: usize) -> V {
+    unsafe fn joined<V: Vector>(&self) -> V {
         // SAFETY: as above.
-        unsafe {
-            let from = self.0.as_ptr();
-            if rows == 1 { V::splat(V::load(from).sum()) } else { V::sum_of_each(from) }
-        }
+        unsafe { V::sum_of_each(self.0.as_ptr()) }
     }
 }
 

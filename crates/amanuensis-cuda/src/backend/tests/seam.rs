@@ -1,155 +1,165 @@
 //! What every backend owes the engine: batches, lanes, kept lanes, attention in pieces, cancelling, receipts.
 
-use amanuensis::backend::{Availability, Stage};
+use amanuensis::backend::Stage;
 
 use super::*;
 
-/// How far logits may lie apart that should be the same: in memory a row is computed alone, whatever stands beside it.
-const TOLERANCE: f32 = 1e-5;
-
-fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let difference = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(difference < TOLERANCE, "{what}: {difference}");
-}
-
 #[test]
 fn windows_of_all_lengths_go_together_in_batches_of_any_size() {
-    let windows = [42, 130, 2, 64].map(|frames| window("english.wav", frames, frames as usize));
-    let emulated = Emulated::new();
-    let model = emulated.load();
-    let mut all = work();
-    let together = model.encode(&windows, &mut all).expect("encoded");
-    assert_eq!((together.positions.as_slice(), all.receipt.positions), ([21, 65, 1, 32].as_slice(), 119));
-    let pairs = Cuda::emulated(Setup { together: 3, ..Setup::default() }, &emulated.gpu).load(&demo());
-    let in_pieces = encode(&*pairs.unwrap_or_else(|error| panic!("{error}")), &windows);
-    assert_close("in batches of three and one", &in_pieces.values, &together.values);
-    for (index, heard) in together.windows(model.dims().audio_width).enumerate() {
-        let alone = encode(&*model, &windows[index..=index]);
-        assert_close(&format!("window {index}"), heard, &alone.values);
-    }
-    assert_eq!(encode(&*model, &[]).values.len(), 0);
-    assert!(emulated.gpu.guarded());
+    everywhere(|subject| {
+        let windows = [42, 130, 2, 64].map(|frames| window("english.wav", frames, frames as usize));
+        let model = subject.load();
+        let mut all = work();
+        let together = model.encode(&windows, &mut all).expect("encoded");
+        assert_eq!((together.positions.as_slice(), all.receipt.positions), ([21, 65, 1, 32].as_slice(), 119));
+        let pairs = subject.with(Setup { together: 3, ..Setup::default() }).load(&demo());
+        let in_pieces = encode(&*pairs.unwrap_or_else(|error| panic!("{error}")), &windows);
+        subject.assert_close("in batches of three and one", &in_pieces.values, &together.values);
+        for (index, heard) in together.windows(model.dims().audio_width).enumerate() {
+            let alone = encode(&*model, &windows[index..=index]);
+            subject.assert_close(&format!("window {index}"), heard, &alone.values);
+        }
+        assert_eq!(encode(&*model, &[]).values.len(), 0);
+        assert!(subject.guarded());
+    });
 }
 
 #[test]
 fn lanes_do_not_hear_each_other() {
-    let emulated = Emulated::new();
-    let model = emulated.load();
-    let encoded = encode(&*model, &[window("english.wav", 0, 60), window("german.wav", 30, 88)]);
-    let mut decoding = begin(&*model, &encoded);
-    let prompts: [&[Token]; 3] = [&[2049, 2050, 2053], &[2049], &[2055, 280, 467, 2049, 2051, 2053]];
-    let listens = [1, 0, 1];
-    decoding.start(&listens);
-    let first = step(&mut *decoding, &prompts);
-    let second = step(&mut *decoding, &[&[280], &[467], &[776]]);
-    for (lane, next) in [[280], [467], [776]].iter().enumerate() {
-        decoding.start(&listens[lane..=lane]);
-        assert_close("the prompt", &step(&mut *decoding, &prompts[lane..=lane])[0], &first[lane]);
-        assert_close("the token behind it", &step(&mut *decoding, &[next])[0], &second[lane]);
-    }
+    everywhere(|subject| {
+        let model = subject.load();
+        let encoded = encode(&*model, &[window("english.wav", 0, 60), window("german.wav", 30, 88)]);
+        let mut decoding = begin(&*model, &encoded);
+        let prompts: [&[Token]; 3] = [&[2049, 2050, 2053], &[2049], &[2055, 280, 467, 2049, 2051, 2053]];
+        let listens = [1, 0, 1];
+        decoding.start(&listens);
+        let first = step(&mut *decoding, &prompts);
+        let second = step(&mut *decoding, &[&[280], &[467], &[776]]);
+        for (lane, next) in [[280], [467], [776]].iter().enumerate() {
+            decoding.start(&listens[lane..=lane]);
+            subject.assert_close("the prompt", &step(&mut *decoding, &prompts[lane..=lane])[0], &first[lane]);
+            subject.assert_close("the token behind it", &step(&mut *decoding, &[next])[0], &second[lane]);
+        }
+    });
 }
 
 #[test]
 fn recorded_steps_are_what_steps_are() {
-    let emulated = Emulated::new();
-    let model = emulated.load();
-    let encoded = encode(&*model, &[window("english.wav", 0, 60)]);
-    let tokens: Vec<Token> = (0..12).map(|n| 2049 + n % 5).collect();
-    let mut decoding = begin(&*model, &encoded);
-    decoding.start(&[0]);
-    let before = emulated.gpu.counts();
-    let one_by_one: Vec<Vec<f32>> = tokens.iter().map(|token| step(&mut *decoding, &[&[*token]]).remove(0)).collect();
-    let counts = emulated.gpu.counts();
-    assert_eq!((counts.recorded - before.recorded, counts.replayed - before.replayed), (1, 11));
-    decoding.start(&[0]);
-    let mut logits = Logits::default();
-    let read: Vec<usize> = (0..tokens.len()).collect();
-    decoding.step(&[Feed { tokens: &tokens, read: &read }], &mut logits, &mut work()).expect("a step");
-    for (position, alone) in one_by_one.iter().enumerate() {
-        assert_close(&format!("position {position}"), alone, logits.row(position));
-    }
+    everywhere(|subject| {
+        let model = subject.load();
+        let encoded = encode(&*model, &[window("english.wav", 0, 60)]);
+        let tokens: Vec<Token> = (0..12).map(|n| 2049 + n % 5).collect();
+        let mut decoding = begin(&*model, &encoded);
+        decoding.start(&[0]);
+        let before = subject.fake.as_ref().map(|gpu| gpu.counts());
+        let one_by_one: Vec<Vec<f32>> =
+            tokens.iter().map(|token| step(&mut *decoding, &[&[*token]]).remove(0)).collect();
+        if let (Some(gpu), Some(before)) = (&subject.fake, before) {
+            let counts = gpu.counts();
+            assert_eq!((counts.recorded - before.recorded, counts.replayed - before.replayed), (1, 11));
+        }
+        decoding.start(&[0]);
+        let mut logits = Logits::default();
+        let read: Vec<usize> = (0..tokens.len()).collect();
+        decoding.step(&[Feed { tokens: &tokens, read: &read }], &mut logits, &mut work()).expect("a step");
+        for (position, alone) in one_by_one.iter().enumerate() {
+            subject.assert_close(&format!("position {position}"), alone, logits.row(position));
+        }
+    });
 }
 
 #[test]
 fn lanes_are_permuted_doubled_and_dropped() {
-    let emulated = Emulated::new();
-    let model = emulated.load();
-    let encoded = encode(&*model, &[window("english.wav", 0, 40), window("german.wav", 30, 52)]);
-    let mut decoding = begin(&*model, &encoded);
-    let windows = [0, 1, 0, 1];
-    let mut said: Vec<(usize, Vec<Token>)> =
-        windows.iter().enumerate().map(|(lane, &window)| (window, vec![2049, 2050 + lane as Token])).collect();
-    decoding.start(&windows);
-    step(&mut *decoding, &said.iter().map(|(_, tokens)| tokens.as_slice()).collect::<Vec<_>>());
-    // Twice without a step between: what is copied first is copied on.
-    decoding.keep(&[3, 2, 1, 0]);
-    said.reverse();
-    let turns: [&[&[usize]]; 6] =
-        [&[&[0, 1, 2, 3]], &[&[3, 1, 0, 2]], &[&[1, 1, 0, 1], &[2, 2, 3]], &[&[2]], &[&[0, 0, 0]], &[&[2, 0, 2, 1, 0]]];
-    for (turn, keeps) in turns.into_iter().enumerate() {
-        for parents in keeps {
-            decoding.keep(parents);
-            said = parents.iter().map(|&parent| said[parent].clone()).collect();
+    everywhere(|subject| {
+        let model = subject.load();
+        let encoded = encode(&*model, &[window("english.wav", 0, 40), window("german.wav", 30, 52)]);
+        let mut decoding = begin(&*model, &encoded);
+        let windows = [0, 1, 0, 1];
+        let mut said: Vec<(usize, Vec<Token>)> =
+            windows.iter().enumerate().map(|(lane, &window)| (window, vec![2049, 2050 + lane as Token])).collect();
+        decoding.start(&windows);
+        step(&mut *decoding, &said.iter().map(|(_, tokens)| tokens.as_slice()).collect::<Vec<_>>());
+        // Twice without a step between: what is copied first is copied on.
+        decoding.keep(&[3, 2, 1, 0]);
+        said.reverse();
+        let turns: [&[&[usize]]; 6] = [
+            &[&[0, 1, 2, 3]],
+            &[&[3, 1, 0, 2]],
+            &[&[1, 1, 0, 1], &[2, 2, 3]],
+            &[&[2]],
+            &[&[0, 0, 0]],
+            &[&[2, 0, 2, 1, 0]],
+        ];
+        for (turn, keeps) in turns.into_iter().enumerate() {
+            for parents in keeps {
+                decoding.keep(parents);
+                said = parents.iter().map(|&parent| said[parent].clone()).collect();
+            }
+            let next: Vec<[Token; 1]> = (0..said.len()).map(|lane| [280 + (20 * turn + lane) as Token]).collect();
+            said.iter_mut().zip(&next).for_each(|((_, tokens), next)| tokens.extend(next));
+            let kept = step(&mut *decoding, &next.iter().map(<[Token; 1]>::as_slice).collect::<Vec<_>>());
+            let mut alone = begin(&*model, &encoded);
+            for (lane, (window, tokens)) in said.iter().enumerate() {
+                alone.start(&[*window]);
+                subject.assert_close(
+                    &format!("turn {turn}, lane {lane}"),
+                    &step(&mut *alone, &[tokens])[0],
+                    &kept[lane],
+                );
+            }
         }
-        let next: Vec<[Token; 1]> = (0..said.len()).map(|lane| [280 + (20 * turn + lane) as Token]).collect();
-        said.iter_mut().zip(&next).for_each(|((_, tokens), next)| tokens.extend(next));
-        let kept = step(&mut *decoding, &next.iter().map(<[Token; 1]>::as_slice).collect::<Vec<_>>());
-        let mut alone = begin(&*model, &encoded);
-        for (lane, (window, tokens)) in said.iter().enumerate() {
-            alone.start(&[*window]);
-            assert_close(&format!("turn {turn}, lane {lane}"), &step(&mut *alone, &[tokens])[0], &kept[lane]);
-        }
-    }
-    assert!(emulated.gpu.guarded());
+        assert!(subject.guarded());
+    });
 }
 
 #[test]
 fn attention_comes_in_any_pieces_heads_and_company() {
-    let emulated = Emulated::new();
-    let model = emulated.load();
-    let encoded = encode(&*model, &[window("english.wav", 0, 60), window("german.wav", 30, 44)]);
-    let mut decoding = begin(&*model, &encoded);
-    let tokens: Vec<Vec<Token>> = [17, 3].map(|count| (0..count).map(|n| 2049 + n % 5).collect()).into();
-    let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
-    let all: Vec<(usize, usize)> = (0..3).flat_map(|layer| (0..3).map(move |head| (layer, head))).collect();
-    decoding.start(&[0, 1]);
-    let whole = attend(&mut *decoding, &tokens, 100, &all);
-    assert_eq!((whole.positions(0), whole.positions(1), whole.heads()), (30, 22, 9));
-    decoding.start(&[0, 1]);
-    let pieces = attend(&mut *decoding, &tokens, 5, &all);
-    let some = [(2, 1), (0, 2), (2, 0), (0, 2), (1, 1)];
-    for (lane, tokens) in tokens.iter().enumerate() {
-        decoding.start(&[lane]);
-        let alone = attend(&mut *decoding, &[tokens], 4, &some);
-        for (head, place) in all.iter().enumerate() {
-            let expected = whole.rows(lane, head);
-            assert_eq!(expected.len(), tokens.len() * whole.positions(lane), "a row for every token");
-            assert_close(&format!("{place:?} in pieces"), pieces.rows(lane, head), expected);
-            for chosen in (0..some.len()).filter(|&chosen| some[chosen] == *place) {
-                assert_close(&format!("{place:?} alone"), alone.rows(0, chosen), expected);
+    everywhere(|subject| {
+        let model = subject.load();
+        let encoded = encode(&*model, &[window("english.wav", 0, 60), window("german.wav", 30, 44)]);
+        let mut decoding = begin(&*model, &encoded);
+        let tokens: Vec<Vec<Token>> = [17, 3].map(|count| (0..count).map(|n| 2049 + n % 5).collect()).into();
+        let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        let all: Vec<(usize, usize)> = (0..3).flat_map(|layer| (0..3).map(move |head| (layer, head))).collect();
+        decoding.start(&[0, 1]);
+        let whole = attend(&mut *decoding, &tokens, 100, &all);
+        assert_eq!((whole.positions(0), whole.positions(1), whole.heads()), (30, 22, 9));
+        decoding.start(&[0, 1]);
+        let pieces = attend(&mut *decoding, &tokens, 5, &all);
+        let some = [(2, 1), (0, 2), (2, 0), (0, 2), (1, 1)];
+        for (lane, tokens) in tokens.iter().enumerate() {
+            decoding.start(&[lane]);
+            let alone = attend(&mut *decoding, &[tokens], 4, &some);
+            for (head, place) in all.iter().enumerate() {
+                let expected = whole.rows(lane, head);
+                assert_eq!(expected.len(), tokens.len() * whole.positions(lane), "a row for every token");
+                subject.assert_close(&format!("{place:?} in pieces"), pieces.rows(lane, head), expected);
+                for chosen in (0..some.len()).filter(|&chosen| some[chosen] == *place) {
+                    subject.assert_close(&format!("{place:?} alone"), alone.rows(0, chosen), expected);
+                }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn work_can_be_cancelled_and_too_much_is_refused() {
-    let emulated = Emulated::new();
-    let model = emulated.load();
-    let cancelled = AtomicBool::new(true);
-    let mut given_up = Work::new(&cancelled);
-    let mel = [window("english.wav", 0, 40)];
-    assert!(matches!(model.encode(&mel, &mut given_up), Err(BackendError::Cancelled)));
-    let encoded = encode(&*model, &mel);
-    assert!(matches!(model.begin(&encoded, &mut given_up), Err(BackendError::Cancelled)));
-    let mut decoding = begin(&*model, &encoded);
-    decoding.start(&[0]);
-    assert!(matches!(try_step(&mut *decoding, &[&[2049]], &mut given_up), Err(BackendError::Cancelled)));
-    assert!(devices(&given_up).is_empty() && given_up.receipt.tokens == 0);
-    let tokens = vec![280; 449];
-    let refused = try_step(&mut *decoding, &[&tokens], &mut work());
-    assert!(matches!(refused, Err(BackendError::TooLong { tokens: 449, limit: 448 })));
+    everywhere(|subject| {
+        let model = subject.load();
+        let cancelled = AtomicBool::new(true);
+        let mut given_up = Work::new(&cancelled);
+        let mel = [window("english.wav", 0, 40)];
+        assert!(matches!(model.encode(&mel, &mut given_up), Err(BackendError::Cancelled)));
+        let encoded = encode(&*model, &mel);
+        assert!(matches!(model.begin(&encoded, &mut given_up), Err(BackendError::Cancelled)));
+        let mut decoding = begin(&*model, &encoded);
+        decoding.start(&[0]);
+        assert!(matches!(try_step(&mut *decoding, &[&[2049]], &mut given_up), Err(BackendError::Cancelled)));
+        assert!(devices(&given_up).is_empty() && given_up.receipt.tokens == 0);
+        let tokens = vec![280; 449];
+        let refused = try_step(&mut *decoding, &[&tokens], &mut work());
+        assert!(matches!(refused, Err(BackendError::TooLong { tokens: 449, limit: 448 })));
+    });
 }
 
 #[test]

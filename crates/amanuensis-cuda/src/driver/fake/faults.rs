@@ -28,7 +28,7 @@ pub(super) struct Faults {
 impl Faults {
     pub(super) fn add(&mut self, fault: Fault) {
         match fault {
-            Fault::Gone => (self.broken, self.told) = (Some("CUDA_ERROR_DEVICE_UNAVAILABLE"), true),
+            Fault::Gone => (self.broken, self.told) = (Some("CUDA_ERROR_ECC_UNCORRECTABLE"), true),
             other => self.pending.push(other),
         }
     }

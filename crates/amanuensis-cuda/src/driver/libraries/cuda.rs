@@ -11,11 +11,12 @@ pub(in crate::driver) type Handle = *mut c_void;
 
 /// No driver is loaded in the kernel, or no device is visible.
 pub(in crate::driver) const NO_DEVICE: Status = 100;
-/// There is no such device.
+/// No memory for what was asked.
 pub(in crate::driver) const OUT_OF_MEMORY: Status = 2;
-/// What leaves a context in which nothing works any more: illegal addresses and instructions, hardware errors, timeouts, a device
-/// that went away.
-pub(in crate::driver) const LOST: [Status; 14] = [4, 46, 201, 214, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719];
+/// After which nothing works any more in this process: illegal addresses and instructions, memory and links that failed, timeouts,
+/// a device that went away. A GPU that another process has for itself (46) is none of them.
+pub(in crate::driver) const LOST: [Status; 17] =
+    [4, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911];
 
 /// Device attributes.
 pub(in crate::driver) const MULTIPROCESSORS: c_int = 16;
