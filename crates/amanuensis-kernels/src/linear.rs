@@ -157,8 +157,7 @@ impl Region<'_> {
         self.team.scratch.left = left;
     }
 
-    /// Many rows: every block is some tiles of rows, packed by the thread that takes them, for all panels. The last
-    /// tiles are blocks of their own, so that the threads end at about the same time.
+    /// Many rows: every block is some tiles of rows, packed by the thread that takes them, for all panels.
     fn pass(&mut self, task: &Task<'_>) {
         let size = task.times.tiles.size();
         let tile = task.times.tiles.tile();

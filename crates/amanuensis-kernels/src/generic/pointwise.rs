@@ -1,8 +1,7 @@
 //! Functions of one number or one row: exponential, GELU, layer norm, softmax, and what decoding asks of a row.
 
-use super::Vector;
 use super::product::CHUNK;
-use super::vector::WIDEST;
+use super::{Vector, WIDEST};
 
 /// Below this exponent the result is zero instead of ever smaller: e^-69 is 1e-30, nothing beside the 1 that the
 /// largest term of a softmax is, and products with it do not become denormal, which some processors calculate slowly.
