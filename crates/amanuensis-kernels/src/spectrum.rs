@@ -4,14 +4,14 @@ pub use crate::generic::spectrum::Band;
 use crate::generic::spectrum::{Frames, work};
 use crate::kernels::Kernels;
 
-/// Transforms frames, and keeps what that takes.
+/// Transforms frames. It can be shared between threads.
 ///
 /// ```
 /// use amanuensis_kernels::{Band, Kernels, Spectrum};
 ///
 /// // A tone of five periods in a frame of twenty samples, and a band for each of the first seven frequencies.
 /// let bands = (0..7).map(|first| Band { first, weights: vec![1.0] }).collect();
-/// let mut spectrum = Spectrum::new(Kernels::detect()?, vec![1.0; 20], bands);
+/// let spectrum = Spectrum::new(Kernels::detect()?, vec![1.0; 20], bands);
 /// let frame: Vec<f32> = (0..20).map(|n| [1.0, 0.0, -1.0, 0.0][n % 4]).collect();
 /// let mut power = [0.0; 7];
 /// spectrum.power(&[&frame], &mut power);
@@ -24,7 +24,6 @@ pub struct Spectrum {
     /// Roots of one, real and imaginary parts.
     roots: Vec<f32>,
     bands: Vec<Band>,
-    work: Vec<f32>,
 }
 
 impl Spectrum {
@@ -48,7 +47,7 @@ impl Spectrum {
             let angle = -std::f64::consts::TAU * index as f64 / size as f64;
             [angle.cos() as f32, angle.sin() as f32]
         };
-        Spectrum { kernels, roots: (0..size).flat_map(root).collect(), work: vec![0.0; work(size)], window, bands }
+        Spectrum { kernels, roots: (0..size).flat_map(root).collect(), window, bands }
     }
 
     /// Frames that are transformed together, in the time of one.
@@ -61,14 +60,16 @@ impl Spectrum {
         &self.bands
     }
 
-    /// The power of every frame in every band, `[frames][bands]`. A frame's power does not depend on those beside it.
+    /// The power of every frame in every band, `[frames][bands]`. A frame's power does not depend on those beside it. Some ten
+    /// kilobytes are asked for and given back each time: a hundred frames at once take no longer for it.
     ///
     /// # Panics
     /// When a frame is too short, or `out` has another length.
-    pub fn power(&mut self, frames: &[&[f32]], out: &mut [f32]) {
+    pub fn power(&self, frames: &[&[f32]], out: &mut [f32]) {
         let (size, bands) = (self.window.len(), self.bands.len());
         assert_eq!(out.len(), frames.len() * bands, "{} frames of {bands} bands into {}", frames.len(), out.len());
         assert!(frames.iter().all(|frame| frame.len() >= size), "a frame of fewer than {size} samples");
+        let mut work = vec![0.0; work(size)];
         for (number, frames) in frames.chunks(self.together()).enumerate() {
             let job = Frames {
                 frames,
@@ -76,7 +77,7 @@ impl Spectrum {
                 window: self.window.as_ptr(),
                 roots: self.roots.as_ptr(),
                 bands: &self.bands,
-                work: self.work.as_mut_ptr(),
+                work: work.as_mut_ptr(),
                 out: out[number * self.together() * bands..].as_mut_ptr(),
             };
             // SAFETY: lengths and bands were checked, and the working memory is as large as it is to be. The kernels run

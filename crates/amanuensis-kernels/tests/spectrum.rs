@@ -23,7 +23,7 @@ fn every_frame_has_the_power_of_the_definition() {
         let frames: Vec<&[f32]> = frames.iter().map(Vec::as_slice).collect();
         let bands = if size < 10 { vec![Band { first: 0, weights: vec![1.0, 0.5] }] } else { bands(size / 2 + 1) };
         for kernels in every_kernels() {
-            let mut spectrum = Spectrum::new(kernels, window.clone(), bands.clone());
+            let spectrum = Spectrum::new(kernels, window.clone(), bands.clone());
             let mut out = vec![f32::NAN; frames.len() * bands.len()];
             spectrum.power(&frames, &mut out);
             for (frame, out) in frames.iter().zip(out.chunks(bands.len())) {
@@ -46,7 +46,7 @@ fn a_frame_is_the_same_alone() {
     let frames: Vec<&[f32]> = frames.iter().map(Vec::as_slice).collect();
     for kernels in every_kernels() {
         let bands = bands(201);
-        let mut spectrum = Spectrum::new(kernels, vec![1.0; 400], bands.clone());
+        let spectrum = Spectrum::new(kernels, vec![1.0; 400], bands.clone());
         let mut together = vec![0.0; 9 * bands.len()];
         spectrum.power(&frames, &mut together);
         for (frame, together) in frames.iter().zip(together.chunks(bands.len())) {

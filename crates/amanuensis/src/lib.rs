@@ -12,10 +12,11 @@
 //!
 //! The modules stand in the order in which sound flows through them, and each uses only those before it:
 //! [`audio`], [`speech`], [`mel`], [`tokens`], [`model`], [`backend`], [`decoding`], [`segments`], [`transcription`];
-//! [`text`] writes what came of it. [`live`] stands above all of them: sound without an end, text while it comes.
+//! [`text`] writes what came of it; the host's threads, a [`Crew`], stand before them. [`live`] stands above all of them: sound without an end, text while it comes.
 
 pub mod audio;
 pub mod backend;
+mod crew;
 pub mod decoding;
 pub mod live;
 pub mod mel;
@@ -30,6 +31,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
+pub use crew::Crew;
 pub use segments::{Provenance, Segment, Transcript, Word};
 pub use transcription::{
     Control, Course, Detection, Error, Event, Job, Options, Outcome, Prepared, Saved, ShortContext, Task,
@@ -63,15 +65,17 @@ pub struct Engine {
     warnings: Vec<String>,
     fingerprint: Fingerprint,
     sha256: OnceLock<Option<String>>,
+    crew: Crew,
 }
 
 impl Engine {
     /// Loads a model onto the CPU.
     pub fn load(source: &Source, setup: &Setup) -> Result<Self, Error> {
-        Self::with(model::open(source)?, &Cpu::new(setup.threads, setup.compute))
+        let engine = Self::with(model::open(source)?, &Cpu::new(setup.threads, setup.compute))?;
+        Ok(engine.with_crew(Crew::new(setup.threads)))
     }
 
-    /// Loads a model onto the device of `backend`.
+    /// Loads a model onto the device of `backend`. What the device does not do is done by a thread for every processor.
     pub fn with(file: ModelFile, backend: &dyn Backend) -> Result<Self, Error> {
         if 2 * file.dims.audio_context != WINDOW_FRAMES {
             return Err(Error::OtherWindow { positions: file.dims.audio_context, expected: WINDOW_FRAMES / 2 });
@@ -80,7 +84,22 @@ impl Engine {
         let fingerprint = file.weights.fingerprint().clone();
         let ModelFile { name, tokenizer, generation, warnings, .. } = file;
         let tokenizer = Arc::new(tokenizer);
-        Ok(Engine { name, model, tokenizer, generation, warnings, fingerprint, sha256: OnceLock::new() })
+        Ok(Engine {
+            name,
+            model,
+            tokenizer,
+            generation,
+            warnings,
+            fingerprint,
+            sha256: OnceLock::new(),
+            crew: Crew::new(None),
+        })
+    }
+
+    /// The same engine with other threads for what its device does not do.
+    #[must_use]
+    pub fn with_crew(self, crew: Crew) -> Self {
+        Engine { crew, ..self }
     }
 
     /// What is odd about the model's files, in words.
@@ -212,6 +231,6 @@ impl Engine {
     }
 
     fn means(&self) -> Means<'_> {
-        Means { model: &*self.model, tokenizer: &self.tokenizer, generation: &self.generation }
+        Means { model: &*self.model, tokenizer: &self.tokenizer, generation: &self.generation, crew: self.crew }
     }
 }

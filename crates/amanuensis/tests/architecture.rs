@@ -4,8 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in the order of the line. `lib.rs` and the files beside it stand above all of them.
-const LINE: [&str; 11] =
-    ["audio", "speech", "mel", "tokens", "model", "backend", "decoding", "segments", "transcription", "text", "live"];
+const LINE: [&str; 12] = [
+    "crew",
+    "audio",
+    "speech",
+    "mel",
+    "tokens",
+    "model",
+    "backend",
+    "decoding",
+    "segments",
+    "transcription",
+    "text",
+    "live",
+];
 
 /// What a module may not use although it stands before it: audio and tokens know nothing of each other's world. (A model
 /// uses the mel filters, which whisper.cpp's files hold.)
@@ -47,7 +59,12 @@ fn every_folder_has_its_place_in_the_line() {
     }
 }
 
+/// The files of a module: those of its folder, or the one that it is.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let alone = folder.with_extension("rs");
+    if alone.is_file() {
+        return vec![alone];
+    }
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("a module is a folder") {
         let path = entry.expect("an entry of a module").path();

@@ -16,7 +16,7 @@ use amanuensis::audio::Recording;
 use amanuensis::decoding::Search;
 use amanuensis::segments::{Flag, Punctuation};
 use amanuensis::speech::{Detector, TimeMap, Voicing, chunks};
-use amanuensis::{Control, Engine, Job, Options, Segment, Transcript};
+use amanuensis::{Control, Crew, Engine, Job, Options, Segment, Transcript};
 use common::{engine, in_repository, model_folder, open, samples, shared};
 use words::error_rate;
 
@@ -101,7 +101,8 @@ fn bare(segment: &Segment) -> Segment {
 #[test]
 fn a_chunk_of_a_batch_is_what_it_is_as_a_clip() {
     let recording = joined();
-    let probabilities = Voicing.probabilities(&recording, &mut |_| ControlFlow::Continue(())).expect("probabilities");
+    let probabilities =
+        Voicing.probabilities(&recording, Crew::ALONE, &mut |_| ControlFlow::Continue(())).expect("probabilities");
     let chunks = chunks(&TimeMap::identity(), recording.len(), &probabilities, 30.0);
     assert!(chunks.len() >= 3, "{chunks:?}");
     for (way, options) in ways() {

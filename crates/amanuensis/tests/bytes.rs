@@ -9,7 +9,7 @@ use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Model, Work};
 use amanuensis::mel::{Convention, Mel, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::{self, ModelFile, Source};
-use amanuensis::{Control, Engine, Error, Options, Outcome, Setup};
+use amanuensis::{Control, Crew, Engine, Error, Options, Outcome, Setup};
 use common::{model_folder, open, shared};
 
 /// The smallest cosine between a window in bytes and in f32.
@@ -58,8 +58,8 @@ fn windows_sound_the_same_in_bytes() {
 fn window(file: &ModelFile, sound: &Path) -> Mel {
     let recording = open(sound);
     let mut go_on = || Ok::<(), Error>(());
-    let mut spectrogram =
-        Spectrogram::new(&recording, file.dims.mel_bins, Convention::OpenAi, &mut go_on).expect("a spectrogram");
+    let spectrogram = Spectrogram::new(&recording, file.dims.mel_bins, Convention::OpenAi, Crew::ALONE, &mut go_on)
+        .expect("a spectrogram");
     spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window")
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use amanuensis::Crew;
 use amanuensis::Error;
 use amanuensis::audio::Recording;
 use amanuensis::mel::{Convention, HOP, Mel, Spectrogram};
@@ -43,14 +44,16 @@ fn spectrogram(recording: &Recording, expected: &Value) -> (Mel, usize) {
     let (bins, frames) = (number("bins"), number("frames"));
     let mut go_on = || Ok::<(), Error>(());
     if number("padding_samples") > 0 {
-        let mut spectrogram = Spectrogram::new(recording, bins, Convention::OpenAi, &mut go_on).expect("a spectrogram");
+        let spectrogram =
+            Spectrogram::new(recording, bins, Convention::OpenAi, Crew::ALONE, &mut go_on).expect("a spectrogram");
         let content = spectrogram.content_frames() as usize;
         (spectrogram.window(0, content, content).expect("a window"), content)
     } else {
         let mut samples = vec![0.0; frames * HOP];
         recording.read(0, &mut samples).expect("samples");
         let cut = Recording::from_samples(&samples);
-        let mut spectrogram = Spectrogram::new(&cut, bins, Convention::HuggingFace, &mut go_on).expect("a spectrogram");
+        let spectrogram =
+            Spectrogram::new(&cut, bins, Convention::HuggingFace, Crew::ALONE, &mut go_on).expect("a spectrogram");
         // Where a recording does not end with a whole frame, its mirror image lies elsewhere.
         let whole = recording.len() as usize == frames * HOP;
         (spectrogram.window(0, frames, frames).expect("a window"), if whole { frames } else { frames - 2 })

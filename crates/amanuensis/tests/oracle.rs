@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use amanuensis::Crew;
 use amanuensis::Error;
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Feed, Logits, Stage, Work};
@@ -49,8 +50,9 @@ fn equals_transformers(name: &str) {
 
         let recording = open(&shared.join("audio").join(sound));
         let mut go_on = || Ok::<(), Error>(());
-        let mut spectrogram = Spectrogram::new(&recording, file.dims.mel_bins, Convention::HuggingFace, &mut go_on)
-            .expect("a spectrogram");
+        let spectrogram =
+            Spectrogram::new(&recording, file.dims.mel_bins, Convention::HuggingFace, Crew::ALONE, &mut go_on)
+                .expect("a spectrogram");
         let mel = spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window");
         for (index, expected) in reference["mel"].1.iter().enumerate() {
             let frames = WINDOW_FRAMES / stride;

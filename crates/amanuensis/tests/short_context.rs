@@ -9,7 +9,7 @@ use std::path::Path;
 
 use amanuensis::decoding::Decoded;
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
-use amanuensis::{Control, Engine, Options, Outcome, ShortContext};
+use amanuensis::{Control, Crew, Engine, Options, Outcome, ShortContext};
 use bare::{Bare, work};
 use common::{engine, model_folder, open, shared};
 use serde_json::Value;
@@ -78,7 +78,7 @@ fn what_is_taken_of_a_short_context_is_what_is_heard_in_the_whole_one() {
 }
 
 /// What a sentence is decoded to in so many frames.
-fn decoded(bare: &Bare, spectrogram: &mut Spectrogram<'_>, start: u64, content: usize, frames: usize) -> Decoded {
+fn decoded(bare: &Bare, spectrogram: &Spectrogram<'_>, start: u64, content: usize, frames: usize) -> Decoded {
     let mel = spectrogram.window(start, content, frames).expect("a window");
     let encoded = bare.model.encode(&[mel], &mut work()).expect("an encoded window");
     let mut decoding = bare.model.begin(&encoded, &mut work()).expect("a decoding");
@@ -99,14 +99,15 @@ fn table_of_margins() {
         for sentence in &sentences {
             let recording = open(&shared.join("audio").join(&sentence.file));
             let mut go_on = || Ok::<(), amanuensis::Error>(());
-            let mut spectrogram = Spectrogram::new(&recording, bare.file.dims.mel_bins, Convention::OpenAi, &mut go_on)
-                .expect("a spectrogram");
+            let spectrogram =
+                Spectrogram::new(&recording, bare.file.dims.mel_bins, Convention::OpenAi, Crew::ALONE, &mut go_on)
+                    .expect("a spectrogram");
             let all = spectrogram.content_frames();
             let frame = |seconds: f64| ((seconds * 100.0).round() as u64).min(all);
             let (start, end) = sentence.clip.map_or((0, all), |(start, end)| (frame(start), frame(end)));
             let content = (end - start) as usize;
             let frames = MARGINS.map(|margin| (content + margin).next_multiple_of(2).min(WINDOW_FRAMES));
-            found.push(frames.iter().map(|frames| decoded(&bare, &mut spectrogram, start, content, *frames)).collect());
+            found.push(frames.iter().map(|frames| decoded(&bare, &spectrogram, start, content, *frames)).collect());
         }
         let whole = MARGINS.len() - 1;
         for (index, margin) in MARGINS.iter().enumerate().take(whole) {

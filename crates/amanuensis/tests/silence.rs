@@ -14,7 +14,7 @@ use amanuensis::audio::Recording;
 use amanuensis::decoding::Search;
 use amanuensis::segments::{Flag, Punctuation};
 use amanuensis::speech::{Silero, Span, Vad, VadOptions, spans};
-use amanuensis::{Control, Engine, Options, Transcript};
+use amanuensis::{Control, Crew, Engine, Options, Transcript};
 use common::{engine, in_repository, model_folder, open, samples, shared};
 use words::error_rate;
 
@@ -131,7 +131,7 @@ fn lie_in(transcript: &Transcript, stretches: &[(f64, f64)], what: &str) {
 fn found(vad: &Vad, sound: &[f32]) -> Vec<(f64, f64)> {
     let recording = Recording::from_samples(sound);
     let probabilities =
-        vad.detector.probabilities(&recording, &mut |_| ControlFlow::Continue(())).expect("probabilities");
+        vad.detector.probabilities(&recording, Crew::ALONE, &mut |_| ControlFlow::Continue(())).expect("probabilities");
     let seconds = |span: &Span| (span.start as f64 / RATE as f64, span.end as f64 / RATE as f64);
     spans(&probabilities, recording.len(), &vad.options).iter().map(seconds).collect()
 }

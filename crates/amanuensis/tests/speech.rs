@@ -7,6 +7,7 @@ mod common;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use amanuensis::Crew;
 use amanuensis::speech::{Detector, Silero, Span, SpeechError, VadOptions, spans};
 use common::{golden, numbers};
 use proptest::prelude::*;
@@ -50,7 +51,7 @@ fn silero_hears_what_onnxruntime_hears() {
         let name = case["file"].as_str().unwrap();
         let folder = if name == "jfk.wav" { "vocab" } else { "audio" };
         let recording = common::open(&shared.join(folder).join(name));
-        let found = silero.probabilities(&recording, &mut |_| ControlFlow::Continue(())).unwrap();
+        let found = silero.probabilities(&recording, Crew::ALONE, &mut |_| ControlFlow::Continue(())).unwrap();
         let expected: Vec<f32> = numbers(&case["probabilities"]);
         assert_eq!(found.len(), expected.len(), "{name}");
         let apart = found.iter().zip(&expected).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f32::max);

@@ -10,6 +10,7 @@ use std::f64::consts::TAU;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use amanuensis::Crew;
 use amanuensis::audio::{Recording, Sound};
 use amanuensis::speech::{
     Detector, FRAME_SAMPLES, Heard, Silero, Spliced, TimeMap, VadOptions, Voicing, chunks, spans,
@@ -138,7 +139,7 @@ fn recording(sound: &[f64]) -> Recording {
 }
 
 fn is_speech(detector: &dyn Detector, sound: &[f64]) -> Vec<bool> {
-    let found = detector.probabilities(&recording(sound), &mut |_| ControlFlow::Continue(())).unwrap();
+    let found = detector.probabilities(&recording(sound), Crew::ALONE, &mut |_| ControlFlow::Continue(())).unwrap();
     found.into_iter().map(|probability| probability >= 0.5).collect()
 }
 
@@ -329,7 +330,7 @@ fn chunks_of_long_recordings_are_never_cut_in_a_word() {
     for entry in entries.filter(|entry| entry["file"].as_str().unwrap().starts_with("long")) {
         let name = entry["file"].as_str().unwrap();
         let recording = common::open(&shared.join("audio").join(name));
-        let probabilities = Voicing.probabilities(&recording, &mut |_| ControlFlow::Continue(())).unwrap();
+        let probabilities = Voicing.probabilities(&recording, Crew::ALONE, &mut |_| ControlFlow::Continue(())).unwrap();
         let found = spans(&probabilities, recording.len(), &VadOptions::batched(30.0));
         for (map, kind) in [(TimeMap::identity(), "whole"), (TimeMap::new(&found), "only speech")] {
             let heard = Spliced::new(&recording, map);
@@ -362,7 +363,8 @@ fn speed() {
         let best = (0..5)
             .map(|_| {
                 let begun = std::time::Instant::now();
-                let found = detector.probabilities(&recording, &mut |_| ControlFlow::Continue(())).unwrap();
+                let found =
+                    detector.probabilities(&recording, Crew::ALONE, &mut |_| ControlFlow::Continue(())).unwrap();
                 assert_eq!(found.len() as u64, recording.len().div_ceil(FRAME_SAMPLES as u64));
                 begun.elapsed().as_secs_f64()
             })

@@ -214,7 +214,7 @@ pub(crate) struct Report {
     #[arg(long, value_name = "HOW", default_value = "auto", hide_possible_values = true)]
     pub(crate) progress: ProgressStyle,
 
-    /// Say how long each stage took, as a table or as json
+    /// Say how long each stage took, as a table or as json; reading is what was waited for, as it goes on beside the rest
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "table",
           hide_possible_values = true)]
     pub(crate) timings: Option<TimingsStyle>,

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use amanuensis::Error;
 use amanuensis::audio::OpenOptions;
 use amanuensis::backend::{Backend, ComputeType, Stage, Work, cpu::Cpu};
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
 use amanuensis::model::ModelFile;
 use amanuensis::model::quantize::Activations;
+use amanuensis::{Crew, Error};
 use anyhow::Context;
 
 use super::sound;
@@ -34,7 +34,8 @@ pub(super) fn activations(model: &ModelFile, files: &[PathBuf], cancel: &AtomicB
         let mut work = Work::new(cancel);
         work.watch = Some(&mut watch);
         let bins = loaded.dims().mel_bins;
-        let mut spectrogram = Spectrogram::new(&recording, bins, Convention::default(), &mut || Ok::<(), Error>(()))
+        let crew = Crew::new(None);
+        let spectrogram = Spectrogram::new(&recording, bins, Convention::default(), crew, &mut || Ok::<(), Error>(()))
             .with_context(|| name.clone())?;
         for seek in (0..spectrogram.content_frames()).step_by(WINDOW_FRAMES) {
             let mel = spectrogram.window(seek, WINDOW_FRAMES, WINDOW_FRAMES).with_context(|| name.clone())?;

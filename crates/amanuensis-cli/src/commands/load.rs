@@ -1,8 +1,8 @@
 //! From `--model`, `--device`, `--threads` and `--compute-type` to an engine.
 
-use amanuensis::Engine;
 use amanuensis::backend::ComputeType;
 use amanuensis::model::{self, Source};
+use amanuensis::{Crew, Engine};
 use anyhow::Context;
 
 use super::Stop;
@@ -59,7 +59,8 @@ fn computed(
     let computer = Computer::new(&asked.computing, compute)?;
     let source = source(name, &asked.fetching, progress)?;
     let file = model::open(&source).map_err(anyhow::Error::new);
-    let engine = file.and_then(|file| Ok(Engine::with(file, computer.backend())?));
+    let engine = file
+        .and_then(|file| Ok(Engine::with(file, computer.backend())?.with_crew(Crew::new(asked.computing.threads.0))));
     let engine = engine.with_context(|| format!("cannot load the model {name}"))?;
     Ok((engine, computer.unused()))
 }

@@ -15,6 +15,7 @@ mod load;
 mod models;
 mod npu;
 mod quantize;
+mod reader;
 mod render;
 mod serve;
 mod sound;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amanuensis::{Engine, model};
+use amanuensis::{Crew, Engine, model};
 use amanuensis_server::{Library, LoadError, Server};
 use tracing_subscriber::EnvFilter;
 
@@ -36,7 +36,7 @@ pub(super) fn run(asked: &args::Serve) -> Result<u8, Stop> {
     for (_, model) in &models {
         load::source(model, &fetching, ProgressStyle::Auto)?;
     }
-    let library = Shelf { models, computer, fetching };
+    let library = Shelf { models, computer, crew: Crew::new(asked.computing.threads.0), fetching };
     let has_keys = !gathered.keys.is_empty();
     let server = Server::bind(gathered.settings, gathered.keys, Arc::new(library)).map_err(anyhow::Error::from)?;
     say!("listening on http://{}{}", server.address(), if has_keys { ", with keys" } else { "" });
@@ -64,6 +64,7 @@ fn named(model: &str) -> (String, String) {
 struct Shelf {
     models: Vec<(String, String)>,
     computer: Computer,
+    crew: Crew,
     fetching: args::Fetching,
 }
 
@@ -78,7 +79,7 @@ impl Library for Shelf {
         let source = load::source(model, &self.fetching, ProgressStyle::Off);
         let source = source.map_err(|error| LoadError::Other(format!("{error:#}")))?;
         let file = model::open(&source).map_err(amanuensis::Error::from)?;
-        let engine = Engine::with(file, self.computer.backend())?;
+        let engine = Engine::with(file, self.computer.backend())?.with_crew(self.crew);
         if let Some(unused) = self.computer.unused() {
             tracing::warn!(model = name, "{unused}");
         }

@@ -59,32 +59,19 @@ pub(super) fn unknown_encoding(name: &str) -> Stop {
     Stop::Usage(format!("`{name}` is not an encoding of raw sound; there are {}", known.join(", ")))
 }
 
-/// Reads the sound of an input to its end, or until Ctrl-C: a recording of each channel that was asked for.
-pub(super) fn open_channels(
-    input: &Path,
-    options: &OpenOptions,
-    progress: &mut Progress,
-) -> Result<Vec<Recording>, AudioError> {
-    read(input, progress, |source, on_progress| audio::open_channels(source, options, on_progress))
+/// Where the sound of an input comes from.
+pub(super) fn source(input: &Path) -> Input {
+    if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) }
 }
 
 /// Reads the sound of an input to its end, or until Ctrl-C, as one recording.
 pub(super) fn open(input: &Path, options: &OpenOptions, progress: &mut Progress) -> Result<Recording, AudioError> {
-    read(input, progress, |source, on_progress| audio::open(source, options, on_progress))
-}
-
-fn read<T>(
-    input: &Path,
-    progress: &mut Progress,
-    open: impl FnOnce(&Input, &mut dyn FnMut(audio::Progress) -> ControlFlow<()>) -> Result<T, AudioError>,
-) -> Result<T, AudioError> {
     progress.begin(&name(input), Stage::Read);
-    let source = if input.as_os_str() == STANDARD_STREAM { Input::Stdin } else { Input::Path(input.to_owned()) };
     let mut on_progress = |state: audio::Progress| {
         progress.update(state.decoded, state.total);
         if interrupt::asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let read = interrupt::while_reading(|| open(&source, &mut on_progress));
+    let read = interrupt::while_reading(|| audio::open(&source(input), options, &mut on_progress));
     progress.end();
     read
 }

@@ -1,4 +1,5 @@
-//! `transcribe` and `translate`: sound files in, text out, one after another; one that fails does not stop the rest.
+//! `transcribe` and `translate`: sound files in, text out, one after another, the next read meanwhile; one that fails does
+//! not stop the rest.
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -6,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use amanuensis::audio::{OpenOptions, Recording};
+use amanuensis::audio::Recording;
 use amanuensis::backend;
 use amanuensis::text::{JsonDialect, Writing};
-use amanuensis::{Control, Engine, Event, Job, Options, Outcome, merge_channels};
+use amanuensis::{Control, Crew, Engine, Event, Job, Options, Outcome, merge_channels};
 use anyhow::Context;
 
+use super::reader::Reader;
 use super::watcher::{Watcher, channel_name};
 use super::{CLOSED_PIPE, FAILED, Stop, load, sound, wish};
 use crate::args::{Task, Transcribe};
@@ -45,17 +47,25 @@ pub(super) fn run(verb: Task, asked: &Transcribe) -> Result<u8, Stop> {
         say!("stopped before any sound was read");
         return Ok(INTERRUPTED);
     }
-    let mut run = Run { asked, options, open, writing, verbose, engine, cancel, progress, closed: false };
+    let reader = Reader::new(asked.inputs.clone(), open)?;
+    let mut run = Run { asked, options, reader, writing, verbose, engine, cancel, progress, closed: false };
     let mut failures: Vec<(String, String)> = Vec::new();
     let mut succeeded = 0;
     // What is decoded together is read together; otherwise one input after the other.
     let together = if asked.wish.batch.batched { asked.wish.batch.batch_size.get() } else { 1 };
     let inputs: Vec<(&Path, &Target)> = asked.inputs.iter().map(PathBuf::as_path).zip(&targets).collect();
-    for group in inputs.chunks(together) {
+    // Who asked for one thread gets one: what is next waits.
+    let ahead = Crew::new(asked.model.computing.threads.0).threads() > NonZeroUsize::MIN;
+    let groups: Vec<_> = inputs.chunks(together).collect();
+    for (place, group) in groups.iter().enumerate() {
         if interrupt::asked() {
             break;
         }
-        for ((input, _), result) in group.iter().zip(run.group(group)) {
+        if place == 0 || !ahead {
+            run.reader.allow(group.len());
+        }
+        let next = groups.get(place + 1).filter(|_| ahead).map_or(0, |next| next.len());
+        for ((input, _), result) in group.iter().zip(run.group(group, next)) {
             match result {
                 Ok(()) => succeeded += 1,
                 Err(_) if interrupt::asked() => {}
@@ -89,7 +99,7 @@ pub(super) fn summarise(count: usize, succeeded: usize, failures: &[(String, Str
 struct Run<'a> {
     asked: &'a Transcribe,
     options: Options,
-    open: OpenOptions,
+    reader: Reader,
     writing: Writing,
     /// Whether segments are printed as they come.
     verbose: bool,
@@ -104,15 +114,18 @@ struct Run<'a> {
 struct Opened {
     name: String,
     recordings: Vec<Recording>,
+    /// How long it was waited for.
     reading: Duration,
 }
 
 impl Run<'_> {
-    /// Inputs that are decoded together, from sound to files; a failure is told at once, a panic becomes one.
-    fn group(&mut self, inputs: &[(&Path, &Target)]) -> Vec<anyhow::Result<()>> {
+    /// Inputs that are decoded together, from sound to files; a failure is told at once, a panic becomes one. So many that are
+    /// next are read meanwhile.
+    fn group(&mut self, inputs: &[(&Path, &Target)], next: usize) -> Vec<anyhow::Result<()>> {
         let begun = Instant::now();
         let opened: Vec<anyhow::Result<Opened>> =
             inputs.iter().map(|(input, target)| self.open(input, target)).collect();
+        self.reader.allow(next);
         let targets = inputs.iter().map(|(_, target)| *target);
         let readable: Vec<(&Opened, &Target)> =
             opened.iter().zip(targets).filter_map(|(opened, target)| Some((opened.as_ref().ok()?, target))).collect();
@@ -148,13 +161,11 @@ impl Run<'_> {
             anyhow::bail!("{name}: not read");
         }
         let begun = Instant::now();
-        let recordings = panics::caught(&name, || match sound::open_channels(input, &self.open, &mut self.progress) {
-            Err(error) if interrupt::asked() => {
-                say!("{name}: stopped while reading{}", unwritten(target));
-                Err(error.into())
-            }
-            opened => Ok(opened?),
-        })?;
+        let recordings = self.reader.next(input, &mut self.progress);
+        if recordings.is_err() && interrupt::asked() {
+            say!("{name}: stopped while reading{}", unwritten(target));
+        }
+        let recordings = recordings?;
         for warning in recordings.first().map_or(&[][..], Recording::warnings) {
             say!("warning: {name}: {warning}");
         }

@@ -105,7 +105,7 @@ impl Codec {
                 intake.shape(opus::RATE, head.channels, head.mask, false)?;
                 let frames = floats.len() / head.channels;
                 let kept = frames.saturating_sub(packet.trim_end.get().min(frames as u64) as usize);
-                intake.floats(&mut floats[..kept * head.channels])?;
+                intake.floats(&floats[..kept * head.channels])?;
                 Ok(match result {
                     Ok(()) => Decoded::Frames(frames as u64),
                     Err(reason) => {
@@ -158,7 +158,7 @@ impl Codec {
                 if *integer {
                     intake.integers(&integers[..kept])?
                 } else {
-                    intake.floats(&mut floats[..kept])?
+                    intake.floats(&floats[..kept])?
                 }
                 Ok(Decoded::Frames((samples / count) as u64))
             }

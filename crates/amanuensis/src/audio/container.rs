@@ -309,7 +309,7 @@ impl Run<'_, '_> {
                  encoder delay that is wrong)"
             ));
         }
-        let seconds = self.intake.len() as f64 / f64::from(super::SAMPLE_RATE);
+        let seconds = self.intake.len()? as f64 / f64::from(super::SAMPLE_RATE);
         if tally.failed > 0 {
             self.intake
                 .warn(format!("{} of {} packets could not be decoded ({})", tally.failed, tally.packets, tally.reason));

@@ -74,7 +74,7 @@ pub(super) fn decode(
         }
     };
     let complaint = child.0.stderr.take().map(listen);
-    let mut intake = Intake::new(name, options, watch);
+    let mut intake = Intake::new(name, options, watch)?;
     if let Some(mut stdout) = child.0.stdout.take() {
         let shape = match options.channels {
             Channels::Mix => Ok(Some((1, 0))),
@@ -93,7 +93,7 @@ pub(super) fn decode(
         reason: source,
     })?;
     let complaint = complaint.and_then(|thread| thread.join().ok()).unwrap_or_default();
-    if !status.success() && intake.len() == 0 {
+    if !status.success() && intake.len()? == 0 {
         return Err(Failure::Refused(complaint));
     }
     if !complaint.is_empty() {

@@ -10,6 +10,7 @@ mod flac;
 mod input;
 mod intake;
 mod matroska;
+mod mill;
 mod mp4;
 mod options;
 mod opus;
@@ -62,7 +63,7 @@ pub fn open_channels(
 ) -> Result<Vec<Recording>, AudioError> {
     let name = input.name();
     if let Some(raw) = options.raw {
-        let mut intake = Intake::new(&name, options, progress);
+        let mut intake = Intake::new(&name, options, progress)?;
         intake.check_shape(raw.sample_rate, raw.channels as usize)?;
         // Samples without a header need no seeking: a pipe is read as it comes.
         let source = match input {
@@ -132,7 +133,7 @@ fn native(
         })
     };
     let work = AssertUnwindSafe(|| {
-        let mut intake = Intake::new(name, options, &mut watch);
+        let mut intake = Intake::new(name, options, &mut watch)?;
         let io = |source| AudioError::Io { name: name.to_owned(), action: "reading", reason: source };
         let media = &media.after_tags().map_err(io)?;
         let head = media.peek(0, 16).map_err(io)?;

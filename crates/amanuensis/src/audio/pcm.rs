@@ -51,7 +51,7 @@ pub(super) fn decode(
         } else {
             floats.clear();
             floats_of(encoding, &buffer[..whole], &mut floats);
-            intake.floats(&mut floats)?;
+            intake.floats(&floats)?;
         }
         filled = 0;
         if ended {

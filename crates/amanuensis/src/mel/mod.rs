@@ -7,7 +7,10 @@
 mod filters;
 mod transform;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::audio::{AudioError, SAMPLE_RATE, Sound};
+use crate::crew::Crew;
 use transform::Transform;
 
 /// Samples from one frame to the next: 10 ms.
@@ -23,6 +26,10 @@ pub const FRAMES_PER_SECOND: usize = SAMPLE_RATE as usize / HOP;
 
 /// The value below which no power counts, so that silence has a logarithm.
 const SMALLEST_POWER: f32 = 1e-10;
+/// Frames that are transformed at a time: their samples, 82 KB, are still in a core's own cache when they are read.
+const BLOCK: usize = 128;
+/// Frames among which the loudest point is looked for at a time: so few that a window of 30 s is shared.
+const STRETCH: usize = 500;
 /// Decades below the loudest point at which everything quieter is cut off.
 const DYNAMIC_RANGE: f32 = 8.0;
 
@@ -61,25 +68,25 @@ pub enum Convention {
 
 /// The log-mel spectrogram of a recording, computed a window at a time.
 ///
-/// Its memory is that of one window, however long the recording is.
+/// Its memory is that of one window, however long the recording is. Threads share it.
 pub struct Spectrogram<'a> {
     sound: Box<dyn Sound + 'a>,
     transform: Transform,
     convention: Convention,
     /// log10 of the loudest point of the recording; only [`Convention::OpenAi`] needs it.
     loudest: f32,
-    samples: Vec<f32>,
 }
 
 impl<'a> Spectrogram<'a> {
     /// Prepares the spectrogram of `sound` with `bins` mel bands.
     ///
-    /// With [`Convention::OpenAi`] the whole recording is heard once, to find its loudest point;
-    /// `proceed` is asked before every 30 s of that, and may end it by an error of its own.
+    /// With [`Convention::OpenAi`] the whole recording is heard once by the crew, to find its loudest point;
+    /// `proceed` is asked now and then, at most some minutes of sound apart, and may end it by an error of its own.
     pub fn new<E: From<AudioError>>(
         sound: impl Sound + 'a,
         bins: usize,
         convention: Convention,
+        crew: Crew,
         proceed: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut spectrogram = Spectrogram {
@@ -87,10 +94,9 @@ impl<'a> Spectrogram<'a> {
             transform: Transform::new(bins),
             convention,
             loudest: SMALLEST_POWER.log10(),
-            samples: Vec::new(),
         };
         if convention == Convention::OpenAi {
-            spectrogram.loudest = spectrogram.find_loudest(proceed)?;
+            spectrogram.loudest = spectrogram.find_loudest(crew, proceed)?;
         }
         Ok(spectrogram)
     }
@@ -104,7 +110,7 @@ impl<'a> Spectrogram<'a> {
     ///
     /// `frames` is the length of the window; what `content` or the recording leave open is filled
     /// as the convention says.
-    pub fn window(&mut self, seek: u64, content: usize, frames: usize) -> Result<Mel, AudioError> {
+    pub fn window(&self, seek: u64, content: usize, frames: usize) -> Result<Mel, AudioError> {
         let bins = self.transform.bins();
         let available = self.content_frames().saturating_sub(seek).min(frames as u64) as usize;
         let content = content.min(available);
@@ -112,22 +118,24 @@ impl<'a> Spectrogram<'a> {
         match self.convention {
             Convention::OpenAi => {
                 let heard = &mut values[..content * bins];
-                self.samples.resize(padded_samples(content), 0.0);
-                read_centred(&*self.sound, seek * HOP as u64, &mut self.samples)?;
-                self.transform.power(&self.samples, heard);
+                let mut samples = Vec::with_capacity(padded_samples(BLOCK.min(content)));
+                for (block, heard) in heard.chunks_mut(BLOCK * bins).enumerate() {
+                    samples.resize(padded_samples(heard.len() / bins), 0.0);
+                    read_centred(&*self.sound, (seek + (block * BLOCK) as u64) * HOP as u64, &mut samples)?;
+                    self.transform.power(&samples, heard);
+                }
                 logarithm(heard);
                 normalise(heard, self.loudest);
             }
             Convention::HuggingFace => {
                 let (half, length) = (FRAME / 2, frames * HOP);
-                self.samples.clear();
-                self.samples.resize(length + 2 * half, 0.0);
+                let mut samples = vec![0.0; length + 2 * half];
                 // A last frame that is not whole still sounds, unless a clip ends before it.
                 let rest = (self.sound.samples() - (seek * HOP as u64).min(self.sound.samples())) as usize;
                 let sound = if content < available { content * HOP } else { rest.min(length) };
-                self.sound.read(seek * HOP as u64, &mut self.samples[half..half + sound])?;
-                mirror_edges(&mut self.samples, half);
-                self.transform.power(&self.samples, &mut values);
+                self.sound.read(seek * HOP as u64, &mut samples[half..half + sound])?;
+                mirror_edges(&mut samples, half);
+                self.transform.power(&samples, &mut values);
                 logarithm(&mut values);
                 let loudest = values.iter().copied().fold(f32::MIN, f32::max);
                 normalise(&mut values, loudest);
@@ -137,18 +145,27 @@ impl<'a> Spectrogram<'a> {
     }
 
     /// log10 of the loudest point of the recording.
-    fn find_loudest<E: From<AudioError>>(&mut self, proceed: &mut dyn FnMut() -> Result<(), E>) -> Result<f32, E> {
-        let mut loudest = SMALLEST_POWER;
+    fn find_loudest<E: From<AudioError>>(
+        &self,
+        crew: Crew,
+        proceed: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<f32, E> {
+        // Powers are not negative, so that they are ordered as their bits are: what one thread found need not be looked for by
+        // another.
+        let loudest = AtomicU32::new(SMALLEST_POWER.to_bits());
         // The frames whose centre lies behind the last whole frame reach back into the sound.
         let frames = self.content_frames() + (FRAME / 2).div_ceil(HOP) as u64 + 1;
-        for seek in (0..frames).step_by(WINDOW_FRAMES) {
-            proceed()?;
-            let count = (frames - seek).min(WINDOW_FRAMES as u64) as usize;
-            self.samples.resize(padded_samples(count), 0.0);
-            read_centred(&*self.sound, seek * HOP as u64, &mut self.samples)?;
-            loudest = self.transform.loudest(&self.samples, loudest);
-        }
-        Ok(loudest.log10())
+        let listen = |stretch: usize| -> Result<(), AudioError> {
+            let seek = (stretch * STRETCH) as u64;
+            let mut samples = vec![0.0; padded_samples((frames - seek).min(STRETCH as u64) as usize)];
+            read_centred(&*self.sound, seek * HOP as u64, &mut samples)?;
+            let found = self.transform.loudest(&samples, f32::from_bits(loudest.load(Ordering::Relaxed)));
+            loudest.fetch_max(found.to_bits(), Ordering::Relaxed);
+            Ok(())
+        };
+        let heard = crew.map(frames.div_ceil(STRETCH as u64) as usize, listen, proceed)?;
+        heard.into_iter().collect::<Result<(), _>>()?;
+        Ok(f32::from_bits(loudest.into_inner()).log10())
     }
 }
 

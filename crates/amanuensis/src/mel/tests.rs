@@ -53,7 +53,7 @@ fn windows_equal_the_definition() {
     let mut stored = vec![0.0; 12_345];
     recording.read(0, &mut stored).unwrap();
     for bins in [80, 128] {
-        let mut spectrogram = Spectrogram::new(&recording, bins, Convention::OpenAi, &mut go_on).unwrap();
+        let spectrogram = Spectrogram::new(&recording, bins, Convention::OpenAi, Crew::ALONE, &mut go_on).unwrap();
         assert_eq!(spectrogram.content_frames(), 77);
         let expected = reference(&stored, 80, bins);
         let loudest = expected.iter().copied().fold(f64::MIN, f64::max);
@@ -77,7 +77,7 @@ fn the_floor_is_that_of_the_recording_or_of_the_window() {
     // A loud second, then a quiet one.
     let recording = Recording::from_samples(&chirp(32_000));
     let floor = |convention| {
-        let mut spectrogram = Spectrogram::new(&recording, 80, convention, &mut go_on).unwrap();
+        let spectrogram = Spectrogram::new(&recording, 80, convention, Crew::ALONE, &mut go_on).unwrap();
         let mel = spectrogram.window(120, 50, 50).unwrap();
         mel.values.iter().copied().fold(f32::MAX, f32::min)
     };
@@ -103,7 +103,7 @@ proptest! {
                 10.0f32.powf(*level) * ((TAU as f32 * pitch * n as f32 / SAMPLE_RATE as f32).sin() + hiss)
             }));
         }
-        let mut transform = Transform::new(bins);
+        let transform = Transform::new(bins);
         let mut all = vec![0.0; ((samples.len() - FRAME) / HOP + 1) * bins];
         transform.power(&samples, &mut all);
         let loudest = all.iter().copied().fold(SMALLEST_POWER, f32::max);
@@ -115,7 +115,7 @@ proptest! {
 fn behind_the_end_lies_zero_or_silence() {
     let recording = Recording::from_samples(&chirp(8000));
     let last = |convention| {
-        let mut spectrogram = Spectrogram::new(&recording, 80, convention, &mut go_on).unwrap();
+        let spectrogram = Spectrogram::new(&recording, 80, convention, Crew::ALONE, &mut go_on).unwrap();
         let mel = spectrogram.window(0, 50, 200).unwrap();
         mel.values[199 * 80]
     };
@@ -128,7 +128,7 @@ fn silence_and_nothing_have_a_spectrogram() {
     for samples in [0, 1, 100, 16_000] {
         let recording = Recording::from_samples(&vec![0.0; samples]);
         for convention in [Convention::OpenAi, Convention::HuggingFace] {
-            let mut spectrogram = Spectrogram::new(&recording, 80, convention, &mut go_on).unwrap();
+            let spectrogram = Spectrogram::new(&recording, 80, convention, Crew::ALONE, &mut go_on).unwrap();
             let mel = spectrogram.window(0, samples / HOP, WINDOW_FRAMES).unwrap();
             assert!(mel.values.iter().all(|value| value.is_finite()), "{samples} {convention:?}");
         }
@@ -145,8 +145,23 @@ fn looking_for_the_loudest_point_can_be_cancelled() {
         }
     }
     let recording = Recording::from_samples(&chirp(16_000));
-    let result = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut || Err(Cancelled));
+    let result = Spectrogram::new(&recording, 80, Convention::OpenAi, Crew::ALONE, &mut || Err(Cancelled));
     assert!(result.is_err());
+}
+
+#[test]
+fn threads_do_not_show() {
+    let samples: Vec<f32> = (0..4).flat_map(|part| chirp(400_000 + 7 * part)).collect();
+    let recording = Recording::from_samples(&samples);
+    let heard = |threads: usize| {
+        let crew = Crew::new(std::num::NonZeroUsize::new(threads));
+        let spectrogram = Spectrogram::new(&recording, 80, Convention::OpenAi, crew, &mut go_on).unwrap();
+        (spectrogram.loudest, spectrogram.window(2345, WINDOW_FRAMES, WINDOW_FRAMES).unwrap())
+    };
+    let alone = heard(1);
+    for threads in 2..5 {
+        assert_eq!(heard(threads), alone, "{threads} threads");
+    }
 }
 
 proptest! {

@@ -13,7 +13,7 @@ const LANES: usize = 8;
 /// More than what is lost in rounding the sums of a frame.
 const ROUNDING: f32 = 1.001;
 
-/// Turns samples into power per frame and mel band.
+/// Turns samples into power per frame and mel band. Threads share it.
 pub(super) struct Transform {
     spectrum: Spectrum,
     /// The largest weight of a frequency in a band.
@@ -38,7 +38,7 @@ impl Transform {
     }
 
     /// Power of every frame in `samples`, `[frames][bins]`; frame `t` looks at the samples from `t * HOP`.
-    pub(super) fn power(&mut self, samples: &[f32], out: &mut [f32]) {
+    pub(super) fn power(&self, samples: &[f32], out: &mut [f32]) {
         let frames = out.len() / self.bins();
         let frames: Vec<&[f32]> = samples.windows(FRAME).step_by(HOP).take(frames).collect();
         self.spectrum.power(&frames, out);
@@ -47,7 +47,7 @@ impl Transform {
     /// The most power that any band of any frame in `samples` holds, if that is more than `loudest`.
     ///
     /// Few frames are transformed for it: those whose samples alone do not tell that all of their bands hold less.
-    pub(super) fn loudest(&mut self, samples: &[f32], mut loudest: f32) -> f32 {
+    pub(super) fn loudest(&self, samples: &[f32], mut loudest: f32) -> f32 {
         let most: Vec<f32> = samples.windows(FRAME).step_by(HOP).map(|frame| self.most(frame)).collect();
         let mut frames: Vec<usize> = (0..most.len()).filter(|&t| most[t] > loudest || most[t].is_nan()).collect();
         // The most promising first, so that the others need not be looked at.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Detector, SpeechError, VadOptions, Voicing};
 use crate::audio::Sound;
+use crate::crew::Crew;
 
 /// What finds speech, and which stretches count as such.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ impl Vad {
     pub fn probabilities<E: From<SpeechError>>(
         &self,
         sound: &dyn Sound,
+        crew: Crew,
         proceed: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Vec<f32>, E> {
         let mut stopped = None;
@@ -39,7 +41,7 @@ impl Vad {
                 ControlFlow::Break(())
             }
         };
-        let probabilities = self.detector.probabilities(sound, &mut watch);
+        let probabilities = self.detector.probabilities(sound, crew, &mut watch);
         match (probabilities, stopped) {
             (_, Some(error)) => Err(error),
             (probabilities, None) => Ok(probabilities?),

@@ -14,6 +14,7 @@ use super::strand::{Heeded, Strand, Surroundings};
 use super::{Means, Outcome};
 use crate::audio::{Recording, Sound};
 use crate::backend::{Cancel, Receipt, Stage, Work};
+use crate::crew::Crew;
 use crate::decoding::{Decoded, Languages, Request};
 use crate::mel::{Spectrogram, WINDOW_FRAMES, WINDOW_SECONDS};
 use crate::segments::{Clips, Contexts, Segment, Story, Transcript, Window};
@@ -37,11 +38,12 @@ impl Audible {
     fn new(
         recording: &Recording,
         options: &Options,
+        crew: Crew,
         proceed: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Self, Error> {
         let speech = match (&options.vad, options.batch) {
-            (Some(vad), _) => Some(vad.probabilities(recording, proceed)?),
-            (None, Some(_)) => Some(speech::Vad::default().probabilities(recording, proceed)?),
+            (Some(vad), _) => Some(vad.probabilities(recording, crew, proceed)?),
+            (None, Some(_)) => Some(speech::Vad::default().probabilities(recording, crew, proceed)?),
             (None, None) => None,
         };
         let samples = recording.len();
@@ -114,13 +116,15 @@ impl Prepared {
         let mut work = Work::new(cancel);
         let mut since = Instant::now();
         let asked = Asked::new(options, means.tokenizer, means.generation, means.model.dims())?;
-        let audible = Audible::new(recording, options, &mut || work.proceed().map_err(Error::from))?;
+        let audible = Audible::new(recording, options, means.crew, &mut || work.proceed().map_err(Error::from))?;
         work.receipt.lap(Stage::Speech, &mut since);
         let (bins, sound) = (means.model.dims().mel_bins, recording.clone());
         let mut proceed = || work.proceed().map_err(Error::from);
         let spectrogram = match options.vad {
-            Some(_) => Spectrogram::new(Spliced::new(sound, audible.map.clone()), bins, options.mel, &mut proceed),
-            None => Spectrogram::new(sound, bins, options.mel, &mut proceed),
+            Some(_) => {
+                Spectrogram::new(Spliced::new(sound, audible.map.clone()), bins, options.mel, means.crew, &mut proceed)
+            }
+            None => Spectrogram::new(sound, bins, options.mel, means.crew, &mut proceed),
         }?;
         work.receipt.lap(Stage::Mel, &mut since);
         let (recording, tokenizer) = (recording.clone(), means.tokenizer.clone());

@@ -30,6 +30,7 @@ pub use saved::Saved;
 
 use crate::audio::Recording;
 use crate::backend::{Model, Receipt, Work};
+use crate::crew::Crew;
 use crate::decoding::Languages;
 use crate::model::Generation;
 use crate::segments::{Contexts, Transcript};
@@ -67,6 +68,8 @@ pub(crate) struct Means<'a> {
     pub(crate) model: &'a dyn Model,
     pub(crate) tokenizer: &'a Arc<Tokenizer>,
     pub(crate) generation: &'a Generation,
+    /// Who does what the model's device does not.
+    pub(crate) crew: Crew,
 }
 
 /// Transcribes recordings, `together` windows at a time. What is wrong with one job does not touch the others, nor does

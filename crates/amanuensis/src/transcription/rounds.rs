@@ -1,5 +1,6 @@
 //! Round after round: the next windows of several strands go through the model together.
 
+use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -8,8 +9,9 @@ use super::error::Error;
 use super::strand::Heeded;
 use super::{Means, context};
 use crate::backend::{Decoding, Stage, Work};
+use crate::crew::Crew;
 use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, restrict, room_for_previous};
-use crate::mel::{Mel, WINDOW_FRAMES};
+use crate::mel::{Mel, Spectrogram, WINDOW_FRAMES};
 use crate::model::Generation;
 use crate::segments::{AlignedWord, Alignment, Cut, Window, align, cut, uncut};
 use crate::tokens::Token;
@@ -58,7 +60,7 @@ impl Rounds<'_> {
     pub(super) fn next<'w, 'c: 'w>(self, courses: Courses<'_, '_, 'c>, work: &mut Work<'w>) -> Result<(), Error> {
         courses.iter_mut().for_each(|course| course.heed_cancelling());
         let mut turns = self.turns(courses);
-        let mels = mels(&mut turns, courses, work);
+        let mels = mels(self.means.crew, &mut turns, courses, work);
         if mels.is_empty() {
             return Ok(());
         }
@@ -345,17 +347,22 @@ fn cut_text(cut: Option<&Cut>) -> Vec<Token> {
     cut.into_iter().flat_map(|cut| &cut.pieces).flat_map(|piece| piece.tokens.iter().copied()).collect()
 }
 
-/// The windows' spectrograms. A recording that cannot be read any more fails alone, and loses its turns.
-fn mels(turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_>, work: &mut Work<'_>) -> Vec<Mel> {
+/// The windows' spectrograms, made by the crew. A recording that cannot be read any more fails alone, and loses its turns.
+fn mels(crew: Crew, turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_>, work: &mut Work<'_>) -> Vec<Mel> {
     let mut since = Instant::now();
+    turns.retain(|turn| !courses[turn.course].strands.is_empty());
+    let spectrograms: Vec<&Spectrogram<'_>> = turns.iter().map(|turn| &courses[turn.course].spectrogram).collect();
+    let window = |index: usize| {
+        let Turn { window, frames, .. } = turns[index];
+        spectrograms[index].window(window.start, window.frames as usize, frames)
+    };
+    let Ok(made) = crew.map(turns.len(), window, &mut || Ok::<(), Infallible>(()));
     let mut mels: Vec<(Turn, Mel)> = Vec::with_capacity(turns.len());
-    for turn in turns.iter() {
+    for (turn, mel) in turns.iter().zip(made) {
         let course = &mut *courses[turn.course];
-        if course.strands.is_empty() {
-            continue;
-        }
-        match course.spectrogram.window(turn.window.start, turn.window.frames as usize, turn.frames) {
-            Ok(mel) => mels.push((*turn, mel)),
+        match mel {
+            Ok(mel) if !course.has_failed() => mels.push((*turn, mel)),
+            Ok(_) => {}
             Err(error) => {
                 course.fail(error.into());
                 mels.retain(|(other, _)| other.course != turn.course);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use amanuensis::Crew;
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Decoding, Model, Work};
 use amanuensis::decoding::{self, Decoded, Item, Prompt, Request, Resort, Search, Thresholds};
@@ -37,7 +38,8 @@ impl Bare {
         let recording = open(path);
         let mut go_on = || Ok::<(), amanuensis::Error>(());
         let bins = self.file.dims.mel_bins;
-        let mut spectrogram = Spectrogram::new(&recording, bins, convention, &mut go_on).expect("a spectrogram");
+        let spectrogram =
+            Spectrogram::new(&recording, bins, convention, Crew::ALONE, &mut go_on).expect("a spectrogram");
         let frames = spectrogram.content_frames().min(WINDOW_FRAMES as u64);
         (spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES).expect("a window"), frames)
     }

@@ -9,7 +9,7 @@ use amanuensis::decoding::Search;
 use amanuensis::segments::Punctuation;
 use amanuensis::speech::{Detector, FRAME_SAMPLES, SpeechError, Vad, VadOptions, Watch};
 use amanuensis::tokens::Token;
-use amanuensis::{Control, Event, Options, Transcript};
+use amanuensis::{Control, Crew, Event, Options, Transcript};
 use proptest::prelude::*;
 
 use crate::scripted::{Lane, Opening, Script, Stub, second, special, stairs, stamp, text};
@@ -48,7 +48,7 @@ impl Detector for Fancy {
         "fancy"
     }
 
-    fn probabilities(&self, sound: &dyn Sound, _: Watch<'_>) -> Result<Vec<f32>, SpeechError> {
+    fn probabilities(&self, sound: &dyn Sound, _: Crew, _: Watch<'_>) -> Result<Vec<f32>, SpeechError> {
         // Half of all halves of a second.
         let frames = sound.samples().div_ceil(FRAME_SAMPLES as u64);
         Ok((0..frames).map(|frame| (mixed([self.0, frame / 16, 99]) % 2) as f32).collect())

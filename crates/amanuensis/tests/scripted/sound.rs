@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 use std::sync::LazyLock;
 
+use amanuensis::Crew;
 use amanuensis::audio::Recording;
 use amanuensis::mel::{Convention, Spectrogram};
 
@@ -36,7 +37,8 @@ pub(crate) fn second(level: f32) -> i32 {
     static FIRST: LazyLock<f32> = LazyLock::new(|| {
         let recording = stairs(1.0);
         let mut go_on = || Ok::<(), amanuensis::Error>(());
-        let mut spectrogram = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut go_on).expect("a spectrogram");
+        let spectrogram =
+            Spectrogram::new(&recording, 80, Convention::OpenAi, Crew::ALONE, &mut go_on).expect("a spectrogram");
         let mel = spectrogram.window(0, 10, 10).expect("a window");
         mel.values[TELLING_FRAME * 80..(TELLING_FRAME + 1) * 80].iter().copied().fold(f32::MIN, f32::max)
     });

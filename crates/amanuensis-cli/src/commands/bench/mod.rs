@@ -7,8 +7,7 @@ mod subject;
 mod usage;
 mod work;
 
-use std::num::NonZeroUsize;
-
+use amanuensis::Crew;
 use amanuensis::backend::{Availability, BackendError, ComputeType};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -20,7 +19,6 @@ use crate::args::Device;
 use crate::args::{Bench, BenchPart, Computing, NpuMode, ProgressStyle};
 use crate::console;
 use crate::evaluation::memory::peak_resident_bytes;
-use crate::values::Threads;
 use report::Report;
 use statistics::Summary;
 use subject::Subject;
@@ -36,7 +34,7 @@ pub(super) fn run(asked: &Bench) -> Result<u8, Stop> {
 /// Measures a model.
 fn model(asked: &Bench) -> Result<u8, Stop> {
     let source = load::source(load::name(&asked.model), &asked.model.fetching, ProgressStyle::Auto)?;
-    let threads = threads(asked.model.computing.threads);
+    let crew = Crew::new(asked.model.computing.threads.0);
     let compute = asked.model.computing.compute_type;
     let computer = computer(&asked.model.computing, compute)?;
     let device = match computer.backend().probe() {
@@ -46,7 +44,7 @@ fn model(asked: &Bench) -> Result<u8, Stop> {
             return Err(anyhow::Error::new(BackendError::Device { device, reason }).into());
         }
     };
-    let mut subject = Subject::new(source, computer);
+    let mut subject = Subject::new(source, computer, crew);
     let meter = Meter::start();
     let mut measures = Vec::new();
     for measure in chosen(&asked.only) {
@@ -57,10 +55,10 @@ fn model(asked: &Bench) -> Result<u8, Stop> {
     let report = Report {
         model: subject.loaded()?.file.name.clone(),
         device,
-        threads: threads.get(),
+        threads: crew.threads().get(),
         compute_type: compute.name(),
         peak_memory_bytes: peak_resident_bytes(),
-        usage: meter.read(threads.get()),
+        usage: meter.read(crew.threads().get()),
         tokens_per_second: report::tokens_per_second(&measures),
         realtime: report::realtime(&measures),
         measures,
@@ -89,9 +87,4 @@ fn computer(asked: &Computing, compute: ComputeType) -> Result<Computer, Stop> {
 /// All values, or those that are asked for, in the order of all.
 fn chosen<T: ValueEnum + PartialEq>(only: &[T]) -> Vec<T> {
     T::value_variants().iter().filter(|value| only.is_empty() || only.contains(value)).cloned().collect()
-}
-
-/// As many threads as asked for, or one for every core.
-fn threads(asked: Threads) -> NonZeroUsize {
-    asked.0.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }

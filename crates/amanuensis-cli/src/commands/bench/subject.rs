@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use amanuensis::Crew;
 use amanuensis::model::{self, Source};
 
 use super::statistics::repeat;
@@ -13,12 +14,13 @@ use crate::commands::device::Computer;
 pub(super) struct Subject {
     pub(super) source: Source,
     pub(super) computer: Computer,
+    pub(super) crew: Crew,
     loaded: Option<Loaded>,
 }
 
 impl Subject {
-    pub(super) fn new(source: Source, computer: Computer) -> Subject {
-        Subject { source, computer, loaded: None }
+    pub(super) fn new(source: Source, computer: Computer, crew: Crew) -> Subject {
+        Subject { source, computer, crew, loaded: None }
     }
 
     /// The model, in memory from here on.
@@ -33,7 +35,7 @@ impl Subject {
     fn load(&self) -> anyhow::Result<Loaded> {
         let file = model::open(&self.source)?;
         let model = self.computer.backend().load(&file)?;
-        Ok(Loaded { file, model })
+        Ok(Loaded { file, model, crew: self.crew })
     }
 
     /// The times of a piece of work.

@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use amanuensis::Crew;
 use amanuensis::audio::{Recording, SAMPLE_RATE};
 use amanuensis::backend::{BackendError, Encoded, Feed, Logits, Model, Work};
 use amanuensis::decoding::{self, Item, Prompt, Request, Resort, Rules, Search, Thresholds};
@@ -37,6 +38,8 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 pub(super) struct Loaded {
     pub(super) file: ModelFile,
     pub(super) model: Box<dyn Model>,
+    /// Who does what the model's device does not.
+    pub(super) crew: Crew,
 }
 
 impl Loaded {
@@ -98,12 +101,14 @@ impl Loaded {
         let recording = noise(whole.windows);
         repeat(iterations, || {
             let begun = Instant::now();
-            let mut spectrogram = self.spectrogram(&recording)?;
+            let spectrogram = self.spectrogram(&recording)?;
             let windows: Vec<usize> = (0..whole.windows).collect();
             for round in windows.chunks(whole.together) {
-                let window =
-                    |&number: &usize| spectrogram.window((number * WINDOW_FRAMES) as u64, WINDOW_FRAMES, WINDOW_FRAMES);
-                let mels: Vec<Mel> = round.iter().map(window).collect::<Result<_, _>>()?;
+                let window = |number: usize| {
+                    spectrogram.window((round[number] * WINDOW_FRAMES) as u64, WINDOW_FRAMES, WINDOW_FRAMES)
+                };
+                let mels = self.crew.map(round.len(), window, &mut || Ok::<(), anyhow::Error>(()))?;
+                let mels: Vec<Mel> = mels.into_iter().collect::<Result<_, _>>()?;
                 let mut work = Work::new(&NEVER);
                 let encoded = self.model.encode(&mels, &mut work)?;
                 self.decode(&encoded, whole, &mut work)?;
@@ -148,7 +153,7 @@ impl Loaded {
     }
 
     fn spectrogram<'r>(&self, recording: &'r Recording) -> Result<Spectrogram<'r>, amanuensis::Error> {
-        Spectrogram::new(recording, self.file.dims.mel_bins, Convention::OpenAi, &mut || Ok(()))
+        Spectrogram::new(recording, self.file.dims.mel_bins, Convention::OpenAi, self.crew, &mut || Ok(()))
     }
 
     /// The spectrogram of a window.

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use amanuensis::Error;
 use amanuensis::audio::Recording;
 use amanuensis::backend::{Model, Work};
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
+use amanuensis::{Crew, Error};
 
 use crate::evaluation::against::cosine;
 
@@ -19,7 +19,8 @@ pub(super) fn cosines(
     cancel: &AtomicBool,
 ) -> Result<Vec<f64>, Error> {
     let mut work = Work::new(cancel);
-    let mut spectrogram = Spectrogram::new(recording, one.dims().mel_bins, convention, &mut || Ok::<(), Error>(()))?;
+    let crew = Crew::new(None);
+    let spectrogram = Spectrogram::new(recording, one.dims().mel_bins, convention, crew, &mut || Ok::<(), Error>(()))?;
     let mut cosines = Vec::new();
     for seek in (0..spectrogram.content_frames()).step_by(WINDOW_FRAMES) {
         let mel = [spectrogram.window(seek, WINDOW_FRAMES, WINDOW_FRAMES)?];

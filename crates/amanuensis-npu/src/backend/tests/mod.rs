@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use amanuensis::Crew;
 use amanuensis::audio::{self, FfmpegPolicy, Input, OpenOptions, Recording};
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Model, Work};
@@ -115,7 +116,8 @@ fn sample(name: &str) -> Recording {
 fn window(name: &str, frames: usize) -> Mel {
     let recording = sample(name);
     let mut go_on = || Ok::<(), amanuensis::Error>(());
-    let mut spectrogram = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut go_on).expect("a spectrogram");
+    let spectrogram =
+        Spectrogram::new(&recording, 80, Convention::OpenAi, Crew::ALONE, &mut go_on).expect("a spectrogram");
     spectrogram.window(0, frames, frames).expect("a window")
 }
 

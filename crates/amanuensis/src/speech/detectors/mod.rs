@@ -11,11 +11,12 @@ pub use voicing::{Voicing, VoicingStream};
 use amanuensis_kernels::UnsupportedIsa;
 
 use crate::audio::{AudioError, Sound};
+use crate::crew::Crew;
 
 /// Samples that one probability of speech stands for: 32 ms.
 pub const FRAME_SAMPLES: usize = 512;
 
-/// Hears after every block how many samples have been looked at, and may stop the work.
+/// Hears after every block, on the calling thread, how many samples have been looked at, and may stop the work.
 pub type Watch<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 /// Tells speech from everything else.
@@ -25,8 +26,9 @@ pub trait Detector: Send + Sync {
 
     /// The probability of speech in each frame of [`FRAME_SAMPLES`], the last of which zeros may fill up.
     ///
-    /// The sound is read in blocks: only the probabilities grow with its length, by 4 bytes for 32 ms.
-    fn probabilities(&self, sound: &dyn Sound, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError>;
+    /// The sound is read in blocks: only the probabilities grow with its length, by 4 bytes for 32 ms. They are the same however
+    /// many threads the crew has.
+    fn probabilities(&self, sound: &dyn Sound, crew: Crew, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError>;
 }
 
 /// Why there are no probabilities of speech.

@@ -14,6 +14,7 @@ use amanuensis_kernels::{Kernels, Team};
 
 use super::{Detector, FRAME_SAMPLES, SpeechError, Watch};
 use crate::audio::Sound;
+use crate::crew::Crew;
 use network::{CONTEXT, Network, State};
 
 /// Frames that are computed at a time: two seconds; more rows make the products no faster.
@@ -59,7 +60,7 @@ impl Detector for Silero {
         "silero"
     }
 
-    fn probabilities(&self, sound: &dyn Sound, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError> {
+    fn probabilities(&self, sound: &dyn Sound, _: Crew, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError> {
         let samples = sound.samples();
         let frames = samples.div_ceil(FRAME_SAMPLES as u64);
         let mut probabilities = Vec::with_capacity(usize::try_from(frames).unwrap_or(0));

@@ -20,6 +20,7 @@ use floor::Floor;
 
 use super::{Detector, FRAME_SAMPLES, SpeechError, Watch};
 use crate::audio::Sound;
+use crate::crew::Crew;
 
 /// Bands whose levels are compared with their floors.
 const BANDS: usize = 20;
@@ -27,8 +28,10 @@ const BANDS: usize = 20;
 const BLOCK: usize = 1024;
 /// Frames before and behind a block that have a say in it: those of the floor, of holding and of what evens out.
 const CONTEXT: usize = floor::REACH + 1 + HOLDING + REACH + 1;
-/// Frames that are read at a time: two seconds.
-const READ: usize = 64;
+/// Frames that a thread hears at a time: eight seconds, of which it hears two frames once more.
+const STRETCH: usize = 256;
+/// Stretches that are heard before they are decided on: some minutes, of which 1.5 MB are kept.
+const STRETCHES: usize = 64;
 
 /// Level over the floor, in dB, that more likely is speech than not.
 const ACTIVE: f32 = 2.0;
@@ -52,30 +55,35 @@ impl Detector for Voicing {
         "voicing"
     }
 
-    fn probabilities(&self, sound: &dyn Sound, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError> {
-        probabilities(sound, watch, BLOCK)
+    fn probabilities(&self, sound: &dyn Sound, crew: Crew, watch: Watch<'_>) -> Result<Vec<f32>, SpeechError> {
+        probabilities(sound, crew, watch, BLOCK)
     }
 }
 
 /// The same in blocks of any size.
-fn probabilities(sound: &dyn Sound, watch: Watch<'_>, block: usize) -> Result<Vec<f32>, SpeechError> {
+fn probabilities(sound: &dyn Sound, crew: Crew, watch: Watch<'_>, block: usize) -> Result<Vec<f32>, SpeechError> {
     let frames = sound.samples().div_ceil(FRAME_SAMPLES as u64);
-    let mut listener = Listener::new();
+    let listener = Listener::new();
     let mut probabilities = Vec::with_capacity(usize::try_from(frames).unwrap_or(0));
     // What was heard of the frames from number `first` on.
     let (mut first, mut heard): (usize, Vec<Features>) = (0, Vec::new());
-    let mut buffer = Vec::new();
     let mut next = 0;
     while next < frames {
-        let count = (frames - next).min(READ as u64);
-        listener.read(sound, next, count as usize, &mut buffer)?;
-        heard.extend(
-            buffer
-                .chunks_exact(FRAME_SAMPLES)
-                .zip(buffer[FRAME_SAMPLES..].chunks_exact(FRAME_SAMPLES))
-                .map(|(early, late)| listener.hear(early, late)),
-        );
-        next += count;
+        let count = (frames - next).min((STRETCHES * STRETCH) as u64) as usize;
+        let stretch = |number: usize| {
+            let begin = number * STRETCH;
+            listener.clone().stretch(sound, next + begin as u64, STRETCH.min(count - begin))
+        };
+        let mut looked_at = next * FRAME_SAMPLES as u64;
+        let mut proceed = || {
+            let go_on = watch(looked_at.min(sound.samples()));
+            looked_at += (STRETCH * FRAME_SAMPLES * crew.threads().get()) as u64;
+            if go_on.is_break() { Err(SpeechError::Cancelled) } else { Ok(()) }
+        };
+        for stretch in crew.map(count.div_ceil(STRETCH), stretch, &mut proceed)? {
+            heard.extend(stretch?);
+        }
+        next += count as u64;
         let known = first + heard.len();
         while probabilities.len() + block + CONTEXT <= known || (next == frames && probabilities.len() < known) {
             let end = (probabilities.len() + block).min(known);
@@ -84,9 +92,6 @@ fn probabilities(sound: &dyn Sound, watch: Watch<'_>, block: usize) -> Result<Ve
             let behind = end.saturating_sub(CONTEXT);
             heard.drain(..behind - first);
             first = behind;
-        }
-        if watch((next * FRAME_SAMPLES as u64).min(sound.samples())).is_break() {
-            return Err(SpeechError::Cancelled);
         }
     }
     Ok(probabilities)

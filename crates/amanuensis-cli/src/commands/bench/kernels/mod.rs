@@ -5,17 +5,18 @@ mod operations;
 mod report;
 mod roofs;
 
+use amanuensis::Crew;
 use amanuensis_kernels::{Kernels, Team};
 use anyhow::Context;
 
-use super::{Stop, chosen, threads};
+use super::{Stop, chosen};
 use crate::args::BenchKernels;
 use crate::console;
 use measure::Bench;
 
 pub(super) fn run(asked: &BenchKernels) -> Result<u8, Stop> {
     let kernels = Kernels::detect().map_err(anyhow::Error::new)?;
-    let mut bench = Bench::new(Team::new(kernels, threads(asked.threads)));
+    let mut bench = Bench::new(Team::new(kernels, Crew::new(asked.threads.0).threads()));
     for group in chosen(&asked.only) {
         operations::measure(group, &mut bench);
     }

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use amanuensis::Crew;
 use amanuensis::audio::Recording;
 use amanuensis::mel::{Convention, Spectrogram, WINDOW_FRAMES};
 use amanuensis_kernels::{Epilogue, Kernels, KeysValues, Norm, PackedMatrix, Past, Precision, Region, Team, Turn};
@@ -247,8 +248,8 @@ fn mel() -> Operation {
     let recording = Recording::from_samples(&samples);
     let run = move |_: &mut Region<'_>| {
         let mut go_on = || Ok::<(), amanuensis::Error>(());
-        let window = Spectrogram::new(&recording, 80, Convention::OpenAi, &mut go_on)
-            .map(|mut spectrogram| spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES));
+        let window = Spectrogram::new(&recording, 80, Convention::OpenAi, Crew::ALONE, &mut go_on)
+            .map(|spectrogram| spectrogram.window(0, WINDOW_FRAMES, WINDOW_FRAMES));
         // Samples in memory can always be read; what was read is of no interest.
         let _ = black_box(window);
     };

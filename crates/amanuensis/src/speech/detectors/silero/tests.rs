@@ -49,12 +49,12 @@ fn refusal(bytes: &[u8]) -> String {
 fn a_file_of_the_right_shapes_is_a_detector() {
     let silero = Silero::from_bytes("weights", &safetensors()).unwrap();
     let sound = Recording::from_samples(&vec![0.25; 70 * 512 + 1]);
-    let found = silero.probabilities(&sound, &mut |_| ControlFlow::Continue(())).unwrap();
+    let found = silero.probabilities(&sound, Crew::ALONE, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(found.len(), 71);
     assert!(found.iter().all(|probability| (0.0..=1.0).contains(probability)));
-    let result = silero.probabilities(&sound, &mut |_| ControlFlow::Break(()));
+    let result = silero.probabilities(&sound, Crew::ALONE, &mut |_| ControlFlow::Break(()));
     assert!(matches!(result, Err(SpeechError::Cancelled)));
-    let nothing = silero.probabilities(&Recording::from_samples(&[]), &mut |_| ControlFlow::Break(()));
+    let nothing = silero.probabilities(&Recording::from_samples(&[]), Crew::ALONE, &mut |_| ControlFlow::Break(()));
     assert!(nothing.unwrap().is_empty());
 }
 

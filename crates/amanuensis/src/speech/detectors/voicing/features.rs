@@ -12,6 +12,8 @@ use crate::speech::FRAME_SAMPLES;
 
 /// Samples that are transformed: 64 ms with the frame in the middle, two periods of a low voice in the window's bell.
 const WINDOW: usize = 2 * FRAME_SAMPLES;
+/// Frames that are read at a time: two seconds.
+const READ: usize = 64;
 /// Frames between two spectra that have no sample in common.
 pub(super) const LAG: usize = 2;
 
@@ -49,6 +51,7 @@ pub(super) struct Features {
 }
 
 /// Transforms frames one after the other.
+#[derive(Clone)]
 pub(super) struct Listener {
     window: Vec<f32>,
     forward: Arc<dyn RealToComplex<f32>>,
@@ -81,13 +84,7 @@ impl Listener {
     }
 
     /// Reads the sound under `count` frames: half a frame before the first and half a frame behind the last included.
-    pub(super) fn read(
-        &self,
-        sound: &dyn Sound,
-        first: u64,
-        count: usize,
-        out: &mut Vec<f32>,
-    ) -> Result<(), AudioError> {
+    fn read(&self, sound: &dyn Sound, first: u64, count: usize, out: &mut Vec<f32>) -> Result<(), AudioError> {
         let half = FRAME_SAMPLES / 2;
         out.clear();
         out.resize((count + 1) * FRAME_SAMPLES, 0.0);
@@ -95,6 +92,24 @@ impl Listener {
             Some(start) => sound.read(start, out),
             None => sound.read(0, &mut out[half..]),
         }
+    }
+
+    /// What is heard in `count` frames from `first` on, by a listener that has heard nothing yet: the frames that they are
+    /// compared with are heard before.
+    pub(super) fn stretch(&mut self, sound: &dyn Sound, first: u64, count: usize) -> Result<Vec<Features>, AudioError> {
+        let before = first.min(LAG as u64) as usize;
+        let (mut next, end) = (first - before as u64, first + count as u64);
+        let mut heard = Vec::with_capacity(before + count);
+        let mut samples = Vec::new();
+        while next < end {
+            let frames = (end - next).min(READ as u64);
+            self.read(sound, next, frames as usize, &mut samples)?;
+            let halves = samples.chunks_exact(FRAME_SAMPLES).zip(samples[FRAME_SAMPLES..].chunks_exact(FRAME_SAMPLES));
+            heard.extend(halves.map(|(early, late)| self.hear(early, late)));
+            next += frames;
+        }
+        heard.drain(..before);
+        Ok(heard)
     }
 
     /// What is heard in the frame whose window is these two halves.

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
@@ -28,7 +29,11 @@ fn voice(seconds: f64, level: f32) -> Vec<f32> {
 }
 
 fn found(samples: &[f32], block: usize) -> Vec<f32> {
-    probabilities(&Recording::from_samples(samples), &mut |_| ControlFlow::Continue(()), block).unwrap()
+    found_by(Crew::ALONE, samples, block)
+}
+
+fn found_by(crew: Crew, samples: &[f32], block: usize) -> Vec<f32> {
+    probabilities(&Recording::from_samples(samples), crew, &mut |_| ControlFlow::Continue(()), block).unwrap()
 }
 
 fn share(probabilities: &[f32]) -> f32 {
@@ -64,7 +69,7 @@ fn steady_sounds_are_no_speech_and_no_sound_is_too_short() {
 fn it_stops_when_it_is_told_to() {
     let recording = Recording::from_samples(&noise(10.0, 0.1));
     let mut calls = 0;
-    let result = Voicing.probabilities(&recording, &mut |samples| {
+    let result = Voicing.probabilities(&recording, Crew::ALONE, &mut |samples| {
         calls += 1;
         if samples > 64_000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -76,9 +81,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn blocks_do_not_show(pause in 0.0..8.0, block in 1usize..400) {
+    fn blocks_and_threads_do_not_show(pause in 0.0..8.0, block in 1usize..400, threads in 1usize..5) {
         let sound = [voice(7.0, 0.1), noise(pause, 0.001), voice(6.0, 0.01), noise(8.0, 0.05)].concat();
-        prop_assert_eq!(found(&sound, block), found(&sound, usize::MAX / 2));
+        let crew = Crew::new(NonZeroUsize::new(threads));
+        prop_assert_eq!(found_by(crew, &sound, block), found(&sound, usize::MAX / 2));
     }
 }
 
