@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use amanuensis::backend::{Availability, Backend};
-use amanuensis_cuda::backend::Cuda;
-use amanuensis_cuda::driver::Facts;
+use amanuensis_cuda::backend::{Cuda, Setup};
+use amanuensis_cuda::driver::{GpuError, Listed};
 use amanuensis_kernels::{ISA_VARIABLE, Isa};
 use amanuensis_npu::doctor::{self, Options, Outcome, Step};
 use anyhow::Context;
@@ -56,57 +55,82 @@ struct Npu {
 #[derive(Serialize)]
 struct Gpus {
     devices: Vec<Gpu>,
-    /// What is missing to see any, or to use them, and what to do about it.
+    /// What is missing to see any, and what to do about it.
     missing: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Gpu {
+    /// What `--device` calls it.
+    device: String,
     name: String,
-    /// Its compute capability, as code is compiled for it.
+    compute_capability: String,
+    /// The same, as code is compiled for it.
     target: String,
     memory_bytes: u64,
+    /// Bytes that are free, where that could be asked.
+    memory_free_bytes: Option<u64>,
     multiprocessors: u32,
+    /// The driver's own version, where the system tells it.
+    driver: Option<String>,
     /// The newest CUDA that the driver speaks.
     cuda: String,
+    /// Whether nothing is known that stands in the way of using it. Kernels are compiled, and tried, when a model is loaded.
+    usable: bool,
+    /// What stands in the way, and what to do about it.
+    missing: Option<String>,
 }
 
 impl Gpus {
-    fn here() -> Self {
-        let found = match Cuda::devices() {
-            Ok(found) if found.is_empty() => {
-                return Self { devices: Vec::new(), missing: Some("no device".to_owned()) };
-            }
-            Ok(found) => found,
-            Err(error) => return Self { devices: Vec::new(), missing: Some(error.to_string()) },
-        };
-        let gpu = |facts: Facts| Gpu {
-            target: facts.target(),
-            memory_bytes: facts.memory,
-            multiprocessors: facts.multiprocessors,
-            cuda: facts.driver.to_string(),
-            name: facts.name,
-        };
-        // The first is what is used where no number is given.
-        let missing = match Cuda::new(amanuensis_cuda::backend::Setup::default()).probe() {
-            Availability::Ready(_) => None,
-            Availability::Absent(reason) => Some(reason),
-        };
-        Self { devices: found.into_iter().map(gpu).collect(), missing }
+    fn of(found: Result<Vec<Listed>, GpuError>) -> Self {
+        match found {
+            Ok(found) => Self { devices: found.into_iter().map(Gpu::of).collect(), missing: None },
+            Err(error) => Self { devices: Vec::new(), missing: Some(error.to_string()) },
+        }
     }
 
     fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        for (number, gpu) in self.devices.iter().enumerate() {
-            let Gpu { name, target, memory_bytes, multiprocessors, cuda } = gpu;
-            let memory = *memory_bytes as f64 / 1e9;
-            lines.push(format!(
-                "cuda:{number} {name}, {target}, {multiprocessors} multiprocessors, {memory:.0} GB; driver for CUDA {cuda}"
-            ));
+        let none = self.missing.as_ref().map(|missing| format!("cuda   NVIDIA GPU: {missing}"));
+        self.devices.iter().flat_map(Gpu::lines).chain(none).collect()
+    }
+}
+
+impl Gpu {
+    fn of(Listed { number, facts, free, obstacle }: Listed) -> Self {
+        Self {
+            device: format!("cuda:{number}"),
+            compute_capability: format!("{}.{}", facts.capability.0, facts.capability.1),
+            target: facts.target(),
+            memory_bytes: facts.memory,
+            memory_free_bytes: free,
+            multiprocessors: facts.multiprocessors,
+            driver: facts.release,
+            cuda: facts.driver.to_string(),
+            name: facts.name,
+            usable: obstacle.is_none(),
+            missing: obstacle.map(|obstacle| obstacle.to_string()),
         }
-        let head = if self.devices.is_empty() { "cuda   NVIDIA GPU: " } else { "       cannot be used: " };
-        lines.extend(self.missing.as_ref().map(|missing| format!("{head}{missing}")));
-        lines
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+        let total = gigabytes(self.memory_bytes);
+        let memory = match self.memory_free_bytes {
+            Some(free) => format!("{:.1} of {total:.1} GiB free", gigabytes(free)),
+            None => format!("{total:.1} GiB"),
+        };
+        let driver = self.driver.as_deref().map_or(String::new(), |driver| format!("{driver}, "));
+        let Gpu { device, name, compute_capability, multiprocessors, cuda, .. } = self;
+        let last = match &self.missing {
+            Some(missing) => format!("cannot be used: {missing}"),
+            None => format!("can be used: --device {device}; its speed was never measured, so `auto` does not take it"),
+        };
+        vec![
+            format!("{device} {name}, compute capability {compute_capability}, {multiprocessors} multiprocessors"),
+            format!("       memory        {memory}"),
+            format!("       driver        {driver}for CUDA {cuda}"),
+            format!("       {last}"),
+        ]
     }
 }
 
@@ -161,7 +185,7 @@ pub(super) fn run(asked: &Devices) -> Result<u8, Stop> {
         kernels_forced: std::env::var_os(ISA_VARIABLE).is_some_and(|word| !word.is_empty()),
     };
     let npu = Npu::of(Path::new("/"));
-    let report = Report { cpu, npu, cuda: Gpus::here() };
+    let report = Report { cpu, npu, cuda: Gpus::of(Cuda::new(Setup::default()).devices()) };
     if asked.json {
         let json = serde_json::to_string_pretty(&report).context("the report cannot be written as JSON")?;
         console::print(format_args!("{json}"))?;
@@ -238,6 +262,8 @@ fn instruction_sets() -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use amanuensis_cuda::driver::{Facts, Origin, Version};
+
     use super::*;
 
     const TWO_CORES_FOUR_THREADS: &str = "\
@@ -245,6 +271,46 @@ processor\t: 0\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 0\n
 processor\t: 1\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 1\n
 processor\t: 2\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 0\n
 processor\t: 3\nmodel name\t: A Processor 9\nphysical id\t: 0\ncore id\t\t: 1\n";
+
+    fn listed(number: usize, free: Option<u64>, obstacle: Option<GpuError>) -> Listed {
+        let facts = Facts {
+            name: "A GPU 9".to_owned(),
+            capability: (8, 6),
+            memory: 12 << 30,
+            multiprocessors: 28,
+            driver: Version { major: 12, minor: 6 },
+            release: Some("560.35.03".to_owned()),
+            origin: Origin::Gpu,
+        };
+        Listed { number, facts, free, obstacle }
+    }
+
+    #[test]
+    fn every_gpu_is_told_of_with_what_stands_in_its_way() {
+        let too_old = GpuError::TooOld { name: "A GPU 9".to_owned(), capability: (7, 5) };
+        let gpus = Gpus::of(Ok(vec![listed(0, Some(9 << 30), None), listed(1, None, Some(too_old))]));
+        assert_eq!(
+            gpus.lines(),
+            [
+                "cuda:0 A GPU 9, compute capability 8.6, 28 multiprocessors",
+                "       memory        9.0 of 12.0 GiB free",
+                "       driver        560.35.03, for CUDA 12.6",
+                "       can be used: --device cuda:0; its speed was never measured, so `auto` does not take it",
+                "cuda:1 A GPU 9, compute capability 8.6, 28 multiprocessors",
+                "       memory        12.0 GiB",
+                "       driver        560.35.03, for CUDA 12.6",
+                "       cannot be used: A GPU 9 has compute capability 7.5, and these kernels need 8.0 (Ampere, 2020) or newer; use \
+                 another device",
+            ]
+        );
+        let json = serde_json::to_value(&gpus).unwrap();
+        assert_eq!((&json["devices"][0]["usable"], &json["devices"][1]["usable"]), (&true.into(), &false.into()));
+        assert_eq!(json["devices"][0]["memory_free_bytes"], 9_u64 << 30);
+        assert!(json["devices"][1]["memory_free_bytes"].is_null() && json["missing"].is_null(), "{json}");
+        let driver = Version { major: 12, minor: 6 };
+        let none = Gpus::of(Err(GpuError::NoDevice { driver, hint: "" }));
+        assert!(none.lines().concat().starts_with("cuda   NVIDIA GPU: the NVIDIA driver (for CUDA 12.6) finds no GPU"));
+    }
 
     #[test]
     fn cores_are_counted_once() {

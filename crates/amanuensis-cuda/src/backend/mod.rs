@@ -28,9 +28,9 @@ use amanuensis::backend::{Availability, Backend, BackendError, ComputeType, Mode
 use amanuensis::model::ModelFile;
 
 #[cfg(any(test, feature = "fake-driver"))]
-use crate::driver::fake::FakeGpu;
-use crate::driver::real::{RealGpu, devices};
-use crate::driver::{Facts, Gpu, GpuError};
+use crate::driver::fake::{FakeGpu, FakeMachine};
+use crate::driver::real::RealMachine;
+use crate::driver::{GpuError, Listed, Machine, Origin, examine, survey};
 use model::CudaModel;
 
 pub use budget::Budget;
@@ -53,59 +53,38 @@ impl Default for Setup {
     }
 }
 
-/// What stands behind the seam.
-enum Place {
-    /// One of the machine's GPUs.
-    Machine,
-    /// The GPU in memory.
-    #[cfg(any(test, feature = "fake-driver"))]
-    Memory(Arc<FakeGpu>),
-}
-
 /// The backend that runs models on an NVIDIA GPU.
 pub struct Cuda {
     setup: Setup,
-    place: Place,
+    machine: Arc<dyn Machine>,
 }
 
 impl Cuda {
     /// A backend for a GPU of this machine.
     pub fn new(setup: Setup) -> Self {
-        Cuda { setup, place: Place::Machine }
+        Self::on(setup, Arc::new(RealMachine))
     }
 
-    /// A backend for the GPU in memory. What it does is called emulated, everywhere.
+    /// A backend for a GPU of some machine. Where that has its GPUs in memory, what they do is called emulated, everywhere.
+    pub fn on(setup: Setup, machine: Arc<dyn Machine>) -> Self {
+        Cuda { setup, machine }
+    }
+
+    /// A backend for a GPU in memory.
     #[cfg(any(test, feature = "fake-driver"))]
     pub fn emulated(setup: Setup, gpu: &Arc<FakeGpu>) -> Self {
-        Cuda { setup, place: Place::Memory(gpu.clone()) }
+        Self::on(setup, Arc::new(FakeMachine::new([gpu.clone()])))
     }
 
-    /// The GPUs of this machine, whether or not they can be used, or what is missing to see any.
-    pub fn devices() -> Result<Vec<Facts>, GpuError> {
-        devices()
+    /// A backend for a GPU in memory that has room for every published model.
+    #[cfg(any(test, feature = "fake-driver"))]
+    pub fn in_memory(setup: Setup) -> Self {
+        Self::emulated(setup, &FakeGpu::new(16 << 30))
     }
 
-    fn open(&self) -> Result<Arc<dyn Gpu>, GpuError> {
-        match &self.place {
-            Place::Machine => Ok(RealGpu::open(self.setup.device)?),
-            #[cfg(any(test, feature = "fake-driver"))]
-            Place::Memory(gpu) => Ok(gpu.clone()),
-        }
-    }
-}
-
-impl Cuda {
-    /// What is missing, and which GPU cannot be used for it, where the driver sees one.
-    fn missing(&self, error: &GpuError) -> String {
-        let seen = match self.place {
-            Place::Machine => devices().ok().and_then(|devices| devices.into_iter().nth(self.setup.device)),
-            #[cfg(any(test, feature = "fake-driver"))]
-            Place::Memory(_) => None,
-        };
-        match seen {
-            Some(facts) => format!("{} (driver for CUDA {}) cannot be used: {error}", facts.name, facts.driver),
-            None => error.to_string(),
-        }
+    /// The GPUs of the machine, each with what stands in the way of using it, or what is missing to see any. Nothing is compiled.
+    pub fn devices(&self) -> Result<Vec<Listed>, GpuError> {
+        survey(&*self.machine)
     }
 }
 
@@ -116,23 +95,24 @@ fn refused(device: &'static str, error: &GpuError) -> BackendError {
 
 impl Backend for Cuda {
     fn name(&self) -> &'static str {
-        match self.place {
-            Place::Machine => "cuda",
-            #[cfg(any(test, feature = "fake-driver"))]
-            Place::Memory(_) => "cuda-emulated",
+        match self.machine.origin() {
+            Origin::Gpu => "cuda",
+            Origin::Emulated => "cuda-emulated",
         }
     }
 
     fn probe(&self) -> Availability {
-        let described = self.open().and_then(|gpu| {
-            let (facts, free) = (gpu.facts(), gpu.free_memory()?);
-            let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-            let memory = format!("{:.1} of {:.1} GiB free", gigabytes(free), gigabytes(facts.memory));
-            Ok(format!("{}, {memory}, driver for CUDA {}", facts.device(), facts.driver))
-        });
-        match described {
-            Ok(text) => Availability::Ready(text),
-            Err(error) => Availability::Absent(self.missing(&error)),
+        match examine(&*self.machine, self.setup.device) {
+            Ok(Listed { facts, free, obstacle: None, .. }) => {
+                let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+                let memory = format!("{:.1} of {:.1} GiB free", gigabytes(free.unwrap_or(0)), gigabytes(facts.memory));
+                Availability::Ready(format!("{}, {memory}, driver for CUDA {}", facts.device(), facts.driver))
+            }
+            Ok(Listed { facts, obstacle: Some(error), .. }) => {
+                let (name, driver) = (facts.name, facts.driver);
+                Availability::Absent(format!("{name} (driver for CUDA {driver}) cannot be used: {error}"))
+            }
+            Err(error) => Availability::Absent(error.to_string()),
         }
     }
 
@@ -143,7 +123,7 @@ impl Backend for Cuda {
                 format!("it computes in f16, not in {asked}; leave the compute type to `auto`, or use the CPU");
             return Err(BackendError::Device { device: self.name(), reason });
         }
-        let gpu = self.open().map_err(|error| refused(self.name(), &error))?;
+        let gpu = self.machine.open(self.setup.device).map_err(|error| refused(self.name(), &error))?;
         let model = CudaModel::load(self.name(), gpu, file, self.setup.together);
         file.weights.release();
         Ok(Box::new(model?))

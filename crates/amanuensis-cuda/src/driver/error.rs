@@ -45,6 +45,20 @@ pub enum GpuError {
         /// What it can do.
         capability: (u32, u32),
     },
+    /// The compiler is older than the GPU.
+    #[error(
+        "NVRTC {version} ({file}) does not know {target}, which {name} is; install a newer one, as `pip install -U nvidia-cuda-nvrtc-cu12` does"
+    )]
+    CompilerTooOld {
+        /// NVRTC's version.
+        version: Version,
+        /// Where it was found.
+        file: String,
+        /// The machine code that the GPU runs.
+        target: String,
+        /// The GPU.
+        name: String,
+    },
     /// The kernels did not compile.
     #[error("NVRTC {version} does not compile the kernels for {target}: {log}")]
     Compile {

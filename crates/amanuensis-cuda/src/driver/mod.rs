@@ -7,12 +7,14 @@ mod error;
 #[cfg(any(test, feature = "fake-driver"))]
 pub mod fake;
 pub mod libraries;
+mod machine;
 mod memory;
 pub mod real;
 
 use std::time::Duration;
 
 pub use error::{GpuError, Version};
+pub use machine::{Listed, Machine, Tool, examine, survey};
 pub use memory::{Buffer, Number, View, download, upload};
 
 use crate::kernels::Operation;
@@ -30,6 +32,8 @@ pub struct Facts {
     pub multiprocessors: u32,
     /// The version of CUDA that the driver speaks.
     pub driver: Version,
+    /// The driver's own version, 560.35.03, where the system tells it.
+    pub release: Option<String>,
     /// Who computes.
     pub origin: Origin,
 }

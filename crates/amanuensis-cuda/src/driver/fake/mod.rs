@@ -2,6 +2,7 @@
 //! allocation or was given back, and fails where it is told to. It is never called by a GPU's name.
 
 mod faults;
+mod machine;
 mod memory;
 #[cfg(all(test, target_endian = "little", unix))]
 pub(crate) mod threads;
@@ -11,9 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use faults::Fault;
+pub use machine::{FakeMachine, described};
 pub use memory::Memory;
 
-use super::{Event, Facts, Gpu, GpuError, Graph, Origin, Seen, Version};
+use super::{Event, Facts, Gpu, GpuError, Graph, Origin, Seen};
 use crate::kernels::Operation;
 use faults::Faults;
 
@@ -72,16 +74,19 @@ impl FakeGpu {
 
     /// A device that computes in another way than naively.
     pub fn with(memory: u64, executor: impl Executor + 'static) -> Arc<Self> {
-        let facts = Facts {
-            name: "a GPU in memory".to_owned(),
-            capability: (9, 0),
-            memory,
-            multiprocessors: 1,
-            driver: Version { major: 12, minor: 6 },
-            origin: Origin::Emulated,
-        };
+        Self::made(described(memory), Box::new(executor))
+    }
+
+    /// A device as it is described, whatever it computes with.
+    pub fn of(facts: Facts) -> Arc<Self> {
+        Self::made(facts, Box::new(Reference))
+    }
+
+    fn made(facts: Facts, executor: Box<dyn Executor>) -> Arc<Self> {
+        // Whatever else it is to be, it is none of a machine's.
+        let facts = Facts { origin: Origin::Emulated, ..facts };
         let state = State {
-            memory: Memory::new(memory),
+            memory: Memory::new(facts.memory),
             faults: Faults::default(),
             recording: None,
             graphs: BTreeMap::new(),
@@ -89,7 +94,7 @@ impl FakeGpu {
             next: 1,
             counts: Counts::default(),
         };
-        Arc::new(FakeGpu { facts, executor: Box::new(executor), state: Mutex::new(state) })
+        Arc::new(FakeGpu { facts, executor, state: Mutex::new(state) })
     }
 
     /// Makes it fail.

@@ -11,6 +11,8 @@ super::library! {
     /// The compiler's functions; 0 is success.
     Nvrtc, Wanted::Nvrtc, {
         version = "nvrtcVersion": fn(*mut c_int, *mut c_int) -> c_int;
+        target_count = "nvrtcGetNumSupportedArchs": fn(*mut c_int) -> c_int;
+        targets = "nvrtcGetSupportedArchs": fn(*mut c_int) -> c_int;
         create = "nvrtcCreateProgram": fn(
             *mut Program, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char,
         ) -> c_int;

@@ -5,12 +5,13 @@ use std::ptr;
 
 use crate::driver::libraries::nvrtc::{Nvrtc, Program};
 use crate::driver::libraries::{LibraryError, Wanted};
-use crate::driver::{GpuError, Version};
+use crate::driver::{GpuError, Tool, Version};
 
 /// The compiler.
 pub struct Compiler {
     nvrtc: Nvrtc,
     version: Version,
+    targets: Vec<u32>,
 }
 
 /// What became of a source.
@@ -30,17 +31,25 @@ impl Compiler {
         let status = unsafe { (nvrtc.version)(&mut major, &mut minor) };
         answered(&nvrtc, "nvrtcVersion", status)?;
         let version = Version { major: u32::try_from(major).unwrap_or(0), minor: u32::try_from(minor).unwrap_or(0) };
-        Ok(Compiler { nvrtc, version })
+        let mut count = 0;
+        // SAFETY: a place for the number.
+        answered(&nvrtc, "nvrtcGetNumSupportedArchs", unsafe { (nvrtc.target_count)(&mut count) })?;
+        let mut targets = vec![0; usize::try_from(count).unwrap_or(0)];
+        // SAFETY: there is room for as many numbers as it said.
+        answered(&nvrtc, "nvrtcGetSupportedArchs", unsafe { (nvrtc.targets)(targets.as_mut_ptr()) })?;
+        let targets = targets.into_iter().map(super::count).collect();
+        Ok(Compiler { nvrtc, version, targets })
+    }
+
+    /// What was found.
+    pub fn tool(&self) -> Tool {
+        let (version, file, targets) = (self.version, self.nvrtc.file.clone(), Some(self.targets.clone()));
+        Tool { name: "NVRTC", version, file, targets }
     }
 
     /// Its version.
     pub fn version(&self) -> Version {
         self.version
-    }
-
-    /// The file it was found in.
-    pub fn file(&self) -> &str {
-        &self.nvrtc.file
     }
 
     /// Compiles a source to the machine code of a target, `sm_90`.

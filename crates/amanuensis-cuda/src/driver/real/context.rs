@@ -44,6 +44,14 @@ impl Context {
         facts(&self.cuda, self.driver, self.device)
     }
 
+    pub(super) fn free_memory(&self) -> Result<u64, GpuError> {
+        self.enter()?;
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: places for two numbers.
+        self.told("cuMemGetInfo", unsafe { (self.cuda.memory_info)(&mut free, &mut total) })?;
+        Ok(free as u64)
+    }
+
     pub(super) fn told(&self, call: &'static str, status: Status) -> Result<(), GpuError> {
         told(&self.cuda, call, status)
     }
@@ -59,7 +67,7 @@ impl Drop for Context {
 }
 
 /// The devices of this machine, without opening any.
-pub fn devices() -> Result<Vec<Facts>, GpuError> {
+pub(super) fn devices() -> Result<Vec<Facts>, GpuError> {
     let (cuda, driver, devices) = start()?;
     let each = |number: u32| {
         let mut device = 0;
@@ -118,8 +126,15 @@ fn facts(cuda: &Cuda, driver: Version, device: c_int) -> Result<Facts, GpuError>
         memory: memory as u64,
         multiprocessors: attribute(cuda::MULTIPROCESSORS)?,
         driver,
+        release: release(),
         origin: Origin::Gpu,
     })
+}
+
+/// The driver's own version, where its kernel module is loaded and says so: on Linux, but not in Windows' Linux.
+fn release() -> Option<String> {
+    let text = std::fs::read_to_string("/sys/module/nvidia/version").ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn told(cuda: &Cuda, call: &'static str, status: Status) -> Result<(), GpuError> {

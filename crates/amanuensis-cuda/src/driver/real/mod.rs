@@ -3,6 +3,7 @@
 
 mod compile;
 mod context;
+mod machine;
 mod products;
 
 use std::collections::HashMap;
@@ -13,18 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use compile::{Compiled, Compiler};
-pub use context::devices;
+pub use machine::RealMachine;
 
 use super::libraries::cuda::{self, Cuda, Handle, Status};
-use super::{Event, Facts, Gpu, GpuError, Graph, Seen, Version};
+use super::machine::supported;
+use super::{Event, Facts, Gpu, GpuError, Graph, Seen};
 use crate::kernels::{self, Argument, Operation};
 use context::Context;
 use products::Products;
-
-/// The oldest driver: what CUDA 12 begins with, and graphs as they are made here.
-const OLDEST: Version = Version { major: 12, minor: 0 };
-/// The oldest device: the first with the tensor cores' instruction and the copies that the kernels use.
-const OLDEST_CAPABILITY: (u32, u32) = (8, 0);
 
 /// A device of this machine, with the kernels on it.
 pub struct RealGpu {
@@ -62,20 +59,14 @@ impl RealGpu {
     pub fn open(index: usize) -> Result<Arc<Self>, GpuError> {
         let context = Context::open(index)?;
         let facts = context.facts()?;
-        if facts.driver < OLDEST {
-            let needs = "this program needs".to_owned();
-            return Err(GpuError::DriverTooOld { driver: facts.driver, needs, least: OLDEST, or: " (525 or newer)" });
-        }
-        if facts.capability < OLDEST_CAPABILITY {
-            return Err(GpuError::TooOld { name: facts.name, capability: facts.capability });
-        }
+        supported(&facts)?;
         let compiler = Compiler::load()?;
-        newer_than_driver(facts.driver, "NVRTC", compiler.version(), compiler.file())?;
+        compiler.tool().fits(&facts)?;
         let target = facts.target();
         let compiled = compiler.compile(&kernels::source(), &target, &[])?;
         context.enter()?;
         let products = Products::load()?;
-        newer_than_driver(facts.driver, "cuBLASLt", products.version(), "the matrix library")?;
+        products.tool().fits(&facts)?;
 
         let mut gpu = RealGpu {
             products,
@@ -179,30 +170,14 @@ impl RealGpu {
     }
 }
 
-/// A library of a newer kind than the driver makes code that it cannot load.
-fn newer_than_driver(driver: Version, name: &str, library: Version, file: &str) -> Result<(), GpuError> {
-    if library.major <= driver.major {
-        return Ok(());
-    }
-    Err(GpuError::DriverTooOld {
-        driver,
-        needs: format!("{name} {library} ({file}) needs"),
-        least: Version { major: library.major, minor: 0 },
-        or: ", or the library for CUDA 12",
-    })
-}
-
 impl Gpu for RealGpu {
     fn facts(&self) -> &Facts {
         &self.facts
     }
 
     fn free_memory(&self) -> Result<u64, GpuError> {
-        let cuda = self.direct("a question")?;
-        let (mut free, mut total) = (0, 0);
-        // SAFETY: places for both numbers.
-        self.told("cuMemGetInfo", unsafe { (cuda.memory_info)(&mut free, &mut total) })?;
-        Ok(free as u64)
+        self.direct("a question")?;
+        self.context.free_memory()
     }
 
     fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError> {

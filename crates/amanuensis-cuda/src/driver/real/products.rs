@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::driver::libraries::cublaslt::{self as lt, Algorithm, CublasLt, Handle, Proposal};
 use crate::driver::libraries::cuda;
 use crate::driver::libraries::{LibraryError, Wanted};
-use crate::driver::{GpuError, Version};
+use crate::driver::{GpuError, Tool, Version};
 use crate::kernels::{Output, Product};
 
 /// Bytes that the library may use for its sums: what NVIDIA recommends for Hopper, which older devices do not need all of.
@@ -91,10 +91,8 @@ impl Products {
         Ok(products)
     }
 
-    pub(super) fn version(&self) -> Version {
-        // SAFETY: it takes nothing and gives a number.
-        let number = u32::try_from(unsafe { (self.library.version)() }).unwrap_or(0);
-        Version { major: number / 10_000, minor: number % 10_000 / 100 }
+    pub(super) fn tool(&self) -> Tool {
+        tool(&self.library)
     }
 
     fn answered(&self, call: &'static str, status: c_int) -> Result<(), LibraryError> {
@@ -242,6 +240,14 @@ impl Products {
     }
 }
 
+/// What was found.
+pub(super) fn tool(library: &CublasLt) -> Tool {
+    // SAFETY: it takes nothing and gives a number.
+    let number = u32::try_from(unsafe { (library.version)() }).unwrap_or(0);
+    let version = Version { major: number / 10_000, minor: number % 10_000 / 100 };
+    Tool { name: "cuBLASLt", version, file: library.file.clone(), targets: None }
+}
+
 impl Drop for Products {
     fn drop(&mut self) {
         self.plans.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
@@ -265,12 +271,12 @@ mod tests {
         };
         // A handle needs a device; descriptors do not.
         let products = Products { library, handle: ptr::null_mut(), plans: Mutex::default() };
-        assert!((12..=13).contains(&products.version().major), "{}", products.version());
+        assert!((12..=13).contains(&products.tool().version.major), "{}", products.tool().version);
         for (float, bias) in [(false, true), (true, true), (true, false)] {
             let shape = Shape { rows: 3, columns: 3559, depth: 192, float, bias };
             let described = products.describe(shape).unwrap_or_else(|error| panic!("{error}"));
             products.set(described.desc.handle, lt::DESC_BIAS, &256_u64).unwrap_or_else(|error| panic!("{error}"));
         }
-        eprintln!("cuBLASLt {} in {}", products.version(), products.library.file);
+        eprintln!("cuBLASLt {} in {}", products.tool().version, products.library.file);
     }
 }
