@@ -13,9 +13,10 @@ use half::f16;
 use super::choosing::{Given, Plan, Read};
 use super::chosen::Chosen;
 use super::clock::Clock;
-use super::decoder::Step;
+use super::decoder::{Decoder, Step};
 use super::lanes::Lanes;
 use super::model::{Bench, CudaModel, Stop};
+use super::rooms::DecoderRoom;
 use super::tables::{Place, Tables};
 use crate::driver::{Buffer, Gpu, GpuError, Graph, View, download};
 use crate::kernels::{Copies, CopyLanes, HEAD_WIDTH, Kept};
@@ -101,24 +102,47 @@ impl<'a> CudaDecoding<'a> {
     }
 
     /// The pool, with a slot for every lane. What lanes remember moves with it.
-    fn pool(&mut self) -> Result<View<f16>, GpuError> {
-        let slots = self.lanes.slots().max(1);
-        let numbers = self.slot_rows() * 2 * self.model.decoder.width;
-        match &self.pool {
-            Some(pool) if pool.slots >= slots => Ok(pool.buffer.view()),
-            smaller => {
-                let buffer = Buffer::new(&self.model.gpu, slots * numbers, "what lanes remember")?;
-                if let Some(smaller) = smaller {
-                    let (from, into) = (smaller.buffer.view(), buffer.view());
-                    self.model.gpu.copy(from.address(), into.address(), from.bytes())?;
-                    // The old memory must not go before it is copied.
-                    self.model.gpu.wait()?;
-                }
-                let view = buffer.view();
-                self.pool = Some(Pool { buffer, slots });
-                Ok(view)
-            }
+    fn pool(&mut self) -> Result<View<f16>, Stop> {
+        let (gpu, slots) = (&self.model.gpu, self.lanes.slots().max(1));
+        if let Some(pool) = self.pool.as_ref().filter(|pool| pool.slots >= slots) {
+            return Ok(pool.buffer.view());
         }
+        if self.lanes.live.iter().all(|lane| lane.length == 0) {
+            // There is nothing to be moved, and the old memory goes first, so that both need not fit.
+            self.pool = None;
+        }
+        let numbers = slots * self.slot_rows() * 2 * self.model.decoder.width;
+        let (needs, free) = (2 * numbers as u64, gpu.free_memory()?);
+        if needs > free {
+            return self.model.refuse(&format!("what {slots} lanes remember"), needs, free);
+        }
+        let buffer = Buffer::new(gpu, numbers, "what lanes remember")?;
+        if let Some(smaller) = &self.pool {
+            let (from, into) = (smaller.buffer.view(), buffer.view());
+            gpu.copy(from.address(), into.address(), from.bytes())?;
+            // The old memory must not go before it is copied.
+            gpu.wait()?;
+        }
+        let view = buffer.view();
+        self.pool = Some(Pool { buffer, slots });
+        Ok(view)
+    }
+
+    /// Refuses a step that finds no room to work in, before any of it is taken.
+    fn afford(&self, room: &DecoderRoom, size: &Size) -> Result<(), Stop> {
+        let (model, &Size { rows, reads, kept, longest }) = (self.model, size);
+        let Decoder { width, widest, vocabulary, .. } = model.decoder;
+        let fed = room.x.growth(rows * width) + room.normed.growth(rows * width) + room.attended.growth(rows * width);
+        let read = room.last.growth(reads * width) + room.logits.growth(reads * vocabulary);
+        let needs = fed + room.wide.growth(rows * widest) + read + room.scores.growth(rows * kept * longest);
+        if needs == 0 {
+            return Ok(());
+        }
+        let free = model.gpu.free_memory()?;
+        if needs <= free {
+            return Ok(());
+        }
+        model.refuse(&format!("a step of {rows} tokens in {} lanes", self.lanes.live.len()), needs, free)
     }
 
     /// Puts down what a step must be told.
@@ -271,6 +295,7 @@ impl<'a> CudaDecoding<'a> {
             return Ok(());
         }
         let mut bench = model.bench();
+        self.afford(&bench.decoder, &size)?;
         let pool = self.pool()?;
         let plan = given.plan(&model.gpu, &mut bench.sets, size.reads)?;
         let placed = self.place(feeds, &chosen.tables, &plan)?;

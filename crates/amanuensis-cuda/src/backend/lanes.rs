@@ -40,9 +40,9 @@ impl Lanes {
     pub(super) fn start(&mut self, windows: &[usize]) {
         self.pending.clear();
         self.live.clear();
-        self.slots = self.slots.max(windows.len());
+        self.spare.clear();
+        self.slots = windows.len();
         self.live.extend(windows.iter().enumerate().map(|(slot, &window)| Lane { window, length: 0, slot }));
-        self.spare = (windows.len()..self.slots).rev().collect();
     }
 
     /// Lane `i` goes on from what lane `parents[i]` was. A parent moves to the first of its children and is copied for the

@@ -8,7 +8,7 @@ use amanuensis::model::{Dims, ModelError, ModelFile};
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
-use super::budget::Budget;
+use super::budget::{Batch, Budget, Need, megabytes};
 use super::clock::Clock;
 use super::decoder::Decoder;
 use super::decoding::{CudaDecoding, Heard, Pool};
@@ -46,7 +46,9 @@ pub(super) struct CudaModel {
     name: &'static str,
     pub(super) dims: Dims,
     pub(super) gpu: Arc<dyn Gpu>,
-    together: usize,
+    pub(super) budget: Budget,
+    /// Windows that are encoded in a pass, at most.
+    pass: usize,
     encoder: Encoder,
     pub(super) decoder: Decoder,
     bench: Mutex<Bench>,
@@ -84,7 +86,7 @@ impl CudaModel {
         }
         let budget = Budget::of(&dims);
         let free = gpu.free_memory().map_err(failed)?;
-        let Some(together) = budget.together(free, together) else {
+        let Some(pass) = budget.pass(free, together) else {
             let reason = budget.refusal(free, gpu.facts().memory);
             return Err(BackendError::Device { device: name, reason });
         };
@@ -93,7 +95,7 @@ impl CudaModel {
             Undelivered::Model(error) => error.into(),
             Undelivered::Device(error) => failed(error),
         })?;
-        let tables = Tables::new(&gpu, table_room(together)).map_err(failed)?;
+        let tables = Tables::new(&gpu, table_room(pass)).map_err(failed)?;
         gpu.wait().map_err(failed)?;
         let (encoder_room, decoder_room) = (EncoderRoom::default(), DecoderRoom::default());
         let bench = Bench { encoder: encoder_room, decoder: decoder_room, sets: Sets::new(dims.vocabulary), tables };
@@ -101,7 +103,8 @@ impl CudaModel {
             name,
             dims,
             gpu,
-            together,
+            budget,
+            pass,
             encoder,
             decoder,
             bench: Mutex::new(bench),
@@ -133,6 +136,62 @@ impl CudaModel {
         }
     }
 
+    /// Memory that is kept and that nobody uses now.
+    fn kept(&self, bench: &Bench) -> Need {
+        let spare = self.spare();
+        Need {
+            encoder: bench.encoder.bytes(),
+            heard: bench.decoder.heard_bytes() + spare.heard.as_ref().map_or(0, |heard| heard.view().bytes() as u64),
+            lanes: spare.pool.as_ref().map_or(0, |pool| pool.buffer.view().bytes() as u64),
+            step: bench.decoder.step_bytes(),
+        }
+    }
+
+    /// How many windows go together. Where what is kept is not in the way of that, it stays; else it is given back to be had in
+    /// other pieces.
+    fn room_for(&self, batch: Batch) -> Result<usize, Stop> {
+        // Nothing may be asked while another decoding records a step, which it does at the bench.
+        let mut bench = self.bench();
+        let (free, kept) = (self.gpu.free_memory()?, self.kept(&bench));
+        let there = free + kept.total();
+        let Some(windows) = self.budget.fitting(batch, there) else {
+            let reason = self.budget.refusal_of_one(batch, there, self.gpu.facts().memory);
+            return Err(BackendError::Device { device: self.name, reason }.into());
+        };
+        if self.budget.need(Batch { windows, ..batch }).beyond(&kept) > free {
+            (bench.encoder, bench.decoder) = Default::default();
+            *self.spare() = Spare::default();
+        }
+        Ok(windows)
+    }
+
+    /// How many of some windows go through the encoder in the next pass.
+    fn pass(&self, windows: &[Mel], most: usize) -> Result<usize, Stop> {
+        let bench = self.bench();
+        let there = self.gpu.free_memory()? + bench.encoder.bytes();
+        let context = self.dims.audio_context as u64;
+        let mut rows = 0;
+        let needs = |rows: u64| (rows * self.budget.window).div_ceil(context);
+        let fits = |mel: &&Mel| {
+            rows += mel.frames as u64 / 2;
+            needs(rows) <= there
+        };
+        match windows.iter().take(most).take_while(fits).count() {
+            0 => self.refuse("the encoder's pass of one window", needs(windows[0].frames as u64 / 2), there),
+            count => Ok(count),
+        }
+    }
+
+    /// Refuses what needs more bytes than are there for it.
+    pub(super) fn refuse<T>(&self, what: &str, needs: u64, there: u64) -> Result<T, Stop> {
+        let (needs, there, total) = (megabytes(needs), there >> 20, self.gpu.facts().memory >> 20);
+        let reason = format!(
+            "{what} takes {needs} MiB, but of {total} MiB there are {there} for it; hear fewer windows together (--batch-size), take fewer \
+             beams and samples, or end other programs on the GPU"
+        );
+        Err(BackendError::Device { device: self.name, reason }.into())
+    }
+
     pub(super) fn stopped(&self, stop: Stop) -> BackendError {
         match stop {
             Stop::Device(error) => refused(self.name, &error),
@@ -161,6 +220,15 @@ impl CudaModel {
         let (width, audio_width) = (self.dims.text_width, self.dims.audio_width);
         let needed = self.decoder.layers() * rows * 2 * width;
         let spare = self.spare().heard.take().filter(|spare| spare.view().len() >= needed);
+        let bytes = if spare.is_some() { 0 } else { 2 * needed as u64 };
+        let growth = bytes + bench.decoder.encoded.growth(rows * audio_width);
+        if growth > 0 {
+            let free = self.gpu.free_memory()?;
+            if growth > free {
+                let windows = encoded.positions.len();
+                return self.refuse(&format!("what is heard of {windows} windows"), growth, free);
+            }
+        }
         let buffer = match spare {
             Some(spare) => spare,
             None => Buffer::new(&self.gpu, needed, "keys and values of what was heard")?,
@@ -222,6 +290,11 @@ impl Model for CudaModel {
         &self.dims
     }
 
+    fn together(&self, windows: usize, lanes: usize) -> Result<usize, BackendError> {
+        let batch = Batch { windows, lanes, pass: self.pass };
+        self.room_for(batch).map_err(|stop| self.stopped(stop))
+    }
+
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
         let (bins, most, width) = (self.dims.mel_bins, 2 * self.dims.audio_context, self.dims.audio_width);
         for Mel { bins: found, frames, values } in windows {
@@ -232,17 +305,17 @@ impl Model for CudaModel {
         let mut values = vec![0.0; positions.iter().sum::<usize>() * width];
         // A receipt says who made a result: where there is none it says nothing.
         let before = std::mem::take(&mut work.receipt);
-        let together = if work.watch.is_some() { 1 } else { self.together };
-        let mut rest = values.as_mut_slice();
+        let most = if work.watch.is_some() { 1 } else { self.pass };
+        let (mut windows, mut rest) = (windows, values.as_mut_slice());
         let mut outcome = Ok(());
-        for windows in windows.chunks(together) {
-            let count = windows.iter().map(|mel| mel.frames / 2 * width).sum();
-            let (these, behind) = rest.split_at_mut(count);
-            rest = behind;
-            outcome = work.proceed().map_err(Stop::Work).and_then(|()| self.encode_some(windows, these, work));
-            if outcome.is_err() {
-                break;
-            }
+        while !windows.is_empty() && outcome.is_ok() {
+            outcome = work.proceed().map_err(Stop::Work).and_then(|()| {
+                let (some, later) = windows.split_at(self.pass(windows, most)?);
+                let count = some.iter().map(|mel| mel.frames / 2 * width).sum();
+                let (these, behind) = std::mem::take(&mut rest).split_at_mut(count);
+                (windows, rest) = (later, behind);
+                self.encode_some(some, these, work)
+            });
         }
         let during = std::mem::replace(&mut work.receipt, before);
         outcome.map_err(|stop| self.stopped(stop))?;

@@ -17,6 +17,16 @@ impl<T: Number> Room<T> {
         Room { buffer: None, what }
     }
 
+    /// Bytes that it has.
+    pub(super) fn bytes(&self) -> u64 {
+        self.buffer.as_ref().map_or(0, |buffer| buffer.view().bytes() as u64)
+    }
+
+    /// Bytes that room for so many numbers takes beyond that.
+    pub(super) fn growth(&self, len: usize) -> u64 {
+        ((len * size_of::<T>()) as u64).saturating_sub(self.bytes())
+    }
+
     /// Room for so many numbers, whatever lies there.
     pub(super) fn ensure(&mut self, gpu: &Arc<dyn Gpu>, len: usize) -> Result<View<T>, GpuError> {
         if self.buffer.as_ref().is_none_or(|buffer| buffer.view().len() < len) {
@@ -47,6 +57,28 @@ pub(super) struct EncoderRoom {
     /// Queries, keys and values side by side, or the middle of the feed-forward part.
     pub(super) wide: Room<f16>,
     pub(super) out: Room<f32>,
+}
+
+impl EncoderRoom {
+    /// Bytes that it has.
+    pub(super) fn bytes(&self) -> u64 {
+        let EncoderRoom { mel, unfolded, once, x, normed, wide, out } = self;
+        [mel, unfolded, once, normed, wide].map(Room::bytes).iter().sum::<u64>() + x.bytes() + out.bytes()
+    }
+}
+
+impl DecoderRoom {
+    /// Bytes of what was heard, on its way.
+    pub(super) fn heard_bytes(&self) -> u64 {
+        self.encoded.bytes()
+    }
+
+    /// Bytes that steps have.
+    pub(super) fn step_bytes(&self) -> u64 {
+        let DecoderRoom { encoded: _, x, normed, wide, attended, last, logits, found, scores } = self;
+        let halves: u64 = [normed, wide, attended, last].map(Room::bytes).iter().sum();
+        halves + [x, logits, found, scores].map(Room::bytes).iter().sum::<u64>()
+    }
 }
 
 impl Default for EncoderRoom {

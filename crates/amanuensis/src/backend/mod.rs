@@ -57,6 +57,15 @@ pub trait Model: Send + Sync {
     }
     /// Runs the encoder over every window. A window may be shorter than the model's context, and each of another
     /// length: what is computed is as much less.
+    /// How many of so many windows can be heard together, each in so many lanes at once: all, unless memory is short. It is asked
+    /// before every batch, which is made no larger than that.
+    ///
+    /// # Errors
+    ///
+    /// If not one can.
+    fn together(&self, windows: usize, _lanes: usize) -> Result<usize, BackendError> {
+        Ok(windows)
+    }
     ///
     /// # Panics
     ///

@@ -53,6 +53,12 @@ impl Default for Search {
 }
 
 impl Search {
+    /// How many hypotheses of a window are followed at once, at most: each takes a lane.
+    pub fn lanes(&self) -> usize {
+        let at = |temperature: &f32| if *temperature > 0.0 { self.best_of } else { self.beam_size.unwrap_or(1) };
+        self.temperatures.iter().map(at).max().unwrap_or(1).max(1)
+    }
+
     /// The temperatures from the first in steps to 1; the first alone where the step is not above 0.
     ///
     /// ```

@@ -59,7 +59,8 @@ impl Rounds<'_> {
     /// Goes round once: every course whose turn it is hears its next windows.
     pub(super) fn next<'w, 'c: 'w>(self, courses: Courses<'_, '_, 'c>, work: &mut Work<'w>) -> Result<(), Error> {
         courses.iter_mut().for_each(|course| course.heed_cancelling());
-        let mut turns = self.turns(courses);
+        let rounds = Rounds { together: self.fitting(courses)?, ..self };
+        let mut turns = rounds.turns(courses);
         let mels = mels(self.means.crew, &mut turns, courses, work);
         if mels.is_empty() {
             return Ok(());
@@ -112,6 +113,13 @@ impl Rounds<'_> {
         let encoded = self.means.model.encode(&[mel], work)?;
         let mut decoding = self.means.model.begin(&encoded, work)?;
         self.languages(&[turn], &mut [course], &mut *decoding, work)
+    }
+
+    /// How many windows the model has room for, of as many as may be decoded together.
+    fn fitting(self, courses: Courses<'_, '_, '_>) -> Result<usize, Error> {
+        let open = courses.iter().filter(|course| !course.is_over());
+        let Some(lanes) = open.map(|course| course.asked.search.lanes()).max() else { return Ok(self.together) };
+        Ok(self.means.model.together(self.together, lanes)?.clamp(1, self.together))
     }
 
     /// Whose turn it is: the first strands of the first courses, so that what is begun is finished first.

@@ -3,6 +3,7 @@
 mod choosing;
 mod exactness;
 mod faults;
+mod memory;
 mod seam;
 
 use std::ops::ControlFlow;
