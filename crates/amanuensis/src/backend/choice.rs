@@ -158,6 +158,33 @@ impl Choices {
     }
 }
 
+/// For backends made of several.
+impl Choices {
+    /// Takes what others found, each in some rows: `whose` says of every row which of them has it, and each has its own in order.
+    ///
+    /// # Panics
+    ///
+    /// If one has not so many.
+    pub fn gather(&mut self, found: &mut [&mut Choices], whose: &[usize]) {
+        self.begin();
+        self.logits.vocabulary = found.iter().map(|other| other.logits.vocabulary).max().unwrap_or(0);
+        self.logits.values.clear();
+        let (mut next, mut places) = (vec![0; found.len()], 0..);
+        for &other in whose {
+            let Choices { logits, rows, candidates, .. } = &mut *found[other];
+            let row = &rows[next[other]];
+            next[other] += 1;
+            let first = self.candidates.len();
+            self.candidates.extend_from_slice(&candidates[row.candidates.clone()]);
+            let logits = row.logits.and_then(|place| {
+                self.logits.values.extend_from_slice(logits.row(place));
+                places.next()
+            });
+            self.rows.push(Row { probability: row.probability, candidates: first..self.candidates.len(), logits });
+        }
+    }
+}
+
 /// For searches.
 impl Choices {
     /// The probability that was asked for of a row; 0 if none was.

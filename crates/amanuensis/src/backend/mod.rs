@@ -11,6 +11,7 @@ mod compute;
 pub mod cpu;
 mod placement;
 mod receipt;
+mod several;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use choice::{Candidate, Choices, Next, Permitted, TokenSet, Wanted};
 pub use compute::{ComputeType, UnknownComputeType};
 pub use placement::{Placement, Share};
 pub use receipt::{Receipt, Stage, StageTime};
+pub use several::Several;
 
 use crate::mel::Mel;
 use crate::model::{Dims, ModelError, ModelFile};
@@ -55,8 +57,6 @@ pub trait Model: Send + Sync {
     fn bytes(&self) -> u64 {
         0
     }
-    /// Runs the encoder over every window. A window may be shorter than the model's context, and each of another
-    /// length: what is computed is as much less.
     /// How many of so many windows can be heard together, each in so many lanes at once: all, unless memory is short. It is asked
     /// before every batch, which is made no larger than that.
     ///
@@ -66,6 +66,8 @@ pub trait Model: Send + Sync {
     fn together(&self, windows: usize, _lanes: usize) -> Result<usize, BackendError> {
         Ok(windows)
     }
+    /// Runs the encoder over every window. A window may be shorter than the model's context, and each of another
+    /// length: what is computed is as much less.
     ///
     /// # Panics
     ///
@@ -77,7 +79,7 @@ pub trait Model: Send + Sync {
 }
 
 /// The decoder at work on some encoded windows.
-pub trait Decoding {
+pub trait Decoding: Send {
     /// Starts anew with one empty lane for each entry, which names the window that the lane listens to.
     ///
     /// # Panics

@@ -60,7 +60,7 @@ impl<F: FnMut(usize, &[Token]) -> Vec<f32>> Scripted<F> {
     }
 }
 
-impl<F: FnMut(usize, &[Token]) -> Vec<f32>> Decoding for Scripted<F> {
+impl<F: FnMut(usize, &[Token]) -> Vec<f32> + Send> Decoding for Scripted<F> {
     fn start(&mut self, windows: &[usize]) {
         self.starts.push(windows.to_vec());
         self.lanes = windows.iter().map(|&window| (window, Vec::new())).collect();

@@ -5,6 +5,7 @@ mod exactness;
 mod faults;
 mod memory;
 mod seam;
+mod several;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
