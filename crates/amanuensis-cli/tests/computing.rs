@@ -73,6 +73,25 @@ fn check_10_auto_is_the_cpu_and_says_so() {
 }
 
 #[test]
+fn auto_that_is_asked_for_says_that_it_is_the_cpu_and_why() {
+    let said = err(&transcribe(&["--device", "auto"]));
+    assert!(said.contains("note: auto is the cpu: the speed of no GPU") && said.contains("--device cuda"), "{said}");
+    for flags in [&[][..], &["--device", "cpu"], &["--device", "auto", "--npu", "auto"]] {
+        assert!(!err(&transcribe(flags)).contains("auto is the cpu"), "{flags:?}");
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let help = program(cache.path(), &["transcribe", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("or auto, which is the cpu, whatever else is there"), "{help}");
+    let server = Served::start(&["--device", "auto"]);
+    let (_, status) = server.ask("GET /v1/status HTTP/1.1", b"");
+    assert!(status.contains("\"device\":\"auto is the cpu: "), "{status}");
+    let server = Served::start(&["--device", "cpu"]);
+    let (_, status) = server.ask("GET /v1/status HTTP/1.1", b"");
+    assert!(status.contains("\"device\":\"cpu\""), "{status}");
+}
+
+#[test]
 fn a_gpu_that_is_missing_is_an_error_that_says_what_to_do() {
     // A file that is no library: a GPU of this machine is not used.
     let cache = tempfile::tempdir().unwrap();
@@ -86,8 +105,16 @@ fn a_gpu_that_is_missing_is_an_error_that_says_what_to_do() {
     let report: Value = serde_json::from_slice(&devices.stdout).unwrap();
     assert_eq!(report["cuda"]["devices"], serde_json::json!([]));
     assert!(report["cuda"]["missing"].is_string(), "{report}");
+    for several in ["cuda:all", "cuda:0,1"] {
+        let words = ["transcribe", "--device", several, "--verbose=false", "-f", "txt", "--output-dir", "-"];
+        let output = program(cache.path(), &words).arg(sample()).env("AMANUENSIS_LIBCUDA", sample()).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        assert!(err(&output).contains("device cuda: "), "{}", err(&output));
+    }
     for (flags, word) in [
         (&["--device", "cuda:x"][..], "cuda:1"),
+        (&["--device", "cuda:0,"], "cuda:0,1"),
+        (&["--device", "cuda:1,0,1"], "named twice"),
         (&["--device", "gpu"], "auto, cpu, cuda"),
         (&["--device", "cuda", "--npu", "require"], "contradict each other"),
     ] {
@@ -215,5 +242,66 @@ mod emulated {
         let cache = tempfile::tempdir().unwrap();
         let bench = program(cache.path(), &["bench", "--device", "npu-emulated"]).output().unwrap();
         assert!(bench.status.code() == Some(2) && err(&bench).contains("no speed"), "{}", err(&bench));
+    }
+}
+
+#[cfg(feature = "cuda-emulated")]
+mod emulated_gpu {
+    use super::*;
+
+    #[test]
+    fn the_text_its_times_and_its_captions_are_those_of_the_cpu() {
+        let words = ["--word-timestamps", "true"];
+        let plain = transcript(&transcribe(&words));
+        let output = transcribe(&[&words[..], &["--device", "cuda-emulated", "--timings=json"]].concat());
+        let (found, said) = (transcript(&output), err(&output));
+        assert_eq!((&found["text"], &found["language"]), (&plain["text"], &plain["language"]));
+        let tokens = |found: &Value| {
+            let segments = found["segments"].as_array().unwrap();
+            segments.iter().map(|segment| segment["tokens"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(&found), tokens(&plain));
+        let times = |found: &Value| -> Vec<f64> {
+            let segments = found["segments"].as_array().unwrap().iter();
+            let words = segments.flat_map(|segment| segment["words"].as_array().unwrap());
+            words.flat_map(|word| [word["start"].as_f64().unwrap(), word["end"].as_f64().unwrap()]).collect()
+        };
+        let (found_times, plain_times) = (times(&found), times(&plain));
+        assert!(found_times.len() == plain_times.len() && found_times.len() > 10, "{found_times:?}");
+        // f16 may move what two positions share by one of them.
+        let moved = found_times.iter().zip(&plain_times).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(moved < 0.021, "{found_times:?}, {plain_times:?}");
+        assert_eq!(found["provenance"]["devices"], serde_json::json!(["cuda-emulated"]));
+        assert!(said.contains("note: cuda-emulated is no device: the cpu computes in its place"), "{said}");
+        let named = (found["provenance"].to_string() + &said).replace("cuda-emulated", "");
+        assert!(!named.contains("cuda") && !named.contains("NVIDIA"), "nothing claims a GPU: {named}");
+        let captions = |device: &str| {
+            let cache = tempfile::tempdir().unwrap();
+            let words = ["--model", "demo", "--verbose=false", "--output-dir", "-", "-f", "srt", "--device", device];
+            let output = program(cache.path(), &[&["transcribe"], &words[..]].concat()).arg(sample()).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let srt = captions("cuda-emulated");
+        assert!(srt.starts_with("1\n00:00:0") && srt == captions("cpu"), "{srt}");
+    }
+
+    #[test]
+    fn a_server_on_it_says_so() {
+        let server = Served::start(&["--device", "cuda-emulated"]);
+        let (status, answer) = server.transcribe();
+        assert!(status == 200 && answer.contains("eleven weeks"), "{answer}");
+        let (_, status) = server.ask("GET /v1/status HTTP/1.1", b"");
+        assert!(status.contains("\"devices\":[\"cuda-emulated\"]"), "{status}");
+        assert!(status.contains("\"device\":\"cuda-emulated is no device: "), "{status}");
+    }
+
+    #[test]
+    fn it_has_no_speed() {
+        let cache = tempfile::tempdir().unwrap();
+        let bench = program(cache.path(), &["bench", "--device", "cuda-emulated"]).output().unwrap();
+        assert!(bench.status.code() == Some(2) && err(&bench).contains("no speed"), "{}", err(&bench));
+        assert!(bench.stdout.is_empty());
+        let output = transcribe(&["--device", "cuda-emulated", "--npu", "auto"]);
+        assert!(output.status.code() == Some(2) && err(&output).contains("contradict each other"), "{}", err(&output));
     }
 }

@@ -18,6 +18,12 @@ pub trait Library: Send + Sync {
     /// The names of the models that may be asked for; the first is the one that `whisper-1` stands for.
     fn names(&self) -> Vec<String>;
 
+    /// What models are loaded onto, in the words of whoever chose it: told to people, and not understood. What did the work is what
+    /// receipts say.
+    fn device(&self) -> Option<String> {
+        None
+    }
+
     /// Loads a model of that name, which is one of `names`.
     ///
     /// # Errors
@@ -120,6 +126,11 @@ impl Models {
     /// The names that may be asked for.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// What they are loaded onto, in words.
+    pub(crate) fn device(&self) -> Option<String> {
+        self.library.device()
     }
 
     pub(crate) fn created(&self) -> u64 {

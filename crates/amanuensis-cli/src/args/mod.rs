@@ -16,6 +16,7 @@ mod serve;
 mod speech;
 mod weights;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use amanuensis::backend::ComputeType;
@@ -148,10 +149,11 @@ pub(crate) struct Model {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct Computing {
-    /// What to compute on: cpu; cuda, or cuda:1, for an NVIDIA GPU; npu, for the encoder on an AMD NPU and the rest on the
-    /// cpu; or auto, which is the cpu unless --npu says more, for nobody has run the others yet
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub(crate) device: Device,
+    /// What to compute on: cpu; cuda, or cuda:1, for an NVIDIA GPU; cuda:0,1 or cuda:all for several, among which batches are
+    /// dealt out; npu, for the encoder on an AMD NPU and the rest on the cpu; or auto, which is the cpu, whatever else is
+    /// there, unless --npu says more: nobody has measured the speed of a GPU or an NPU yet [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<Device>,
 
     /// Whether an AMD NPU is used: off; auto, where one works and is quicker than the cpu; or require, which fails without one
     /// [default: require with --device npu, off otherwise]
@@ -259,16 +261,64 @@ pub(crate) enum MelConvention {
     Huggingface,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Device {
     Auto,
     Cpu,
-    /// One of the GPUs, by its number.
-    Cuda(usize),
+    /// GPUs by their numbers.
+    Cuda(Vec<usize>),
+    /// All GPUs that can be used.
+    CudaAll,
     Npu,
     /// No NPU, and called so wherever it is named.
     #[cfg(feature = "npu-emulated")]
     NpuEmulated,
+    /// No GPU, likewise.
+    #[cfg(feature = "cuda-emulated")]
+    CudaEmulated,
+}
+
+impl Device {
+    /// Whether something else computes in its place.
+    pub(crate) fn is_emulated(&self) -> bool {
+        match self {
+            Device::Auto | Device::Cpu | Device::Cuda(_) | Device::CudaAll | Device::Npu => false,
+            #[cfg(feature = "npu-emulated")]
+            Device::NpuEmulated => true,
+            #[cfg(feature = "cuda-emulated")]
+            Device::CudaEmulated => true,
+        }
+    }
+
+    /// Whether it is a GPU, or emulates one.
+    pub(crate) fn is_cuda(&self) -> bool {
+        match self {
+            Device::Cuda(_) | Device::CudaAll => true,
+            #[cfg(feature = "cuda-emulated")]
+            Device::CudaEmulated => true,
+            _ => false,
+        }
+    }
+}
+
+/// As it is asked for.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Auto => write!(f, "auto"),
+            Device::Cpu => write!(f, "cpu"),
+            Device::Cuda(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+                write!(f, "cuda:{}", numbers.join(","))
+            }
+            Device::CudaAll => write!(f, "cuda:all"),
+            Device::Npu => write!(f, "npu"),
+            #[cfg(feature = "npu-emulated")]
+            Device::NpuEmulated => write!(f, "npu-emulated"),
+            #[cfg(feature = "cuda-emulated")]
+            Device::CudaEmulated => write!(f, "cuda-emulated"),
+        }
+    }
 }
 
 impl std::str::FromStr for Device {
@@ -278,14 +328,25 @@ impl std::str::FromStr for Device {
         Ok(match name {
             "auto" => Device::Auto,
             "cpu" => Device::Cpu,
-            "cuda" => Device::Cuda(0),
+            "cuda" => Device::Cuda(vec![0]),
+            "cuda:all" => Device::CudaAll,
             "npu" => Device::Npu,
+            #[cfg(feature = "cuda-emulated")]
+            "cuda-emulated" => Device::CudaEmulated,
             #[cfg(feature = "npu-emulated")]
             "npu-emulated" => Device::NpuEmulated,
             _ => {
-                let number = name.strip_prefix("cuda:").and_then(|number| number.parse().ok());
-                let number = number.ok_or("there are auto, cpu, cuda, cuda with a number as in cuda:1, and npu");
-                Device::Cuda(number?)
+                let numbers = name
+                    .strip_prefix("cuda:")
+                    .and_then(|list| list.split(',').map(|number| number.parse().ok()).collect());
+                let numbers: Vec<usize> = numbers.ok_or(
+                    "there are auto, cpu, cuda, cuda with a number as in cuda:1, with several as in cuda:0,1, with all as in \
+                     cuda:all, and npu",
+                )?;
+                if (1..numbers.len()).any(|index| numbers[..index].contains(&numbers[index])) {
+                    return Err("a GPU is named twice".to_owned());
+                }
+                Device::Cuda(numbers)
             }
         })
     }

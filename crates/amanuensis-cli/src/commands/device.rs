@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use amanuensis::backend::cpu::Cpu;
-use amanuensis::backend::{Backend, ComputeType};
-use amanuensis_cuda::backend::Cuda;
+use amanuensis::backend::{Backend, ComputeType, Several};
+use amanuensis_cuda::backend::{Cuda, Setup as CudaSetup};
 use amanuensis_npu::backend::{Mode, Npu, Setup};
 
 use super::{Stop, npu, path_in};
@@ -13,31 +13,42 @@ use crate::args::{Computing, Device, NpuMode};
 /// Where times that decide between NPU and CPU are kept, in the user's cache folder.
 const TIMES: &str = "amanuensis/npu-times.json";
 
+/// What `auto` comes to, and why.
+const AUTO: &str = "auto is the cpu: the speed of no GPU and no NPU was ever measured, so none is taken unasked; `amanuensis devices` lists \
+                    what is here, and --device cuda or --device npu takes it";
+
 /// What computes.
 pub(super) enum Computer {
     Cpu(Cpu),
     /// An NPU with the CPU beside it.
     Npu(Npu),
     Cuda(Cuda),
+    /// GPUs among which batches are dealt out.
+    Several(Several),
 }
 
 impl Computer {
     /// The one that was asked for. Whether it is there is found out when a model is loaded.
     pub(super) fn new(asked: &Computing, compute: ComputeType) -> Result<Self, Stop> {
         let threads = asked.threads.0;
-        if let Device::Cuda(device) = asked.device {
-            if matches!(asked.npu, Some(NpuMode::Auto | NpuMode::Require)) {
-                return Err(contradiction("--device cuda", "--npu"));
-            }
-            let setup = amanuensis_cuda::backend::Setup { device, compute, ..Default::default() };
-            return Ok(Computer::Cuda(Cuda::new(setup)));
+        let device = asked.device.as_ref().unwrap_or(&Device::Auto);
+        if device.is_cuda() && matches!(asked.npu, Some(NpuMode::Auto | NpuMode::Require)) {
+            return Err(contradiction("--device cuda", "--npu"));
+        }
+        let cuda = CudaSetup { compute, ..CudaSetup::default() };
+        match device {
+            Device::Cuda(numbers) => return Ok(gpus(cuda, numbers)),
+            Device::CudaAll => return Ok(gpus(cuda, &usable(&Cuda::new(cuda)))),
+            #[cfg(feature = "cuda-emulated")]
+            Device::CudaEmulated => return Ok(Computer::Cuda(Cuda::in_memory(cuda))),
+            _ => {}
         }
         let mode = mode(asked)?;
         if mode == Mode::Off {
             return Ok(Computer::Cpu(Cpu::new(threads, compute)));
         }
         let setup = Setup { mode, threads, compute, times: times_file(), ..Setup::new(npu::packs_folder(None)) };
-        match asked.device {
+        match device {
             #[cfg(feature = "npu-emulated")]
             Device::NpuEmulated => {
                 let rounding = npu::rounding(asked.npu_rounding);
@@ -47,7 +58,7 @@ impl Computer {
                 let emulated = Npu::in_memory(setup, folder.path(), rounding);
                 Ok(Computer::Npu(emulated.map_err(anyhow::Error::msg)?))
             }
-            Device::Auto | Device::Cpu | Device::Cuda(_) | Device::Npu => Ok(Computer::Npu(Npu::new(setup))),
+            _ => Ok(Computer::Npu(Npu::new(setup))),
         }
     }
 
@@ -56,6 +67,7 @@ impl Computer {
             Computer::Cpu(cpu) => cpu,
             Computer::Npu(npu) => npu,
             Computer::Cuda(cuda) => cuda,
+            Computer::Several(several) => several,
         }
     }
 
@@ -66,14 +78,58 @@ impl Computer {
     }
 }
 
+/// GPUs by their numbers.
+fn gpus(setup: CudaSetup, numbers: &[usize]) -> Computer {
+    let one = |device: usize| Cuda::new(CudaSetup { device, ..setup });
+    match numbers {
+        [only] => Computer::Cuda(one(*only)),
+        _ => {
+            let member = |number: &usize| (format!("cuda:{number}"), Box::new(one(*number)) as Box<dyn Backend>);
+            Computer::Several(Several::new("cuda", numbers.iter().map(member).collect()))
+        }
+    }
+}
+
+/// The numbers of all GPUs that can be used. Where there is none, the first stands for all: loading onto it says what is missing.
+fn usable(cuda: &Cuda) -> Vec<usize> {
+    let found = cuda.devices().unwrap_or_default();
+    let usable: Vec<usize> = found.iter().filter(|gpu| gpu.obstacle.is_none()).map(|gpu| gpu.number).collect();
+    if usable.is_empty() { vec![0] } else { usable }
+}
+
+/// What is to be said of the choice before anything is computed: what `auto` comes to where it was asked for by name, and what is no
+/// device.
+pub(super) fn note(asked: &Computing) -> Option<String> {
+    match asked.device.as_ref()? {
+        Device::Auto if is_the_cpu(asked) => Some(AUTO.to_owned()),
+        device if device.is_emulated() => Some(format!(
+            "{device} is no device: the cpu computes in its place, slowly, and no time that is told of it is one of a device"
+        )),
+        _ => None,
+    }
+}
+
+/// What was asked for, in words.
+pub(super) fn described(asked: &Computing) -> String {
+    match &asked.device {
+        None | Some(Device::Auto) if is_the_cpu(asked) => AUTO.to_owned(),
+        None => Device::Auto.to_string(),
+        Some(device) => note(asked).unwrap_or_else(|| device.to_string()),
+    }
+}
+
+fn is_the_cpu(asked: &Computing) -> bool {
+    matches!(mode(asked), Ok(Mode::Off))
+}
+
 /// Whether an NPU is used, by both flags.
 fn mode(asked: &Computing) -> Result<Mode, Stop> {
-    let means_npu = match asked.device {
-        Device::Auto | Device::Cuda(_) => None,
-        Device::Cpu => Some(false),
-        Device::Npu => Some(true),
+    let means_npu = match &asked.device {
+        Some(Device::Cpu) => Some(false),
+        Some(Device::Npu) => Some(true),
         #[cfg(feature = "npu-emulated")]
-        Device::NpuEmulated => Some(true),
+        Some(Device::NpuEmulated) => Some(true),
+        _ => None,
     };
     match (means_npu, asked.npu) {
         (Some(false), Some(NpuMode::Auto | NpuMode::Require)) => Err(contradiction("--device cpu", "--npu")),

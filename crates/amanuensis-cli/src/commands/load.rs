@@ -6,7 +6,7 @@ use amanuensis::{Crew, Engine};
 use anyhow::Context;
 
 use super::Stop;
-use super::device::Computer;
+use super::device::{self, Computer};
 use crate::args::{Fetching, Model, ProgressStyle};
 use crate::console::say;
 use crate::fetching;
@@ -34,6 +34,9 @@ pub(super) fn source(name: &str, asked: &Fetching, progress: ProgressStyle) -> a
 
 /// Loads the model asked for, and says what is odd about it.
 pub(super) fn engine(asked: &Model, progress: ProgressStyle) -> Result<Engine, Stop> {
+    if let Some(note) = device::note(&asked.computing) {
+        say!("note: {note}");
+    }
     let (engine, unused) = computed(asked, name(asked), asked.computing.compute_type, progress)?;
     if let Some(unused) = unused {
         say!("note: {unused}");

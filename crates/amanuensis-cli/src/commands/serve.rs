@@ -6,7 +6,7 @@ use amanuensis::{Crew, Engine, model};
 use amanuensis_server::{Library, LoadError, Server};
 use tracing_subscriber::EnvFilter;
 
-use super::device::Computer;
+use super::device::{self, Computer};
 use super::{Stop, config, load};
 use crate::args::{self, LogStyle, ProgressStyle};
 use crate::console::say;
@@ -32,11 +32,16 @@ pub(super) fn run(asked: &args::Serve) -> Result<u8, Stop> {
     }
     // What cannot be loaded is told of now, and not to the first who asks for it.
     let computer = Computer::new(&asked.computing, asked.computing.compute_type)?;
+    if let Some(note) = device::note(&asked.computing) {
+        say!("note: {note}");
+    }
     let fetching = asked.fetching.clone();
     for (_, model) in &models {
         load::source(model, &fetching, ProgressStyle::Auto)?;
     }
-    let library = Shelf { models, computer, crew: Crew::new(asked.computing.threads.0), fetching };
+    let device = device::described(&asked.computing);
+    let crew = Crew::new(asked.computing.threads.0);
+    let library = Shelf { models, computer, crew, device, fetching };
     let has_keys = !gathered.keys.is_empty();
     let server = Server::bind(gathered.settings, gathered.keys, Arc::new(library)).map_err(anyhow::Error::from)?;
     say!("listening on http://{}{}", server.address(), if has_keys { ", with keys" } else { "" });
@@ -65,12 +70,18 @@ struct Shelf {
     models: Vec<(String, String)>,
     computer: Computer,
     crew: Crew,
+    /// What was asked for, in words.
+    device: String,
     fetching: args::Fetching,
 }
 
 impl Library for Shelf {
     fn names(&self) -> Vec<String> {
         self.models.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn device(&self) -> Option<String> {
+        Some(self.device.clone())
     }
 
     fn load(&self, name: &str) -> Result<Engine, LoadError> {

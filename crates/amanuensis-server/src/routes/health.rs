@@ -44,6 +44,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "ready": readiness.is_ok(),
         "reason": readiness.err().map(|error| error.message),
         "memory_bytes": resident(),
+        "device": shared.models.device(),
         "models": shared.models.status(),
         "models_bytes": shared.models.bytes(),
         "models_memory": shared.settings.models_memory,

@@ -14,9 +14,7 @@ use clap::ValueEnum;
 
 use super::device::Computer;
 use super::{Stop, load};
-#[cfg(feature = "npu-emulated")]
-use crate::args::Device;
-use crate::args::{Bench, BenchPart, Computing, NpuMode, ProgressStyle};
+use crate::args::{Bench, BenchPart, Computing, Device, NpuMode, ProgressStyle};
 use crate::console;
 use crate::evaluation::memory::peak_resident_bytes;
 use report::Report;
@@ -77,8 +75,7 @@ fn computer(asked: &Computing, compute: ComputeType) -> Result<Computer, Stop> {
     if asked.npu == Some(NpuMode::Auto) {
         return Err(Stop::Usage("--npu auto may measure the cpu; bench takes --device npu, or cpu".to_owned()));
     }
-    #[cfg(feature = "npu-emulated")]
-    if asked.device == Device::NpuEmulated {
+    if asked.device.as_ref().is_some_and(Device::is_emulated) {
         return Err(Stop::Usage("an emulated device has no speed that says anything; it is not measured".to_owned()));
     }
     Computer::new(asked, compute)
