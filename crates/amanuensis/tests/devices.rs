@@ -256,9 +256,12 @@ fn lanes_of_several_devices_stand_side_by_side() {
         found.start(&[2, 2]);
         right.start(&[2, 2]);
         step(found, right, &[&[2049], &[2050, 2051]]);
+        // And of all anew, after none.
         found.keep(&[]);
         right.keep(&[]);
-        step(found, right, &[]);
+        found.start(&[0, 1, 2]);
+        right.start(&[0, 1, 2]);
+        step(found, right, &[&[2049], &[2050, 2051], &[2052]]);
     });
 }
 

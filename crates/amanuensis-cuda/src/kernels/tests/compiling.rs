@@ -4,7 +4,7 @@ use super::super::{NAMES, source};
 use crate::driver::real::Compiler;
 
 /// Ampere's two kinds, Ada, Hopper and Blackwell.
-const TARGETS: [&str; 5] = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_100"];
+const TARGETS: [u32; 5] = [80, 86, 89, 90, 100];
 
 /// A machine code file says itself that it is one.
 const ELF: &[u8] = b"\x7fELF";
@@ -22,7 +22,14 @@ fn compiler() -> Option<Compiler> {
 #[test]
 fn kernels_compile_without_warnings_and_keep_to_their_registers() {
     let Some(compiler) = compiler() else { return };
-    for target in TARGETS {
+    let known = compiler.tool().targets.unwrap_or_default();
+    assert!(known.contains(&90), "every NVRTC that is taken knows Hopper: {known:?}");
+    for number in TARGETS {
+        let target = &format!("sm_{number}");
+        if !known.contains(&number) {
+            eprintln!("skipped: NVRTC {} does not know {target}", compiler.version());
+            continue;
+        }
         let verbose = ["--ptxas-options=-v"];
         let compiled = compiler.compile(&source(), target, &verbose).unwrap_or_else(|error| panic!("{error}"));
         let report = compiled.log;
