@@ -6,7 +6,7 @@ use half::f16;
 use super::layers::{FeedForward, Inner, Norm, Outer, SelfAttention};
 use super::weights::{Counts, Delivery, Undelivered};
 use crate::driver::{Gpu, GpuError, View};
-use crate::kernels::{Embed, Kept, LaneAttention, Normalised, Output, Product, Remember};
+use crate::kernels::{Embed, Kept, LaneAttention, Normalised, Output, Product, Remember, Split};
 
 /// The decoder's weights.
 pub(super) struct Decoder {
@@ -52,6 +52,8 @@ pub(super) struct Step {
     pub(super) normed: View<f16>,
     pub(super) wide: View<f16>,
     pub(super) attended: View<f16>,
+    /// How the keys of a lane's own past are shared by blocks, and those of what was heard.
+    pub(super) splits: [Option<Split>; 2],
     /// For each layer what is kept of the cross-attention's scores; empty where nothing is.
     pub(super) kept: Vec<Option<Kept>>,
 }
@@ -137,6 +139,7 @@ impl Decoder {
                 out: attended,
                 width,
                 kept: None,
+                split: step.splits[0],
             };
             gpu.run(&own.into())?;
             out.add(gpu, attended, x)?;
@@ -153,6 +156,7 @@ impl Decoder {
                 out: attended,
                 width,
                 kept: step.kept.get(index).copied().flatten(),
+                split: step.splits[1],
             };
             gpu.run(&cross.into())?;
             layer.cross_out.add(gpu, attended, x)?;

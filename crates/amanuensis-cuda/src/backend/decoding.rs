@@ -19,7 +19,7 @@ use super::model::{Bench, CudaModel, Stop};
 use super::rooms::DecoderRoom;
 use super::tables::{Place, Tables};
 use crate::driver::{Buffer, Gpu, GpuError, Graph, View, download};
-use crate::kernels::{Copies, CopyLanes, HEAD_WIDTH, Kept};
+use crate::kernels::{Copies, CopyLanes, HEAD_WIDTH, Kept, Split};
 
 /// Keys and values of the encoded windows.
 pub(super) struct Heard {
@@ -46,9 +46,15 @@ pub(super) struct CudaDecoding<'a> {
     lanes: Lanes,
     tables: Tables,
     /// Steps by their number of rows, if they were seen before.
-    steps: BTreeMap<usize, Option<Graph>>,
-    /// Where recorded steps work; elsewhere they cannot be asked for.
-    recorded_in: Vec<u64>,
+    steps: BTreeMap<usize, Known>,
+}
+
+/// A step that was seen before.
+struct Known {
+    /// Where it works; elsewhere it cannot be asked for.
+    places: Vec<u64>,
+    /// As it was recorded, the second time.
+    graph: Option<Graph>,
 }
 
 /// What a step is asked, in numbers.
@@ -81,8 +87,7 @@ impl<'a> CudaDecoding<'a> {
         let _bench = model.bench();
         // A handful of lanes with a prompt: more are made room for when they come.
         let tables = Tables::new(&model.gpu, 16 * model.dims.text_context)?;
-        let (steps, recorded_in) = (BTreeMap::new(), Vec::new());
-        Ok(CudaDecoding { model, heard: Some(heard), pool, lanes: Lanes::default(), tables, steps, recorded_in })
+        Ok(CudaDecoding { model, heard: Some(heard), pool, lanes: Lanes::default(), tables, steps: BTreeMap::new() })
     }
 
     /// Rows of the pool from one slot to the next.
@@ -93,12 +98,6 @@ impl<'a> CudaDecoding<'a> {
     /// First row and rows of a window of what was heard.
     fn window(&self, window: usize) -> (usize, usize) {
         self.heard.as_ref().and_then(|heard| heard.windows.get(window)).copied().unwrap_or((0, 0))
-    }
-
-    fn forget_steps(&mut self) {
-        for graph in std::mem::take(&mut self.steps).into_values().flatten() {
-            self.model.gpu.discard(graph);
-        }
     }
 
     /// The pool, with a slot for every lane. What lanes remember moves with it.
@@ -220,6 +219,7 @@ impl<'a> CudaDecoding<'a> {
             let heads = self.tables.view((*heads)?);
             Some(Kept { heads, scores, places: size.kept, longest: size.longest })
         };
+        let splits = self.splits(room, rows)?;
         let (heard, heard_rows) = match &self.heard {
             Some(heard) => (heard.buffer.view(), heard.rows),
             None => {
@@ -238,9 +238,27 @@ impl<'a> CudaDecoding<'a> {
             normed: room.normed.ensure(gpu, rows * width)?,
             wide: room.wide.ensure(gpu, rows * decoder.widest)?,
             attended: room.attended.ensure(gpu, rows * width)?,
+            splits,
             kept: placed.heads.iter().map(kept).collect(),
         };
         Ok((step, scores))
+    }
+
+    /// How blocks share the keys of so many rows, by what there can be at most: a step that is asked for again has the same parts,
+    /// however much its lanes have said and whatever they listen to.
+    fn splits(&self, room: &mut DecoderRoom, rows: usize) -> Result<[Option<Split>; 2], GpuError> {
+        let (gpu, heads) = (&self.model.gpu, self.model.decoder.width / HEAD_WIDTH);
+        let heard = self.heard.iter().flat_map(|heard| &heard.windows).map(|window| window.1).max().unwrap_or(0);
+        let multiprocessors = gpu.facts().multiprocessors as usize;
+        let parts = [self.model.decoder.context, heard].map(|keys| Split::parts(multiprocessors, rows, heads, keys));
+        let most = parts[0].max(parts[1]);
+        if most == 1 {
+            return Ok([None; 2]);
+        }
+        let (partials, arrived) = Split::room(rows, heads, most);
+        let partials = room.partials.ensure(gpu, partials)?;
+        let arrived = room.arrived.ensure_zeros(gpu, arrived)?;
+        Ok(parts.map(|parts| (parts > 1).then_some(Split { parts, partials, arrived })))
     }
 
     /// Asks for all layers: one by one, or as they were recorded.
@@ -249,27 +267,25 @@ impl<'a> CudaDecoding<'a> {
         if !repeats {
             return self.model.decoder.run(&*gpu, step);
         }
-        let places = [step.fed.address(), step.pool.address(), step.heard.address()];
+        let places = [step.fed.address(), step.pool.address(), step.heard.address(), step.x.address()];
         let halves = [step.normed, step.wide, step.attended].map(View::address);
-        let now: Vec<u64> = places.into_iter().chain([step.x.address()]).chain(halves).collect();
-        if now != self.recorded_in {
-            self.forget_steps();
-            self.recorded_in = now;
-        }
+        let parts = step.splits.iter().flatten().flat_map(|split| [split.partials.address(), split.arrived.address()]);
+        let places: Vec<u64> = places.into_iter().chain(halves).chain(parts).collect();
         let rows = step.fed.len() / 2;
-        let graph = match self.steps.get(&rows) {
-            Some(Some(graph)) => *graph,
-            Some(None) => {
-                let graph = gpu.record(&mut |gpu| self.model.decoder.run(gpu, step))?;
-                self.steps.insert(rows, Some(graph));
-                graph
+        match self.steps.get_mut(&rows) {
+            Some(seen) if seen.places == places => {
+                let graph = match seen.graph {
+                    Some(graph) => graph,
+                    None => *seen.graph.insert(gpu.record(&mut |gpu| self.model.decoder.run(gpu, step))?),
+                };
+                gpu.replay(graph)
             }
-            None => {
-                self.steps.insert(rows, None);
-                return self.model.decoder.run(&*gpu, step);
+            _ => {
+                let before = self.steps.insert(rows, Known { places, graph: None });
+                before.and_then(|seen| seen.graph).into_iter().for_each(|graph| gpu.discard(graph));
+                self.model.decoder.run(&*gpu, step)
             }
-        };
-        gpu.replay(graph)
+        }
     }
 
     /// One step: every lane's new tokens through all layers, then what is to be given of the logits that are read.
@@ -412,7 +428,9 @@ impl Decoding for CudaDecoding<'_> {
 
 impl Drop for CudaDecoding<'_> {
     fn drop(&mut self) {
-        self.forget_steps();
+        for graph in std::mem::take(&mut self.steps).into_values().filter_map(|seen| seen.graph) {
+            self.model.gpu.discard(graph);
+        }
         self.model.take_back(self.heard.take().map(|heard| heard.buffer), self.pool.take());
     }
 }

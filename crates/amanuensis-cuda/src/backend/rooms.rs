@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use half::f16;
 
-use crate::driver::{Buffer, Gpu, GpuError, Number, View};
+use crate::driver::{Buffer, Gpu, GpuError, Number, View, upload};
 
 /// Memory that is as large as the largest that was asked for.
 pub(super) struct Room<T> {
@@ -40,6 +40,17 @@ impl<T: Number> Room<T> {
             wanted: format!("{len} numbers"),
             there: "no memory".to_owned(),
         })
+    }
+}
+
+impl Room<i32> {
+    /// Room for so many numbers that are zero until somebody changes them.
+    pub(super) fn ensure_zeros(&mut self, gpu: &Arc<dyn Gpu>, len: usize) -> Result<View<i32>, GpuError> {
+        if self.buffer.as_ref().is_none_or(|buffer| buffer.view().len() < len) {
+            let view = self.ensure(gpu, len)?;
+            upload(&**gpu, view, &vec![0; len]).inspect_err(|_| self.buffer = None)?;
+        }
+        self.ensure(gpu, len)
     }
 }
 
@@ -113,6 +124,10 @@ pub(super) struct DecoderRoom {
     pub(super) found: Room<f32>,
     /// Scores of the cross-attention that are kept.
     pub(super) scores: Room<f32>,
+    /// What blocks make of their parts of the keys of attention.
+    pub(super) partials: Room<f32>,
+    /// How many of them have come to their end: zeros between operations.
+    pub(super) arrived: Room<i32>,
 }
 
 impl Default for DecoderRoom {
@@ -129,6 +144,8 @@ impl Default for DecoderRoom {
             logits: float(),
             found: float(),
             scores: float(),
+            partials: float(),
+            arrived: Room::new("a decoder step"),
         }
     }
 }

@@ -27,7 +27,7 @@ pub use activate::Activate;
 pub use choose::{ASKED, Asked, Choose, FOUND_FIRST};
 pub use copy_lanes::{Copies, CopyLanes};
 pub use embed::Embed;
-pub use lane_attention::{Kept, LaneAttention};
+pub use lane_attention::{Kept, LaneAttention, Split};
 pub use launch::{Argument, Launch};
 pub use layer_norm::{LayerNorm, Normalised};
 pub use product::{Output, Product};

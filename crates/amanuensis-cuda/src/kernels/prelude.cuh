@@ -34,6 +34,13 @@ __device__ __forceinline__ unsigned pack(float first, float second) {
 // The value of the lane whose number differs in the bits of `mask`.
 __device__ __forceinline__ float across(float value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
 
+// What another block has written in this launch: past the multiprocessor's own cache, which may hold what was there before.
+__device__ __forceinline__ float of_others(const float* from) {
+    float value;
+    asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(value) : "l"(from) : "memory");
+    return value;
+}
+
 // Copies 16 bytes into shared memory behind the back of the thread, or zeros where there is nothing to copy.
 __device__ __forceinline__ void fetch(half_t* shared, const half_t* global, bool there) {
     unsigned target = (unsigned)__cvta_generic_to_shared(shared);

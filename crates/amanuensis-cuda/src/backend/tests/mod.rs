@@ -6,6 +6,8 @@ mod faults;
 mod memory;
 mod seam;
 mod several;
+#[cfg(all(target_endian = "little", unix))]
+mod threads;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -46,7 +46,8 @@ pub fn described(memory: u64) -> Facts {
         name: "a GPU in memory".to_owned(),
         capability: (9, 0),
         memory,
-        multiprocessors: 1,
+        // Those of an H200, so that work is shared out as it would be there.
+        multiprocessors: 132,
         driver: CUDA,
         release: None,
         origin: Origin::Emulated,

@@ -13,7 +13,8 @@ use super::{Executor, Memory};
 use crate::driver::GpuError;
 use crate::kernels::{Argument, Operation, SOURCES};
 
-type Launch = unsafe extern "C" fn(*const c_char, *const c_uint, c_uint, c_int, *mut *mut c_void) -> c_int;
+type Launch =
+    unsafe extern "C" fn(*const c_char, *const c_uint, c_uint, c_int, *const c_uint, c_uint, *mut *mut c_void) -> c_int;
 
 /// The kernels, compiled for the host.
 pub(crate) struct Kernels {
@@ -58,6 +59,9 @@ pub(crate) struct Threads {
     pub(crate) kernels: Arc<Kernels>,
     /// Whether warps run ahead of one another and copies come early, or threads take turns and copies come late.
     pub(crate) ahead: bool,
+    /// The blocks that run, by their places in the grid, where not all of them do: a thread on the host costs as much as thousands
+    /// on a device.
+    pub(crate) only: Option<Vec<[usize; 3]>>,
 }
 
 impl Executor for Threads {
@@ -80,6 +84,17 @@ impl Executor for Threads {
         let mut places: Vec<*mut c_void> = values.iter_mut().map(|value| ptr::from_mut(value).cast()).collect();
         let grid = launch.grid.map(|count| c_uint::try_from(count).unwrap_or(0));
         let threads = c_uint::try_from(launch.block).unwrap_or(0);
+        let number = |place: &[usize; 3]| {
+            let [x, y, z] = *place;
+            c_uint::try_from(x + launch.grid[0] * (y + launch.grid[1] * z)).unwrap_or(c_uint::MAX)
+        };
+        let inside = |place: &[usize; 3]| place.iter().zip(launch.grid).all(|(place, count)| *place < count);
+        let only =
+            self.only.as_ref().map(|only| only.iter().filter(|place| inside(place)).map(number).collect::<Vec<_>>());
+        let some = c_uint::try_from(only.as_ref().map_or(0, Vec::len)).unwrap_or(0);
+        if only.is_some() && some == 0 {
+            return Ok(());
+        }
         let name = CString::new(launch.kernel).map_err(|_| failed("no such name"))?;
         // SAFETY: the type is that of the definition in entries.h.
         let run =
@@ -88,8 +103,11 @@ impl Executor for Threads {
         // SAFETY: arguments are in number and kind those of the kernel, and the addresses those of allocations, which nobody else
         // uses while the memory is borrowed. That the kernel stays inside of them is what the tests are about; what it writes
         // beside them is found in the guards. Narrow numbers lie in the first bytes of their places on a little-endian host.
-        let status =
-            unsafe { run(name.as_ptr(), grid.as_ptr(), threads, c_int::from(self.ahead), places.as_mut_ptr()) };
+        // Named blocks are inside of the grid, and none are named where there is no list.
+        let status = unsafe {
+            let only = only.as_ref().map_or(ptr::null(), |only| only.as_ptr());
+            run(name.as_ptr(), grid.as_ptr(), threads, c_int::from(self.ahead), only, some, places.as_mut_ptr())
+        };
         match status {
             0 if memory.guarded() => Ok(()),
             0 => Err(failed("a write outside of what is allocated")),

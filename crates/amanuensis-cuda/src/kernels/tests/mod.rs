@@ -36,6 +36,7 @@ struct Setting {
 enum Written {
     Halves(View<f16>),
     Floats(View<f32>),
+    Integers(View<i32>),
 }
 
 impl Setting {
@@ -94,6 +95,13 @@ impl Setting {
         view
     }
 
+    /// Whole numbers that the kernel changes, and that are there before.
+    fn out_integers(&mut self, numbers: &[i32]) -> View<i32> {
+        let view = self.table(numbers);
+        self.outputs.push(Written::Integers(view));
+        view
+    }
+
     /// Runs an operation and gives everything that it may have written.
     fn run(&self, operation: Operation) -> Vec<f32> {
         if let Ok(launch) = operation.launch() {
@@ -106,6 +114,7 @@ impl Setting {
             match written {
                 Written::Halves(view) => all.extend(self.read(*view).into_iter().map(f16::to_f32)),
                 Written::Floats(view) => all.extend(self.read(*view)),
+                Written::Integers(view) => all.extend(self.read(*view).into_iter().map(|number| number as f32)),
             }
         }
         all
@@ -153,6 +162,15 @@ fn skipped(once: &Once, what: &str) {
 
 /// The devices that kernels can be tried on here, with names for messages.
 fn devices() -> Vec<(String, Arc<dyn Gpu>)> {
+    some_blocks(None)
+}
+
+/// The same, where only some blocks of each grid run, unless it is a GPU.
+#[cfg_attr(
+    not(all(target_endian = "little", unix)),
+    expect(unused_variables, reason = "only threads on the host run some of the blocks")
+)]
+fn some_blocks(only: Option<&[[usize; 3]]>) -> Vec<(String, Arc<dyn Gpu>)> {
     static REAL: OnceLock<Result<Arc<RealGpu>, String>> = OnceLock::new();
     let mut devices: Vec<(String, Arc<dyn Gpu>)> = Vec::new();
     match REAL.get_or_init(|| RealGpu::open(0).map_err(|error| error.to_string())) {
@@ -163,7 +181,7 @@ fn devices() -> Vec<(String, Arc<dyn Gpu>)> {
     match threads::kernels() {
         Ok(kernels) => {
             for ahead in [false, true] {
-                let threads = Threads { kernels: kernels.clone(), ahead };
+                let threads = Threads { kernels: kernels.clone(), ahead, only: only.map(<[_]>::to_vec) };
                 devices.push((format!("threads on the host, warps ahead {ahead}"), FakeGpu::with(MEMORY, threads)));
             }
         }

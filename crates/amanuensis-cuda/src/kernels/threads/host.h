@@ -162,6 +162,12 @@ static void multiply(float (&sum)[4], const unsigned (&a)[4], unsigned b0, unsig
 #define __expf expf
 static float rsqrtf(float value) { return 1.0f / sqrtf(value); }
 static int min(int a, int b) { return a < b ? a : b; }
+static int max(int a, int b) { return a > b ? a : b; }
+
+// Blocks run one after the other, and so does what they count together.
+static float of_others(const float* from) { return *from; }
+static void __threadfence() {}
+static int atomicAdd(int* at, int more) { return (*at += more) - more; }
 
 static std::function<void()> body;
 static void fibre() {
@@ -189,8 +195,10 @@ static bool turns(unsigned first, unsigned count) {
     return left;
 }
 
-// Runs a grid block by block; false where the threads of a block wait for one another in vain.
-static bool run(const unsigned* grid, unsigned threads, int order, const std::function<void()>& kernel) {
+// Runs a grid block by block, the last first where warps run ahead, for blocks have no order. Where some blocks are named (`some` of
+// them, by their numbers in `only`) the others do not run. False where the threads of a block wait for one another in vain.
+static bool run(const unsigned* grid, unsigned threads, int order, const unsigned* only, unsigned some,
+                const std::function<void()>& kernel) {
     body = kernel;
     ahead = order != 0;
     gridDim = dim3{grid[0], grid[1], grid[2]};
@@ -198,8 +206,11 @@ static bool run(const unsigned* grid, unsigned threads, int order, const std::fu
     fibres.resize(threads);
     board.resize(threads);
     groups.resize(threads);
-    for (unsigned z = 0; z < grid[2]; z++) for (unsigned y = 0; y < grid[1]; y++) for (unsigned x = 0; x < grid[0]; x++) {
-        blockIdx = dim3{x, y, z};
+    unsigned blocks = some ? some : grid[0] * grid[1] * grid[2];
+    for (unsigned turn = 0; turn < blocks; turn++) {
+        unsigned block = ahead ? blocks - 1 - turn : turn;
+        if (some) block = only[block];
+        blockIdx = dim3{block % grid[0], block / grid[0] % grid[1], block / grid[0] / grid[1]};
         for (unsigned index = 0; index < threads; index++) {
             Fibre& one = fibres[index];
             one.stack.resize(64 << 10);
