@@ -9,7 +9,7 @@ const TARGETS: [u32; 5] = [80, 86, 89, 90, 100];
 /// A machine code file says itself that it is one.
 const ELF: &[u8] = b"\x7fELF";
 
-fn compiler() -> Option<Compiler> {
+pub(super) fn compiler() -> Option<Compiler> {
     match Compiler::load() {
         Ok(compiler) => Some(compiler),
         Err(error) => {
@@ -19,17 +19,21 @@ fn compiler() -> Option<Compiler> {
     }
 }
 
+/// Those of the targets that the compiler knows, which grow with its versions.
+pub(super) fn targets(compiler: &Compiler) -> Vec<String> {
+    let known = compiler.tool().targets.unwrap_or_default();
+    assert!(known.contains(&90), "every NVRTC that is taken knows Hopper: {known:?}");
+    let (known, unknown): (Vec<u32>, Vec<u32>) = TARGETS.iter().partition(|number| known.contains(number));
+    for number in unknown {
+        eprintln!("skipped: NVRTC {} does not know sm_{number}", compiler.version());
+    }
+    known.iter().map(|number| format!("sm_{number}")).collect()
+}
+
 #[test]
 fn kernels_compile_without_warnings_and_keep_to_their_registers() {
     let Some(compiler) = compiler() else { return };
-    let known = compiler.tool().targets.unwrap_or_default();
-    assert!(known.contains(&90), "every NVRTC that is taken knows Hopper: {known:?}");
-    for number in TARGETS {
-        let target = &format!("sm_{number}");
-        if !known.contains(&number) {
-            eprintln!("skipped: NVRTC {} does not know {target}", compiler.version());
-            continue;
-        }
+    for target in &targets(&compiler) {
         let verbose = ["--ptxas-options=-v"];
         let compiled = compiler.compile(&source(), target, &verbose).unwrap_or_else(|error| panic!("{error}"));
         let report = compiled.log;

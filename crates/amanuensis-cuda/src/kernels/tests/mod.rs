@@ -6,7 +6,9 @@
 mod attending;
 mod choosing;
 mod compiling;
+mod machine_code;
 mod moving;
+mod shapes;
 
 use std::sync::{Arc, Once, OnceLock};
 
