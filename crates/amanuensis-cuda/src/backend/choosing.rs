@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::model::{CudaModel, Stop};
 use super::rooms::DecoderRoom;
 use super::sets::Sets;
-use crate::driver::{Gpu, GpuError, Seen, View, download};
+use crate::driver::{Gpu, GpuError, Seen, View, download, download_rows};
 use crate::kernels::{Asked, Choose, FOUND_FIRST};
 
 /// What a step is to give.
@@ -126,19 +126,20 @@ impl Plan {
             return Ok((found, gpu.wait()?));
         }
         let last = room.last.ensure(gpu, reads * decoder.width)?;
-        let logits = room.logits.ensure(gpu, reads * vocabulary)?;
+        let pitch = Choose::pitch(vocabulary);
+        let logits = room.logits.ensure(gpu, reads * pitch)?;
         decoder.read(&**gpu, read.x, read.picked, last, logits)?;
         clock.lap(Stage::Logits)?;
-        let handed = logits.first(values.len());
+        let (handed, others) = (self.handed * pitch, reads * pitch);
+        let (handed, logits) = (logits.first(handed), logits.part(handed..others));
         let seen = match self.sets {
-            None => download(&**gpu, handed, values)?,
+            None => download_rows(&**gpu, handed, pitch, values, vocabulary)?,
             Some(sets) => {
                 let out = room.found.ensure(gpu, found.len())?;
-                let logits = logits.part(values.len()..logits.len());
                 gpu.run(&Choose { logits, vocabulary, asked: read.asked, sets, out, count: self.count }.into())?;
                 clock.lap(Stage::Search)?;
                 if self.handed > 0 {
-                    download(&**gpu, handed, values)?;
+                    download_rows(&**gpu, handed, pitch, values, vocabulary)?;
                 }
                 download(&**gpu, out, &mut found)?
             }

@@ -6,7 +6,7 @@ use half::f16;
 use super::layers::{FeedForward, Inner, Norm, Outer, SelfAttention};
 use super::weights::{Counts, Delivery, Undelivered};
 use crate::driver::{Gpu, GpuError, View};
-use crate::kernels::{Embed, Kept, LaneAttention, Normalised, Output, Product, Remember, Split};
+use crate::kernels::{Choose, Embed, Kept, LaneAttention, Normalised, Output, Product, Remember, Split};
 
 /// The decoder's weights.
 pub(super) struct Decoder {
@@ -183,6 +183,7 @@ impl Decoder {
             rows: picked.len(),
             columns: self.vocabulary,
             depth: self.width,
+            pitch: Choose::pitch(self.vocabulary),
         };
         gpu.run(&product.into())
     }

@@ -116,7 +116,7 @@ impl Linear {
     /// The product whose output has so many numbers.
     pub(super) fn product(&self, input: View<f16>, out: Output, numbers: usize) -> Product {
         let Linear { weights, outputs, inputs } = *self;
-        Product { input, weights, out, rows: numbers / outputs, columns: outputs, depth: inputs }
+        Product { input, weights, out, rows: numbers / outputs, columns: outputs, depth: inputs, pitch: outputs }
     }
 }
 

@@ -140,6 +140,28 @@ pub fn download<T: Number>(gpu: &dyn Gpu, from: View<T>, numbers: &mut [T]) -> R
     gpu.read(from.address, bytes_of_mut(numbers))
 }
 
+/// The same, of rows that lie `pitch` numbers apart on the device, of which the first `width` are meant; behind one another on the
+/// host.
+pub fn download_rows<T: Number>(
+    gpu: &dyn Gpu,
+    from: View<T>,
+    pitch: usize,
+    numbers: &mut [T],
+    width: usize,
+) -> Result<Seen, GpuError> {
+    if pitch == width {
+        return download(gpu, from, numbers);
+    }
+    let rows = numbers.len() / width.max(1);
+    fits("a download of rows", from, rows * pitch)?;
+    let mut all = vec![T::default(); from.len()];
+    let seen = download(gpu, from, &mut all)?;
+    for (row, numbers) in all.chunks_exact(pitch).zip(numbers.chunks_exact_mut(width)) {
+        numbers.copy_from_slice(&row[..width]);
+    }
+    Ok(seen)
+}
+
 fn fits<T: Number>(what: &'static str, view: View<T>, len: usize) -> Result<(), GpuError> {
     if len == view.len {
         return Ok(());

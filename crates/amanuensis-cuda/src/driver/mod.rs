@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use error::{GpuError, Version};
 pub use machine::{Listed, Machine, Tool, examine, survey};
-pub use memory::{Buffer, Number, View, download, upload};
+pub use memory::{Buffer, Number, View, download, download_rows, upload};
 
 use crate::kernels::Operation;
 

@@ -8,7 +8,7 @@ use crate::driver::{GpuError, fake::Memory};
 /// The best of what may be said, for every row of logits.
 #[derive(Debug, Clone, Copy)]
 pub struct Choose {
-    /// `[rows][vocabulary]`.
+    /// `[rows][pitch]`, of which the first `vocabulary` numbers are a row's logits.
     pub logits: View<f32>,
     /// Numbers of a row.
     pub vocabulary: usize,
@@ -43,6 +43,8 @@ pub struct Asked {
 pub const ASKED: usize = 8;
 /// Numbers of what is found in a row before its tokens.
 pub const FOUND_FIRST: usize = 3;
+/// Numbers of a line of the device's cache.
+const LINE: usize = 32;
 /// Threads of a block.
 const THREADS: usize = 512;
 
@@ -62,6 +64,12 @@ impl Choose {
         vocabulary.div_ceil(32)
     }
 
+    /// Numbers from one row of logits to the next: rows begin with a line of the cache, whatever the vocabulary, so that both the
+    /// product and the choice move 16 bytes at a time.
+    pub fn pitch(vocabulary: usize) -> usize {
+        vocabulary.next_multiple_of(LINE)
+    }
+
     /// Numbers that are found in a row.
     pub fn found(count: usize) -> usize {
         FOUND_FIRST + 2 * count
@@ -75,6 +83,7 @@ impl Choose {
             arguments: vec![
                 self.logits.into(),
                 self.vocabulary.into(),
+                Self::pitch(self.vocabulary).into(),
                 self.asked.into(),
                 self.sets.into(),
                 Self::words(self.vocabulary).into(),
@@ -89,7 +98,7 @@ impl Choose {
         let (logits, sets) = (memory.get(self.logits)?, memory.get(self.sets)?);
         let words = Self::words(self.vocabulary);
         for (row, asked) in memory.get(self.asked)?.chunks_exact(ASKED).enumerate() {
-            let logits = &logits[row * self.vocabulary..][..self.vocabulary];
+            let logits = &logits[row * Self::pitch(self.vocabulary)..][..self.vocabulary];
             let place = |number: usize| usize::try_from(asked[number]).unwrap_or(usize::MAX);
             let set = &sets[place(4) * words..][..words];
             let among = |range: std::ops::Range<usize>| -> Vec<(usize, f32)> {

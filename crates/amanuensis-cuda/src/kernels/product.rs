@@ -22,9 +22,11 @@ pub struct Product {
     pub columns: usize,
     /// Numbers of a row of input.
     pub depth: usize,
+    /// Numbers from one row of output to the next, of which those behind the columns stay what they are.
+    pub pitch: usize,
 }
 
-/// Where a product goes, `[rows][columns]`, with biases of the same kind.
+/// Where a product goes, `[rows][pitch]`, with biases of the same kind.
 #[derive(Debug, Clone, Copy)]
 pub enum Output {
     /// To the next operation.
@@ -53,7 +55,7 @@ impl Product {
 
     #[cfg(any(test, feature = "fake-driver"))]
     pub(super) fn reference(&self, memory: &mut Memory) -> Result<(), GpuError> {
-        let Self { rows, columns, depth, .. } = *self;
+        let Self { rows, columns, depth, pitch, .. } = *self;
         let input = memory.get_f32(self.input.first(rows * depth))?;
         let weights = memory.get_f32(self.weights.first(columns * depth))?;
         let mut sums = vec![0.0_f32; rows * columns];
@@ -70,17 +72,21 @@ impl Product {
             sums.chunks_exact_mut(columns)
                 .for_each(|row| row.iter_mut().zip(&bias).for_each(|(sum, bias)| *sum += bias));
         }
-        match self.out {
-            Output::Half { into, .. } => {
-                memory.set(into, 0, &sums.iter().map(|sum| f16::from_f32(*sum)).collect::<Vec<_>>())
-            }
-            Output::Float { into, add, .. } => {
-                if add {
-                    sums.iter_mut().zip(memory.get(into)?).for_each(|(sum, there)| *sum += there);
+        for (row, sums) in sums.chunks_exact_mut(columns).enumerate() {
+            match self.out {
+                Output::Half { into, .. } => {
+                    memory.set(into, row * pitch, &sums.iter().map(|sum| f16::from_f32(*sum)).collect::<Vec<_>>())?;
                 }
-                memory.set(into, 0, &sums)
+                Output::Float { into, add, .. } => {
+                    if add {
+                        let there = memory.get(into.part(row * pitch..row * pitch + columns))?;
+                        sums.iter_mut().zip(there).for_each(|(sum, there)| *sum += there);
+                    }
+                    memory.set(into, row * pitch, sums)?;
+                }
             }
         }
+        Ok(())
     }
 }
 

@@ -150,6 +150,21 @@ impl State {
     }
 }
 
+/// A recording, which ends whatever becomes of whoever asks.
+struct Recording<'a>(&'a FakeGpu);
+
+impl Recording<'_> {
+    fn end(&self) -> Vec<Operation> {
+        self.0.state().recording.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 fn unknown(what: &'static str, number: u64) -> GpuError {
     GpuError::Misuse { what, wanted: format!("number {number}"), there: "none of that number".to_owned() }
 }
@@ -256,10 +271,10 @@ impl Gpu for FakeGpu {
             state.faults.alive("record")?;
             state.recording = Some(Vec::new());
         }
-        let asked = ask(self);
+        let recording = Recording(self);
+        ask(self)?;
+        let operations = recording.end();
         let mut state = self.state();
-        let operations = state.recording.take().unwrap_or_default();
-        asked?;
         state.counts.recorded += 1;
         let number = state.number();
         state.graphs.insert(number, operations);
@@ -276,5 +291,25 @@ impl Gpu for FakeGpu {
 
     fn discard(&self, graph: Graph) {
         self.state().graphs.remove(&graph.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_ends_with_whoever_asks_for_it() {
+        let gpu = FakeGpu::new(1 << 20);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            gpu.record(&mut |_| panic!("while it records, as this test wants it to"))
+        }));
+        assert!(panicked.is_err());
+        let failed = gpu.record(&mut |gpu| gpu.wait().map(drop));
+        assert!(matches!(failed, Err(GpuError::Misuse { what: "a wait", .. })));
+        // It runs what it is asked again, and records.
+        assert!(gpu.allocate(64, "a test").is_ok() && gpu.wait().is_ok());
+        let graph = gpu.record(&mut |_| Ok(())).expect("recorded");
+        gpu.replay(graph).expect("replayed");
     }
 }

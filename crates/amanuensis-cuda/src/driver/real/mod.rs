@@ -123,6 +123,19 @@ impl RealGpu {
         self.context.told(call, status)
     }
 
+    /// How the device is. An error of something that was asked of it before is told by whatever asks next.
+    fn health(&self) -> Result<(), GpuError> {
+        let cuda = self.cuda()?;
+        if self.recording.load(Ordering::Acquire) {
+            // Nothing may be waited for, but what is lost already is told here too.
+            let (mut free, mut total) = (0, 0);
+            // SAFETY: places for both numbers.
+            return self.told("cuMemGetInfo", unsafe { (cuda.memory_info)(&mut free, &mut total) });
+        }
+        // SAFETY: the stream lives.
+        self.told("cuStreamSynchronize", unsafe { (cuda.stream_wait)(self.stream) })
+    }
+
     fn things(&self) -> MutexGuard<'_, Things> {
         self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,6 +180,43 @@ impl RealGpu {
             (cuda.launch)(function, x, y, z, threads, 1, 1, 0, self.stream, places.as_mut_ptr(), ptr::null_mut())
         };
         self.told("cuLaunchKernel", status)
+    }
+}
+
+/// Operations that are being recorded, or were. The recording ends whatever becomes of whoever asks for them, an error or a panic:
+/// a stream that goes on recording runs nothing more.
+struct Recording<'a> {
+    gpu: &'a RealGpu,
+    /// What was recorded; nothing until it has ended.
+    graph: Handle,
+    ended: bool,
+}
+
+impl<'a> Recording<'a> {
+    /// The stream records from here on, which it was asked to before.
+    fn of(gpu: &'a RealGpu) -> Self {
+        gpu.recording.store(true, Ordering::Release);
+        Recording { gpu, graph: ptr::null_mut(), ended: false }
+    }
+
+    fn end(&mut self) -> Status {
+        self.ended = true;
+        self.gpu.recording.store(false, Ordering::Release);
+        // SAFETY: a place for the graph, and a stream that lives and records.
+        unsafe { (self.gpu.context.cuda.capture_end)(self.gpu.stream, &mut self.graph) }
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Why it ends early is told by whoever ended it.
+            self.end();
+        }
+        if !self.graph.is_null() {
+            // SAFETY: it was recorded and is destroyed once; what can be launched does not need it.
+            unsafe { (self.gpu.context.cuda.graph_destroy)(self.graph) };
+        }
     }
 }
 
@@ -230,7 +280,8 @@ impl Gpu for RealGpu {
             Ok(launch) => self.launch(&launch),
             Err(product) => {
                 self.cuda()?;
-                self.products.run(product, self.workspace, self.stream)
+                let asked = self.products.run(product, self.workspace, self.stream);
+                asked.map_err(|error| products::judged(error, || self.health()))
             }
         }
     }
@@ -282,24 +333,15 @@ impl Gpu for RealGpu {
         let cuda = self.direct("a recording")?;
         // SAFETY: the stream lives, and nothing is being recorded.
         self.told("cuStreamBeginCapture", unsafe { (cuda.capture_begin)(self.stream, cuda::CAPTURE_THREAD) })?;
-        self.recording.store(true, Ordering::Release);
-        let asked = ask(self);
-        self.recording.store(false, Ordering::Release);
-        let mut graph = ptr::null_mut();
-        // SAFETY: a place for the graph. The recording ends whatever was asked.
-        let ended = unsafe { (cuda.capture_end)(self.stream, &mut graph) };
-        let made = asked.and_then(|()| self.told("cuStreamEndCapture", ended)).and_then(|()| {
-            let mut ready = ptr::null_mut();
-            // SAFETY: a place for what can be launched, and the graph just recorded.
-            self.told("cuGraphInstantiateWithFlags", unsafe { (cuda.graph_instantiate)(&mut ready, graph, 0) })?;
-            Ok(ready)
-        });
-        if !graph.is_null() {
-            // SAFETY: it was recorded above, and what can be launched does not need it.
-            unsafe { (cuda.graph_destroy)(graph) };
-        }
+        let mut recording = Recording::of(self);
+        ask(self)?;
+        self.told("cuStreamEndCapture", recording.end())?;
+        let mut ready = ptr::null_mut();
+        // SAFETY: a place for what can be launched, and the graph just recorded.
+        let status = unsafe { (cuda.graph_instantiate)(&mut ready, recording.graph, 0) };
+        self.told("cuGraphInstantiateWithFlags", status)?;
         let number = self.number();
-        self.things().graphs.insert(number, made?);
+        self.things().graphs.insert(number, ready);
         Ok(Graph(number))
     }
 

@@ -20,6 +20,10 @@ pub(super) const WORKSPACE: usize = 32 << 20;
 /// Shapes that are remembered; with more, all are forgotten and planned anew.
 const REMEMBERED: usize = 1024;
 
+/// What the library answers where the device failed beneath it, which it cannot tell from failures of its own: CUBLAS_STATUS_EXECUTION_FAILED
+/// and CUBLAS_STATUS_INTERNAL_ERROR.
+const DEVICE_FAILED: [c_int; 2] = [13, 14];
+
 /// What allocations and weights are aligned to.
 const BIAS_ALIGNMENT: u64 = 256;
 
@@ -41,6 +45,7 @@ struct Shape {
     rows: usize,
     columns: usize,
     depth: usize,
+    pitch: usize,
     float: bool,
     bias: bool,
 }
@@ -79,6 +84,20 @@ impl Drop for Owned {
     }
 }
 
+/// What a failure of the library is, once the driver was asked how the device is: where that is lost so is everything, and whoever
+/// asked for a product is told so.
+pub(super) fn judged(error: GpuError, ask: impl FnOnce() -> Result<(), GpuError>) -> GpuError {
+    let may_be_the_device =
+        matches!(&error, GpuError::Library(LibraryError::Status { status, .. }) if DEVICE_FAILED.contains(status));
+    if !may_be_the_device {
+        return error;
+    }
+    match ask() {
+        Err(GpuError::Lost { code, .. }) => GpuError::Lost { call: "cublasLtMatmul", code },
+        _ => error,
+    }
+}
+
 impl Products {
     /// Finds the library. A context must be current.
     pub(super) fn load() -> Result<Self, GpuError> {
@@ -108,8 +127,8 @@ impl Products {
             Output::Half { into, bias } => (false, into.address(), bias.map(|bias| bias.address()), false),
             Output::Float { into, bias, add } => (true, into.address(), bias.map(|bias| bias.address()), add),
         };
-        let Product { rows, columns, depth, .. } = *product;
-        let shape = Shape { rows, columns, depth, float, bias: bias.is_some() };
+        let Product { rows, columns, depth, pitch, .. } = *product;
+        let shape = Shape { rows, columns, depth, pitch, float, bias: bias.is_some() };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= REMEMBERED && !plans.contains_key(&shape) {
             plans.clear();
@@ -150,7 +169,7 @@ impl Products {
 
     /// What the library is told of products of a shape; it looks at no device for that.
     fn describe(&self, shape: Shape) -> Result<Described, LibraryError> {
-        let Shape { rows, columns, depth, float, bias } = shape;
+        let Shape { rows, columns, depth, pitch, float, bias } = shape;
         let library = &self.library;
         let mut desc = ptr::null_mut();
         // SAFETY: a place for the descriptor.
@@ -163,9 +182,9 @@ impl Products {
             // No bias yet, but the alignment that all of them have: the library plans for that of the address it knows.
             self.set(desc.handle, lt::DESC_BIAS, &BIAS_ALIGNMENT)?;
         }
-        let weights = self.layout(lt::F16, depth, columns)?;
-        let input = self.layout(lt::F16, depth, rows)?;
-        let out = self.layout(if float { lt::F32 } else { lt::F16 }, columns, rows)?;
+        let weights = self.layout(lt::F16, depth, columns, depth)?;
+        let input = self.layout(lt::F16, depth, rows, depth)?;
+        let out = self.layout(if float { lt::F32 } else { lt::F16 }, columns, rows, pitch)?;
 
         let mut preference = ptr::null_mut();
         // SAFETY: a place for the preference.
@@ -216,8 +235,8 @@ impl Products {
         Ok(Plan { desc, weights, input, out, algorithm: proposal.algorithm })
     }
 
-    /// A matrix of so many of the library's rows and columns, without gaps.
-    fn layout(&self, kind: c_int, rows: usize, columns: usize) -> Result<Owned, LibraryError> {
+    /// A matrix of so many of the library's rows and columns, with so many numbers from one of its columns to the next.
+    fn layout(&self, kind: c_int, rows: usize, columns: usize, pitch: usize) -> Result<Owned, LibraryError> {
         let mut layout = ptr::null_mut();
         // SAFETY: a place for the layout.
         let status = unsafe {
@@ -226,7 +245,7 @@ impl Products {
                 kind,
                 rows as u64,
                 columns as u64,
-                i64::try_from(rows).unwrap_or(i64::MAX),
+                i64::try_from(pitch).unwrap_or(i64::MAX),
             )
         };
         self.answered("cublasLtMatrixLayoutCreate", status)?;
@@ -263,6 +282,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_product_that_failed_on_a_device_that_is_lost_says_so() {
+        let failed = |status| {
+            let (wanted, file, call) = (Wanted::CublasLt, "libcublasLt.so.13".to_owned(), "cublasLtMatmul");
+            GpuError::Library(LibraryError::Status { wanted, file, call, status })
+        };
+        let lost =
+            || Err(GpuError::Lost { call: "cuStreamSynchronize", code: "CUDA_ERROR_ILLEGAL_ADDRESS".to_owned() });
+        for status in DEVICE_FAILED {
+            let error = judged(failed(status), lost);
+            assert!(
+                error.ends_context() && error.to_string().contains("ILLEGAL_ADDRESS, during cublasLtMatmul"),
+                "{error}"
+            );
+            // Where the device is well, or says nothing of use, the library's word stands.
+            assert_eq!(judged(failed(status), || Ok(())), failed(status));
+            let busy = || Err(GpuError::Call { call: "cuMemGetInfo", code: "CUDA_ERROR_UNKNOWN".to_owned() });
+            assert_eq!(judged(failed(status), busy), failed(status));
+        }
+        // What is wrong with the question is not asked of the driver.
+        assert_eq!(judged(failed(7), || panic!("asked")), failed(7));
+    }
+
+    #[test]
     fn the_library_understands_what_it_is_told() {
         let library = match CublasLt::load() {
             Ok(library) => library,
@@ -273,7 +315,7 @@ mod tests {
         let products = Products { library, handle: ptr::null_mut(), plans: Mutex::default() };
         assert!((12..=13).contains(&products.tool().version.major), "{}", products.tool().version);
         for (float, bias) in [(false, true), (true, true), (true, false)] {
-            let shape = Shape { rows: 3, columns: 3559, depth: 192, float, bias };
+            let shape = Shape { rows: 3, columns: 3559, depth: 192, pitch: 3584, float, bias };
             let described = products.describe(shape).unwrap_or_else(|error| panic!("{error}"));
             products.set(described.desc.handle, lt::DESC_BIAS, &256_u64).unwrap_or_else(|error| panic!("{error}"));
         }

@@ -36,8 +36,13 @@ fn choose(
     sets: &[Vec<i32>],
     count: usize,
 ) -> Operation {
-    let logits: Vec<f32> = rows.iter().flat_map(|(logits, _)| logits.clone()).collect();
-    assert_eq!(logits.len(), rows.len() * vocabulary);
+    // What lies between rows is nobody's, and no number.
+    let pitch = Choose::pitch(vocabulary);
+    let mut logits = vec![f32::NAN; rows.len() * pitch];
+    for (into, (logits, _)) in logits.chunks_exact_mut(pitch).zip(rows) {
+        into[..vocabulary].copy_from_slice(logits);
+        assert_eq!(logits.len(), vocabulary);
+    }
     let asked: Vec<i32> = rows.iter().flat_map(|(_, asked)| asked.numbers()).collect();
     assert_eq!(asked.len(), rows.len() * ASKED);
     let (logits, asked, sets) = (setting.put_floats(&logits), setting.table(&asked), setting.table(&sets.concat()));
@@ -84,9 +89,9 @@ fn of_equal_ones_the_first_comes_first() {
             };
             let sets = [set(setting, vocabulary, 2, &[])];
             let same = vec![1.25; vocabulary];
-            // Two that are one thread's, the later one first.
+            // Some that are one thread's, side by side and one turn later, and one that is its neighbour's.
             let mut few = vec![-9.0; vocabulary];
-            (few[7 + 512], few[7], few[7 + 1024], few[8]) = (3.0, 3.0, 3.0, 3.0);
+            (few[7 + 2048], few[7], few[5], few[8]) = (3.0, 3.0, 3.0, 3.0);
             let rows = [
                 (steps(setting), all(vocabulary)),
                 (steps(setting), Asked { weighed: true, ..all(vocabulary) }),

@@ -97,6 +97,10 @@ fn machine_code_is_what_the_kernels_were_written_for() {
         assert_eq!(count(lane, "ATOMG")[0] + count(lane, "ATOM")[0], 1, "{target}: {lane:?}");
         assert!(count(lane, "MEMBAR")[0] >= 2 && lane.keys().any(|name| name.starts_with("LDG.E.STRONG")), "{target}");
 
+        // What is asked, four times four logits, and four more of the thread whose best was taken.
+        let choose = &code["choose"];
+        assert_eq!(count(choose, "LDG")[1], 2 + 4 + 1, "{target}: {choose:?}");
+
         // What only moves numbers moves 16 bytes at a time.
         for name in ["unfold", "activate", "remember", "copy_lanes"] {
             let [stores, wide] = count(&code[name], "STG");

@@ -227,18 +227,20 @@ fn products_are_what_they_are_said_to_be() {
             let (input, weights) = (setting.halves(rows * depth), setting.halves(columns * depth));
             let (bias, into) = (Some(setting.halves(columns)), setting.out_halves(rows * columns));
             let out = super::Output::Half { into, bias };
-            Product { input, weights, out, rows, columns, depth }.into()
+            Product { input, weights, out, rows, columns, depth, pitch: columns }.into()
         });
         for (add, biased) in [(true, true), (false, false), (true, false), (false, true)] {
             compare("a product in f32", 1e-3, |setting| {
                 let (input, weights) = (setting.halves(rows * depth), setting.halves(columns * depth));
                 let bias = biased.then(|| setting.floats(columns));
-                let into = if add { setting.floats(rows * columns) } else { setting.out_floats(rows * columns) };
+                // Rows of logits lie further apart than they are long.
+                let pitch = columns.next_multiple_of(32);
+                let into = if add { setting.floats(rows * pitch) } else { setting.out_floats(rows * pitch) };
                 if add {
                     setting.outputs.push(Written::Floats(into));
                 }
                 let out = super::Output::Float { into, bias, add };
-                Product { input, weights, out, rows, columns, depth }.into()
+                Product { input, weights, out, rows, columns, depth, pitch }.into()
             });
         }
     }

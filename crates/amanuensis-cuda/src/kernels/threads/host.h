@@ -16,13 +16,14 @@ typedef unsigned short half_t;
 struct uint4 { unsigned x, y, z, w; };
 struct int4 { int x, y, z, w; };
 struct int2 { int x, y; };
+struct float4 { float x, y, z, w; };
 struct dim3 { unsigned x, y, z; };
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return uint4{x, y, z, w}; }
 
 #define __device__
 #define __global__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 // One block runs at a time, so what it shares may be static.
 #define SHARED static __align__(16)
