@@ -5,6 +5,7 @@ use amanuensis::model::{CONVOLUTION_WINDOW as TAPS, Dims};
 use super::decoder::Decoder;
 use super::encoder::Encoder;
 use super::weights::Counts;
+use crate::kernels::Choose;
 
 /// Bytes of a model on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Budget {
             heard: keys_values(dims.audio_context) + (2 * rows * width) as u64,
             lane: keys_values(dims.text_context),
             row: (4 * text_width + 2 * (2 * text_width + widest)) as u64,
-            read: (4 * dims.vocabulary + 2 * text_width) as u64,
+            read: (4 * Choose::pitch(dims.vocabulary) + 2 * text_width) as u64,
             context: dims.text_context as u64,
         }
     }

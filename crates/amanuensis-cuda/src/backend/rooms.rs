@@ -86,7 +86,9 @@ impl DecoderRoom {
 
     /// Bytes that steps have.
     pub(super) fn step_bytes(&self) -> u64 {
-        let DecoderRoom { encoded: _, x, normed, wide, attended, last, logits, found, scores } = self;
+        // What blocks share is bounded by the number of multiprocessors, some hundred kilobytes, and counted with the rest.
+        let DecoderRoom { encoded: _, x, normed, wide, attended, last, logits, found, scores, partials: _, arrived: _ } =
+            self;
         let halves: u64 = [normed, wide, attended, last].map(Room::bytes).iter().sum();
         halves + [x, logits, found, scores].map(Room::bytes).iter().sum::<u64>()
     }

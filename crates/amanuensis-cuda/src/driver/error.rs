@@ -83,6 +83,16 @@ pub enum GpuError {
         /// Bytes there are.
         total: u64,
     },
+    /// The host has no memory that could be locked.
+    #[error(
+        "this machine has no {bytes} bytes of memory that can be locked for copies to and from the GPU ({code}); end other programs"
+    )]
+    NotLocked {
+        /// Bytes wanted.
+        bytes: usize,
+        /// The driver's word for the failure.
+        code: String,
+    },
     /// A call failed.
     #[error("{call} failed: {code}")]
     Call {

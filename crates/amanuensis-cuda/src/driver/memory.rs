@@ -128,16 +128,16 @@ impl<T> Drop for Buffer<T> {
     }
 }
 
-/// Copies numbers onto the device, in the order of everything else that is asked of it.
+/// Copies numbers onto the device, in the order of everything else that is asked of it. They may be changed afterwards.
 pub fn upload<T: Number>(gpu: &dyn Gpu, into: View<T>, numbers: &[T]) -> Result<(), GpuError> {
     fits("an upload", into, numbers.len())?;
-    gpu.write(into.address, bytes_of(numbers))
+    gpu.staging().write(gpu, into.address, bytes_of(numbers))
 }
 
 /// Copies numbers off the device, once everything that was asked of it before is done.
 pub fn download<T: Number>(gpu: &dyn Gpu, from: View<T>, numbers: &mut [T]) -> Result<Seen, GpuError> {
     fits("a download", from, numbers.len())?;
-    gpu.read(from.address, bytes_of_mut(numbers))
+    gpu.staging().read(gpu, from.address, bytes_of_mut(numbers))
 }
 
 /// The same, of rows that lie `pitch` numbers apart on the device, of which the first `width` are meant; behind one another on the

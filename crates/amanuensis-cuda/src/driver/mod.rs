@@ -10,12 +10,15 @@ pub mod libraries;
 mod machine;
 mod memory;
 pub mod real;
+mod staging;
 
 use std::time::Duration;
 
 pub use error::{GpuError, Version};
 pub use machine::{Listed, Machine, Tool, examine, survey};
 pub use memory::{Buffer, Number, View, download, download_rows, upload};
+
+pub use staging::Staging;
 
 use crate::kernels::Operation;
 
@@ -79,12 +82,19 @@ impl Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event(u64);
 
+/// Memory of the host that is locked in its place, so that a device copies from and to it by itself. There is one owner, and it lives as
+/// long as the device.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pinned {
+    number: u64,
+}
+
 /// Operations that were recorded once, to be asked for at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Graph(u64);
 
-/// A device. Operations run one after the other, in the order in which they are asked for, while the host goes on; only reading
-/// and waiting wait. So nothing can be used before it is there, and an error of an operation is told by a later call.
+/// A device. Operations and copies run one after the other, in the order in which they are asked for, while the host goes on; only
+/// `reach` and `wait` wait. So nothing can be used before it is there, and an error of an operation is told by a later call.
 pub trait Gpu: Send + Sync {
     /// What it is.
     fn facts(&self) -> &Facts;
@@ -94,10 +104,18 @@ pub trait Gpu: Send + Sync {
     fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError>;
     /// Gives memory back, once what uses it is done.
     fn free(&self, address: u64);
-    /// Copies bytes onto the device. They may be changed afterwards.
-    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), GpuError>;
-    /// Waits for everything asked so far, and copies bytes off the device.
-    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<Seen, GpuError>;
+    /// The ring of buffers that everything passes between host and device: see [`upload`] and [`download`].
+    fn staging(&self) -> &Staging;
+    /// Locked memory of the host of so many bytes, whatever lies there.
+    fn pin(&self, bytes: usize) -> Result<Pinned, GpuError>;
+    /// Puts bytes into locked memory, from its beginning. No copy that was asked may still use it.
+    fn put(&self, into: &mut Pinned, bytes: &[u8]) -> Result<(), GpuError>;
+    /// Takes bytes out of locked memory, from its beginning. No copy that was asked may still change it.
+    fn get(&self, from: &Pinned, bytes: &mut [u8]) -> Result<(), GpuError>;
+    /// Asks for a copy of the first bytes of locked memory onto the device. They must stay what they are until it is done.
+    fn send(&self, from: &Pinned, address: u64, bytes: usize) -> Result<(), GpuError>;
+    /// Asks for a copy off the device into the first bytes of locked memory.
+    fn fetch(&self, address: u64, into: &mut Pinned, bytes: usize) -> Result<(), GpuError>;
     /// Copies bytes from one place of the device to another.
     fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError>;
     /// Asks for an operation.
@@ -106,6 +124,8 @@ pub trait Gpu: Send + Sync {
     fn wait(&self) -> Result<Seen, GpuError>;
     /// Notes the moment at which everything asked so far is done.
     fn mark(&self) -> Result<Event, GpuError>;
+    /// Waits until a moment has passed.
+    fn reach(&self, event: Event) -> Result<Seen, GpuError>;
     /// The time between two moments that have passed.
     fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError>;
     /// Forgets moments.

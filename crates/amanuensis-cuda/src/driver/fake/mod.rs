@@ -4,6 +4,7 @@
 mod faults;
 mod machine;
 mod memory;
+mod pinned;
 #[cfg(all(test, target_endian = "little", unix))]
 pub(crate) mod threads;
 
@@ -15,9 +16,10 @@ pub use faults::Fault;
 pub use machine::{FakeMachine, described};
 pub use memory::Memory;
 
-use super::{Event, Facts, Gpu, GpuError, Graph, Origin, Seen};
+use super::{Event, Facts, Gpu, GpuError, Graph, Origin, Pinned, Seen, Staging};
 use crate::kernels::Operation;
 use faults::Faults;
+use pinned::Locked;
 
 /// Computes operations in memory.
 pub trait Executor: Send + Sync {
@@ -43,7 +45,7 @@ pub struct Counts {
     pub recorded: u64,
     /// Graphs that were asked for.
     pub replayed: u64,
-    /// Waits and reads.
+    /// Waits for what was not known to be done.
     pub waits: u64,
     /// Bytes copied off the device.
     pub read: u64,
@@ -53,16 +55,20 @@ pub struct Counts {
 pub struct FakeGpu {
     facts: Facts,
     executor: Box<dyn Executor>,
+    staging: Staging,
     state: Mutex<State>,
 }
 
 struct State {
     memory: Memory,
+    locked: Locked,
     faults: Faults,
     recording: Option<Vec<Operation>>,
     graphs: BTreeMap<u64, Vec<Operation>>,
     events: BTreeMap<u64, Instant>,
     next: u64,
+    /// Everything that was asked before this number is known to be done.
+    done: u64,
     counts: Counts,
 }
 
@@ -87,14 +93,16 @@ impl FakeGpu {
         let facts = Facts { origin: Origin::Emulated, ..facts };
         let state = State {
             memory: Memory::new(facts.memory),
+            locked: Locked::default(),
             faults: Faults::default(),
             recording: None,
             graphs: BTreeMap::new(),
             events: BTreeMap::new(),
             next: 1,
+            done: 0,
             counts: Counts::default(),
         };
-        Arc::new(FakeGpu { facts, executor, state: Mutex::new(state) })
+        Arc::new(FakeGpu { facts, executor, staging: Staging::default(), state: Mutex::new(state) })
     }
 
     /// Makes it fail.
@@ -110,6 +118,11 @@ impl FakeGpu {
     /// Bytes that are allocated now.
     pub fn allocated(&self) -> u64 {
         self.state().memory.used()
+    }
+
+    /// Bytes of the host's memory that are locked.
+    pub fn pinned(&self) -> usize {
+        self.state().locked.len()
     }
 
     /// Whether nothing was written beside any allocation.
@@ -141,6 +154,13 @@ impl State {
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// Everything up to a number is done, for somebody waited for it.
+    fn waited(&mut self, number: u64) {
+        self.locked.done(number);
+        self.done = number;
+        self.counts.waits += 1;
     }
 
     fn execute(&mut self, executor: &dyn Executor, operation: &Operation) -> Result<(), GpuError> {
@@ -196,21 +216,42 @@ impl Gpu for FakeGpu {
         assert!(whole || std::thread::panicking(), "memory at {address:#x} was given back twice, or written outside");
     }
 
-    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), GpuError> {
-        let mut state = self.state();
-        state.direct("an upload")?;
-        state.faults.alive("write")?;
-        state.memory.write(address, bytes)
+    fn staging(&self) -> &Staging {
+        &self.staging
     }
 
-    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<Seen, GpuError> {
+    fn pin(&self, bytes: usize) -> Result<Pinned, GpuError> {
         let mut state = self.state();
+        state.direct("an allocation")?;
+        state.faults.alive("pin")?;
+        let number = state.number();
+        state.locked.add(number, bytes);
+        Ok(Pinned { number })
+    }
+
+    fn put(&self, into: &mut Pinned, bytes: &[u8]) -> Result<(), GpuError> {
+        self.state().locked.put(into, bytes)
+    }
+
+    fn get(&self, from: &Pinned, bytes: &mut [u8]) -> Result<(), GpuError> {
+        self.state().locked.get(from, bytes)
+    }
+
+    fn send(&self, from: &Pinned, address: u64, bytes: usize) -> Result<(), GpuError> {
+        let state = &mut *self.state();
+        state.direct("an upload")?;
+        state.faults.alive("send")?;
+        let number = state.number();
+        state.locked.send(from, bytes, number, &mut state.memory, address)
+    }
+
+    fn fetch(&self, address: u64, into: &mut Pinned, bytes: usize) -> Result<(), GpuError> {
+        let state = &mut *self.state();
         state.direct("a download")?;
-        state.faults.wait("read")?;
-        state.counts.waits += 1;
-        state.counts.read += bytes.len() as u64;
-        state.memory.read(address, bytes)?;
-        Ok(self.seen())
+        state.faults.alive("fetch")?;
+        let number = state.number();
+        state.counts.read += bytes as u64;
+        state.locked.fetch(into, bytes, number, &state.memory, address)
     }
 
     fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError> {
@@ -237,7 +278,8 @@ impl Gpu for FakeGpu {
         let mut state = self.state();
         state.direct("a wait")?;
         state.faults.wait("wait")?;
-        state.counts.waits += 1;
+        let now = state.next;
+        state.waited(now);
         Ok(self.seen())
     }
 
@@ -248,6 +290,19 @@ impl Gpu for FakeGpu {
         let number = state.number();
         state.events.insert(number, Instant::now());
         Ok(Event(number))
+    }
+
+    fn reach(&self, event: Event) -> Result<Seen, GpuError> {
+        let mut state = self.state();
+        state.direct("a wait")?;
+        if !state.events.contains_key(&event.0) {
+            return Err(unknown("an event", event.0));
+        }
+        state.faults.wait("reach")?;
+        if event.0 > state.done {
+            state.waited(event.0);
+        }
+        Ok(self.seen())
     }
 
     fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError> {

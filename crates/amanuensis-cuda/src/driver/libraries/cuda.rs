@@ -44,6 +44,8 @@ super::library! {
         memory_info = "cuMemGetInfo_v2": fn(*mut usize, *mut usize) -> Status;
         memory_allocate = "cuMemAlloc_v2": fn(*mut u64, usize) -> Status;
         memory_free = "cuMemFree_v2": fn(u64) -> Status;
+        host_allocate = "cuMemHostAlloc": fn(*mut *mut c_void, usize, c_uint) -> Status;
+        host_free = "cuMemFreeHost": fn(*mut c_void) -> Status;
         copy_in = "cuMemcpyHtoDAsync_v2": fn(u64, *const c_void, usize, Handle) -> Status;
         copy_out = "cuMemcpyDtoHAsync_v2": fn(*mut c_void, u64, usize, Handle) -> Status;
         copy_over = "cuMemcpyDtoDAsync_v2": fn(u64, u64, usize, Handle) -> Status;
@@ -58,6 +60,7 @@ super::library! {
         ) -> Status;
         event_create = "cuEventCreate": fn(*mut Handle, c_uint) -> Status;
         event_record = "cuEventRecord": fn(Handle, Handle) -> Status;
+        event_wait = "cuEventSynchronize": fn(Handle) -> Status;
         event_elapsed = "cuEventElapsedTime": fn(*mut f32, Handle, Handle) -> Status;
         event_destroy = "cuEventDestroy_v2": fn(Handle) -> Status;
         capture_begin = "cuStreamBeginCapture_v2": fn(Handle, c_int) -> Status;

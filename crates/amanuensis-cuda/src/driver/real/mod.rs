@@ -18,7 +18,7 @@ pub use machine::RealMachine;
 
 use super::libraries::cuda::{self, Cuda, Handle, Status};
 use super::machine::supported;
-use super::{Event, Facts, Gpu, GpuError, Graph, Seen};
+use super::{Event, Facts, Gpu, GpuError, Graph, Pinned, Seen, Staging};
 use crate::kernels::{self, Argument, Operation};
 use context::Context;
 use products::Products;
@@ -32,6 +32,7 @@ pub struct RealGpu {
     workspace: u64,
     stream: Handle,
     things: Mutex<Things>,
+    staging: Staging,
     recording: AtomicBool,
     next: AtomicU64,
     facts: Facts,
@@ -42,11 +43,13 @@ pub struct RealGpu {
 #[derive(Clone, Copy)]
 struct Function(Handle);
 
-/// Events and graphs by number.
+/// Events, graphs and locked memory by number.
 #[derive(Default)]
 struct Things {
     events: HashMap<u64, Handle>,
     graphs: HashMap<u64, Handle>,
+    /// Locked memory of the host, and how many bytes it has.
+    pinned: HashMap<u64, (*mut u8, usize)>,
 }
 
 // SAFETY: handles of the driver may be used by any thread in which the context is current, and every call makes it so.
@@ -75,6 +78,7 @@ impl RealGpu {
             workspace: 0,
             stream: ptr::null_mut(),
             things: Mutex::default(),
+            staging: Staging::default(),
             recording: AtomicBool::new(false),
             next: AtomicU64::new(1),
             facts,
@@ -134,6 +138,16 @@ impl RealGpu {
         }
         // SAFETY: the stream lives.
         self.told("cuStreamSynchronize", unsafe { (cuda.stream_wait)(self.stream) })
+    }
+
+    /// Where the first bytes of locked memory lie.
+    fn locked(&self, pinned: &Pinned, bytes: usize) -> Result<*mut u8, GpuError> {
+        let (start, len) = self.things().pinned.get(&pinned.number).copied().unwrap_or((ptr::null_mut(), 0));
+        if bytes <= len {
+            return Ok(start);
+        }
+        let (wanted, there) = (format!("{bytes} bytes"), format!("room for {len}"));
+        Err(GpuError::Misuse { what: "page-locked memory", wanted, there })
     }
 
     fn things(&self) -> MutexGuard<'_, Things> {
@@ -252,21 +266,58 @@ impl Gpu for RealGpu {
         }
     }
 
-    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), GpuError> {
-        let cuda = self.direct("an upload")?;
-        // SAFETY: so many bytes are there to be read. They are pageable memory, which the driver copies before it returns.
-        let status = unsafe { (cuda.copy_in)(address, bytes.as_ptr().cast(), bytes.len(), self.stream) };
+    fn staging(&self) -> &Staging {
+        &self.staging
+    }
+
+    fn pin(&self, bytes: usize) -> Result<Pinned, GpuError> {
+        let cuda = self.direct("an allocation")?;
+        let mut start = ptr::null_mut();
+        // SAFETY: a place for the address; no flags.
+        let status = unsafe { (cuda.host_allocate)(&mut start, bytes, 0) };
+        match self.told("cuMemHostAlloc", status) {
+            Err(GpuError::Call { code, .. }) if status == cuda::OUT_OF_MEMORY => {
+                return Err(GpuError::NotLocked { bytes, code });
+            }
+            told => told?,
+        }
+        let start = start.cast::<u8>();
+        // SAFETY: so many bytes were allocated just now. Whoever takes them out before something was put there has zeros.
+        unsafe { start.write_bytes(0, bytes) };
+        let number = self.number();
+        self.things().pinned.insert(number, (start, bytes));
+        Ok(Pinned { number })
+    }
+
+    fn put(&self, into: &mut Pinned, bytes: &[u8]) -> Result<(), GpuError> {
+        let start = self.locked(into, bytes.len())?;
+        // SAFETY: there is room for so many bytes, which live as long as the device and are lent to nobody else on the host, for there
+        // is one owner and it is borrowed alone. The device reads them only between `send` and the end of that copy, which the ring
+        // waits for; the GPU in memory finds where it does not.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len()) };
+        Ok(())
+    }
+
+    fn get(&self, from: &Pinned, bytes: &mut [u8]) -> Result<(), GpuError> {
+        let start = self.locked(from, bytes.len())?;
+        // SAFETY: as in `put`; nobody on the host changes them while their owner is borrowed, and the device does only between `fetch`
+        // and the end of that copy.
+        unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    fn send(&self, from: &Pinned, address: u64, bytes: usize) -> Result<(), GpuError> {
+        let (cuda, start) = (self.direct("an upload")?, self.locked(from, bytes)?);
+        // SAFETY: so many bytes are there, in memory that is locked until the device is closed.
+        let status = unsafe { (cuda.copy_in)(address, start.cast(), bytes, self.stream) };
         self.told("cuMemcpyHtoDAsync", status)
     }
 
-    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<Seen, GpuError> {
-        let cuda = self.direct("a download")?;
-        // SAFETY: there is room for so many bytes, borrowed until the stream has been waited for below.
-        let status = unsafe { (cuda.copy_out)(bytes.as_mut_ptr().cast(), address, bytes.len(), self.stream) };
-        let asked = self.told("cuMemcpyDtoHAsync", status);
-        let seen = self.wait();
-        asked?;
-        seen
+    fn fetch(&self, address: u64, into: &mut Pinned, bytes: usize) -> Result<(), GpuError> {
+        let (cuda, start) = (self.direct("a download")?, self.locked(into, bytes)?);
+        // SAFETY: there is room for so many bytes, in memory that is locked until the device is closed.
+        let status = unsafe { (cuda.copy_out)(start.cast(), address, bytes, self.stream) };
+        self.told("cuMemcpyDtoHAsync", status)
     }
 
     fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError> {
@@ -303,6 +354,18 @@ impl Gpu for RealGpu {
         // SAFETY: event and stream live.
         self.told("cuEventRecord", unsafe { (cuda.event_record)(event, self.stream) })?;
         Ok(Event(number))
+    }
+
+    fn reach(&self, event: Event) -> Result<Seen, GpuError> {
+        let cuda = self.direct("a wait")?;
+        let known = self.things().events.get(&event.0).copied();
+        let Some(handle) = known else {
+            let (wanted, there) = (format!("number {}", event.0), "none of that number".to_owned());
+            return Err(GpuError::Misuse { what: "an event", wanted, there });
+        };
+        // SAFETY: the event lives until whoever waits for it here forgets it.
+        self.told("cuEventSynchronize", unsafe { (cuda.event_wait)(handle) })?;
+        Ok(self.seen())
     }
 
     fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError> {
@@ -381,6 +444,9 @@ impl Drop for RealGpu {
             });
             things.events.drain().for_each(|(_, event)| {
                 (cuda.event_destroy)(event);
+            });
+            things.pinned.drain().for_each(|(_, (start, _))| {
+                (cuda.host_free)(start.cast());
             });
             if self.workspace != 0 {
                 (cuda.memory_free)(self.workspace);
