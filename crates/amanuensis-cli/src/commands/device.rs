@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Several};
 use amanuensis_cuda::backend::{Cuda, Setup as CudaSetup};
+use amanuensis_cuda::driver::Listed;
 use amanuensis_npu::backend::{Mode, Npu, Setup};
 
 use super::{Stop, npu, path_in};
 use crate::args::{Computing, Device, NpuMode};
+use crate::console::say;
 
 /// Where times that decide between NPU and CPU are kept, in the user's cache folder.
 const TIMES: &str = "amanuensis/npu-times.json";
@@ -90,11 +92,19 @@ fn gpus(setup: CudaSetup, numbers: &[usize]) -> Computer {
     }
 }
 
-/// The numbers of all GPUs that can be used. Where there is none, the first stands for all: loading onto it says what is missing.
+/// The numbers of all GPUs that can be used, and said of the others why not. Where there is none, the first stands for all: loading
+/// onto it says what is missing.
 fn usable(cuda: &Cuda) -> Vec<usize> {
-    let found = cuda.devices().unwrap_or_default();
-    let usable: Vec<usize> = found.iter().filter(|gpu| gpu.obstacle.is_none()).map(|gpu| gpu.number).collect();
-    if usable.is_empty() { vec![0] } else { usable }
+    let (usable, others): (Vec<Listed>, Vec<Listed>) =
+        cuda.devices().unwrap_or_default().into_iter().partition(|gpu| gpu.obstacle.is_none());
+    if usable.is_empty() {
+        return vec![0];
+    }
+    for Listed { number, obstacle, .. } in others {
+        let why = obstacle.map_or(String::new(), |obstacle| obstacle.to_string());
+        say!("note: cuda:{number} is not among them: {why}");
+    }
+    usable.into_iter().map(|gpu| gpu.number).collect()
 }
 
 /// What is to be said of the choice before anything is computed: what `auto` comes to where it was asked for by name, and what is no
