@@ -65,7 +65,12 @@ fn window(file: &ModelFile, sound: &Path) -> Mel {
 
 fn encode(model: &dyn Model, mel: &Mel) -> Vec<f32> {
     let mut work = Work::new(&NEVER);
-    model.encode(std::slice::from_ref(mel), &mut work).expect("an encoded window").values
+    model
+        .encode(std::slice::from_ref(mel), &mut work)
+        .expect("an encoded window")
+        .values()
+        .expect("on the host")
+        .into_owned()
 }
 
 fn cosine(one: &[f32], other: &[f32]) -> f64 {

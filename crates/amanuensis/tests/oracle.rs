@@ -68,6 +68,7 @@ fn equals_transformers(name: &str) {
         let mut work = Work::new(&NEVER);
         work.watch = Some(&mut keep);
         let encoded = model.encode(&[mel], &mut work).expect("an encoded window");
+        let heard = encoded.values().expect("on the host").into_owned();
         let mut work = Work::new(&NEVER);
 
         let stem = stages.get_mut(&Stage::Stem).expect("the stem was shown");
@@ -75,7 +76,7 @@ fn equals_transformers(name: &str) {
         let layer = |index: usize| (format!("encoder_layer_{index}"), &stages[&Stage::EncoderFeedForward(index)]);
         let mut compared = vec![("conv_stem".to_owned(), &stages[&Stage::Stem])];
         compared.extend((0..file.dims.audio_layers).map(layer));
-        compared.push(("encoder_out".to_owned(), &encoded.values));
+        compared.push(("encoder_out".to_owned(), &heard));
         for (stage, values) in compared {
             let difference = relative(values, &reference[&stage].1, file.dims.audio_width, stride);
             eprintln!("{name} {sound} {stage}: {difference:.1e}");

@@ -11,7 +11,8 @@ use std::sync::atomic::AtomicBool;
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{
-    Availability, Backend, BackendError, ComputeType, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Work,
+    Availability, Backend, BackendError, ComputeType, CrossAttention, Decoding, Encoded, Feed, Kept, Logits, Model,
+    Work,
 };
 use amanuensis::mel::{Mel, WINDOW_FRAMES};
 use amanuensis::model::{self, Dims, ModelFile, Source};
@@ -71,8 +72,8 @@ fn a_batch_is_what_its_windows_are_alone() {
     let together = encode(&*model, &windows);
     assert_eq!(together.positions, [file.dims.audio_context; 2]);
     for (index, alone) in windows.iter().map(|mel| encode(&*model, std::slice::from_ref(mel))).enumerate() {
-        let size = alone.values.len();
-        assert_close(&format!("window {index}"), &together.values[index * size..][..size], &alone.values);
+        let (alone, together) = (alone.values().expect("here"), together.values().expect("here"));
+        assert_close(&format!("window {index}"), &together[index * alone.len()..][..alone.len()], &alone);
     }
 }
 
@@ -236,11 +237,28 @@ fn a_shorter_window_is_what_a_model_with_fewer_positions_hears() {
         let mut decoding = model.begin(&encoded, &mut Work::new(&NEVER)).expect("a decoding");
         decoding.start(&[0]);
         let (attention, logits) = attend(&mut *decoding, &[&[260, 261, 3]], 8, &[(1, 0)]);
-        (encoded.positions, encoded.values, attention.rows(0, 0).to_vec(), logits)
+        let values = encoded.values().expect("on the host").into_owned();
+        (encoded.positions, values, attention.rows(0, 0).to_vec(), logits)
     };
     let (expected, found) = (of(&smaller), of(&larger));
     assert_eq!((expected.0.as_slice(), expected.2.len()), ([4].as_slice(), 3 * 4));
     assert!(found == expected, "{found:?} {expected:?}");
+}
+
+#[test]
+fn what_another_model_encoded_is_refused() {
+    struct Elsewhere;
+    impl Kept for Elsewhere {
+        fn values(&self) -> Result<Vec<f32>, BackendError> {
+            Ok(vec![0.0; 8])
+        }
+    }
+    let (file, backend) = (file(), cpu(1));
+    let model = backend.load(&file).expect("a model");
+    for encoded in [Encoded::new(vec![1], vec![0.0; 8]), Encoded::kept(vec![1], Elsewhere)] {
+        let refused = model.begin(&encoded, &mut Work::new(&NEVER));
+        assert!(matches!(refused, Err(BackendError::Foreign { .. })));
+    }
 }
 
 #[test]
@@ -259,9 +277,9 @@ fn windows_of_all_lengths_go_together() {
     decoding.start(&[0, 1, 2, 3]);
     let logits = step(&mut *decoding, &tokens);
     drop(decoding);
-    for (lane, (mel, heard)) in windows.iter().zip(together.windows(file.dims.audio_width)).enumerate() {
+    for (lane, (mel, heard)) in windows.iter().zip(together.windows(file.dims.audio_width).expect("here")).enumerate() {
         let alone = encode(&*model, std::slice::from_ref(mel));
-        assert_close(&format!("window {lane}"), heard, &alone.values);
+        assert_close(&format!("window {lane}"), heard, &alone.values().expect("here"));
         let mut decoding = model.begin(&alone, &mut Work::new(&NEVER)).expect("a decoding");
         decoding.start(&[0]);
         let (expected, _) = attend(&mut *decoding, &tokens[lane..=lane], 100, &[(0, 1)]);
@@ -285,7 +303,7 @@ fn threads_do_not_change_a_byte() {
             decoding.start(&[0]);
             let logits = step(&mut *decoding, &[&[2049, 2050, 2053, 2057]]);
             drop(decoding);
-            (encoded.values, logits)
+            (encoded.values().expect("on the host").into_owned(), logits)
         })
         .into();
     assert!(results[0] == results[1] && results[1] == results[2]);

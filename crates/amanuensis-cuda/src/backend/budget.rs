@@ -85,7 +85,7 @@ impl Budget {
             + frames * width
             + rows * width
             + rows * (3 * width).max(dims.audio_feed_forward);
-        let floats = 2 * rows * width;
+        let floats = rows * (width + 1);
         let keys_values = |rows: usize| (2 * dims.text_layers * rows * 2 * dims.text_width) as u64;
         let (text_width, widest) = (dims.text_width, (3 * dims.text_width).max(dims.text_feed_forward));
         Budget {

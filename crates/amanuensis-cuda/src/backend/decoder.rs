@@ -6,7 +6,7 @@ use half::f16;
 use super::layers::{FeedForward, Inner, Norm, Outer, SelfAttention};
 use super::weights::{Counts, Delivery, Undelivered};
 use crate::driver::{Gpu, GpuError, View};
-use crate::kernels::{Choose, Embed, Kept, LaneAttention, Normalised, Output, Product, Remember, Split};
+use crate::kernels::{Choose, Embed, Kept, LaneAttention, Output, Product, Remember, Split};
 
 /// The decoder's weights.
 pub(super) struct Decoder {
@@ -127,7 +127,7 @@ impl Decoder {
         for (index, layer) in self.layers.iter().enumerate() {
             let SelfAttention { norm, queries_keys_values, out } = &layer.attention;
             let (three, offset) = (wide.first(rows * 3 * width), index * self.context);
-            norm.apply(gpu, x, None, Normalised::Half(normed))?;
+            norm.apply(gpu, x, None, normed)?;
             queries_keys_values.apply(gpu, normed, three)?;
             gpu.run(&Remember { input: three, pool, places: step.places, offset, width }.into())?;
             let own = LaneAttention {
@@ -145,7 +145,7 @@ impl Decoder {
             out.add(gpu, attended, x)?;
 
             let queries = wide.first(rows * width);
-            layer.cross_norm.apply(gpu, x, None, Normalised::Half(normed))?;
+            layer.cross_norm.apply(gpu, x, None, normed)?;
             layer.cross_queries.apply(gpu, normed, queries)?;
             let cross = LaneAttention {
                 queries,
@@ -175,7 +175,7 @@ impl Decoder {
         last: View<f16>,
         logits: View<f32>,
     ) -> Result<(), GpuError> {
-        self.norm.apply(gpu, x, Some(picked), Normalised::Half(last))?;
+        self.norm.apply(gpu, x, Some(picked), last)?;
         let product = Product {
             input: last,
             weights: self.tokens,

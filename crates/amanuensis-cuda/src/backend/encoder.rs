@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amanuensis::backend::{Stage, Work};
+use amanuensis::backend::{BackendError, Stage, Work};
 use amanuensis::mel::Mel;
 use amanuensis::model::{CONVOLUTION_WINDOW as TAPS, Dims};
 use half::f16;
@@ -15,7 +15,7 @@ use super::rooms::EncoderRoom;
 use super::tables::Tables;
 use super::weights::{Counts, Delivery, Undelivered};
 use crate::driver::{Gpu, GpuError, Seen, View, download, upload};
-use crate::kernels::{Activate, Normalised, Settle, Unfold, Window, WindowAttention, Windows};
+use crate::kernels::{Activate, Firsts, Settle, Unfold, Window, WindowAttention, Windows};
 
 /// The encoder's weights.
 pub(super) struct Encoder {
@@ -68,14 +68,15 @@ impl Encoder {
         Ok(Encoder { bins: dims.mel_bins, width, widest, stem, positions, layers, norm })
     }
 
-    /// Encodes windows into `values`, the rows of all of them one behind the other.
+    /// Encodes windows into `heard`, the rows of all of them one behind the other. Whether they are numbers is all that the host is
+    /// told of them.
     pub(super) fn run(
         &self,
         gpu: &Arc<dyn Gpu>,
         room: &mut EncoderRoom,
         tables: &mut Tables,
         windows: &[Mel],
-        values: &mut [f32],
+        heard: View<f16>,
         work: &mut Work<'_>,
     ) -> Result<Seen, Stop> {
         let Encoder { bins, width, .. } = *self;
@@ -87,7 +88,7 @@ impl Encoder {
         let x = room.x.ensure(gpu, rows * width)?;
         let normed = room.normed.ensure(gpu, rows * width)?;
         let wide = room.wide.ensure(gpu, rows * self.widest)?;
-        let out = room.out.ensure(gpu, rows * width)?;
+        let firsts = room.firsts.ensure(gpu, rows)?;
         let [of_frames, of_rows] = place(tables, windows);
         tables.send(&**gpu)?;
         let (of_frames, of_rows) = (of_frames.on(tables), of_rows.on(tables));
@@ -105,7 +106,7 @@ impl Encoder {
             work.proceed()?;
             let SelfAttention { norm, queries_keys_values, out } = &layer.attention;
             let three = wide.first(rows * 3 * width);
-            norm.apply(gpu, x, None, Normalised::Half(normed))?;
+            norm.apply(gpu, x, None, normed)?;
             queries_keys_values.apply(gpu, normed, three)?;
             gpu.run(&WindowAttention { input: three, out: attended, windows: of_rows, width }.into())?;
             out.add(gpu, attended, x)?;
@@ -116,10 +117,16 @@ impl Encoder {
             clock.lap(Stage::EncoderFeedForward(index))?;
             show(gpu, x, Stage::EncoderFeedForward(index), work)?;
         }
-        self.norm.apply(gpu, x, None, Normalised::Float(out))?;
+        self.norm.apply(gpu, x, None, heard)?;
+        gpu.run(&Firsts { input: heard, out: firsts, width }.into())?;
         clock.lap(Stage::EncoderNorm)?;
-        let seen = download(gpu, out, values)?;
+        let mut told = vec![0.0; rows];
+        let seen = download(gpu, firsts, &mut told)?;
         clock.settle(&mut work.receipt)?;
+        // The last norm spreads what is not a number over its whole row, so one value of each row tells.
+        if told.iter().any(|value| !value.is_finite()) {
+            return Err(BackendError::NotANumber { place: "encoder output" }.into());
+        }
         Ok(seen)
     }
 

@@ -4,7 +4,7 @@ use half::f16;
 
 use super::weights::{Counts, Delivery, Linear, Undelivered};
 use crate::driver::{Gpu, GpuError, View};
-use crate::kernels::{Activate, LayerNorm, Normalised, Output, Product};
+use crate::kernels::{Activate, LayerNorm, Output, Product};
 
 /// Gain and bias of a layer norm.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ impl Norm {
         gpu: &dyn Gpu,
         input: View<f32>,
         picked: Option<View<i32>>,
-        out: Normalised,
+        out: View<f16>,
     ) -> Result<(), GpuError> {
         let Norm { gain, bias, width } = *self;
         gpu.run(&LayerNorm { input, gain, bias, picked, out, width }.into())
@@ -187,7 +187,7 @@ impl FeedForward {
         wide: View<f16>,
     ) -> Result<(), GpuError> {
         let wide = wide.first(x.len() / self.width * self.inner);
-        self.norm.apply(gpu, x, None, Normalised::Half(normed))?;
+        self.norm.apply(gpu, x, None, normed)?;
         self.up.apply(gpu, normed, wide)?;
         gpu.run(&Activate { values: wide }.into())?;
         self.down.add(gpu, wide, x)

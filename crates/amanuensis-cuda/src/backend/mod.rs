@@ -11,6 +11,7 @@ mod clock;
 mod decoder;
 mod decoding;
 mod encoder;
+mod kept;
 mod lanes;
 mod layers;
 mod model;

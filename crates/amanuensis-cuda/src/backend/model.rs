@@ -13,12 +13,13 @@ use super::clock::Clock;
 use super::decoder::Decoder;
 use super::decoding::{CudaDecoding, Heard, Pool};
 use super::encoder::{Encoder, table_room};
+use super::kept::OnDevice;
 use super::refused;
 use super::rooms::{DecoderRoom, EncoderRoom};
 use super::sets::Sets;
 use super::tables::Tables;
 use super::weights::{Counts, Delivered, Delivery, Undelivered};
-use crate::driver::{Buffer, Gpu, GpuError, upload};
+use crate::driver::{Buffer, Gpu, GpuError, View, upload};
 use crate::kernels::HEAD_WIDTH;
 
 /// Why a pass or a step ended early.
@@ -51,9 +52,14 @@ pub(super) struct CudaModel {
     pass: usize,
     encoder: Encoder,
     pub(super) decoder: Decoder,
+    shared: Arc<Shared>,
+    _weights: Delivered,
+}
+
+/// What a model has in common with what it heard, which may outlive it.
+pub(super) struct Shared {
     bench: Mutex<Bench>,
     spare: Mutex<Spare>,
-    _weights: Delivered,
 }
 
 /// What one pass or step at a time works in.
@@ -70,6 +76,54 @@ pub(super) struct Bench {
 struct Spare {
     heard: Option<Buffer<f16>>,
     pool: Option<Pool>,
+    /// For what the encoder hears.
+    encoded: Option<Buffer<f16>>,
+}
+
+impl Shared {
+    /// The bench, for one pass or step. A panic in an earlier pass leaves nothing half done on it.
+    pub(super) fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the memory of a decoding that is over; where another came back meanwhile, the larger one.
+    fn take_back(&self, heard: Option<Buffer<f16>>, pool: Option<Pool>) {
+        let mut spare = self.spare();
+        if let Some(heard) = heard {
+            keep_larger(&mut spare.heard, heard);
+        }
+        if let Some(pool) = pool.filter(|pool| spare.pool.as_ref().is_none_or(|kept| kept.slots < pool.slots)) {
+            spare.pool = Some(pool);
+        }
+    }
+
+    /// Keeps the memory of what was heard and is not wanted any more.
+    pub(super) fn take_back_encoded(&self, encoded: Buffer<f16>) {
+        keep_larger(&mut self.spare().encoded, encoded);
+    }
+}
+
+fn keep_larger(kept: &mut Option<Buffer<f16>>, new: Buffer<f16>) {
+    if kept.as_ref().is_none_or(|kept| kept.view().len() < new.view().len()) {
+        *kept = Some(new);
+    }
+}
+
+/// Spare memory if it is enough, or new.
+fn memory(
+    gpu: &Arc<dyn Gpu>,
+    spare: Option<Buffer<f16>>,
+    len: usize,
+    what: &'static str,
+) -> Result<Buffer<f16>, GpuError> {
+    match spare.filter(|spare| spare.view().len() >= len) {
+        Some(spare) => Ok(spare),
+        None => Buffer::new(gpu, len, what),
+    }
 }
 
 impl CudaModel {
@@ -107,41 +161,28 @@ impl CudaModel {
             pass,
             encoder,
             decoder,
-            bench: Mutex::new(bench),
-            spare: Mutex::default(),
+            shared: Arc::new(Shared { bench: Mutex::new(bench), spare: Mutex::default() }),
             _weights: weights,
         })
     }
 
-    /// The bench, for one pass or step. A panic in an earlier pass leaves nothing half done on it.
+    /// The bench, for one pass or step.
     pub(super) fn bench(&self) -> MutexGuard<'_, Bench> {
-        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.bench()
     }
 
-    fn spare(&self) -> MutexGuard<'_, Spare> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps the memory of a decoding that is over; where another came back meanwhile, the larger one.
+    /// Keeps the memory of a decoding that is over.
     pub(super) fn take_back(&self, heard: Option<Buffer<f16>>, pool: Option<Pool>) {
-        let mut spare = self.spare();
-        let larger = |kept: &Option<Buffer<f16>>, new: &Buffer<f16>| {
-            kept.as_ref().is_none_or(|kept| kept.view().len() < new.view().len())
-        };
-        if let Some(heard) = heard.filter(|heard| larger(&spare.heard, heard)) {
-            spare.heard = Some(heard);
-        }
-        if let Some(pool) = pool.filter(|pool| spare.pool.as_ref().is_none_or(|kept| kept.slots < pool.slots)) {
-            spare.pool = Some(pool);
-        }
+        self.shared.take_back(heard, pool);
     }
 
     /// Memory that is kept and that nobody uses now.
     fn kept(&self, bench: &Bench) -> Need {
-        let spare = self.spare();
+        let spare = self.shared.spare();
+        let bytes = |spare: &Option<Buffer<f16>>| spare.as_ref().map_or(0, |spare| spare.view().bytes() as u64);
         Need {
             encoder: bench.encoder.bytes(),
-            heard: bench.decoder.heard_bytes() + spare.heard.as_ref().map_or(0, |heard| heard.view().bytes() as u64),
+            heard: bench.decoder.heard_bytes() + bytes(&spare.heard) + bytes(&spare.encoded),
             lanes: spare.pool.as_ref().map_or(0, |pool| pool.buffer.view().bytes() as u64),
             step: bench.decoder.step_bytes(),
         }
@@ -160,7 +201,7 @@ impl CudaModel {
         };
         if self.budget.need(Batch { windows, ..batch }).beyond(&kept) > free {
             (bench.encoder, bench.decoder) = Default::default();
-            *self.spare() = Spare::default();
+            *self.shared.spare() = Spare::default();
         }
         Ok(windows)
     }
@@ -168,7 +209,11 @@ impl CudaModel {
     /// How many of some windows go through the encoder in the next pass.
     fn pass(&self, windows: &[Mel], most: usize) -> Result<usize, Stop> {
         let bench = self.bench();
-        let there = self.gpu.free_memory()? + bench.encoder.bytes();
+        self.fitting(windows, most, self.gpu.free_memory()? + bench.encoder.bytes())
+    }
+
+    /// How many of some windows fit into a pass where so many bytes are there for it.
+    fn fitting(&self, windows: &[Mel], most: usize, there: u64) -> Result<usize, Stop> {
         let context = self.dims.audio_context as u64;
         let mut rows = 0;
         let needs = |rows: u64| (rows * self.budget.window).div_ceil(context);
@@ -180,6 +225,15 @@ impl CudaModel {
             0 => self.refuse("the encoder's pass of one window", needs(windows[0].frames as u64 / 2), there),
             count => Ok(count),
         }
+    }
+
+    /// Refuses what needs so many bytes more, if there are not as many. Nobody may record a step meanwhile.
+    fn grow(&self, what: &str, bytes: u64) -> Result<(), Stop> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let free = self.gpu.free_memory()?;
+        if bytes > free { self.refuse(what, bytes, free) } else { Ok(()) }
     }
 
     /// Refuses what needs more bytes than are there for it.
@@ -200,9 +254,9 @@ impl CudaModel {
     }
 
     /// Encodes as many windows as fit at once.
-    fn encode_some(&self, windows: &[Mel], values: &mut [f32], work: &mut Work<'_>) -> Result<(), Stop> {
+    fn encode_some(&self, windows: &[Mel], heard: View<f16>, work: &mut Work<'_>) -> Result<(), Stop> {
         let Bench { encoder: room, tables, .. } = &mut *self.bench();
-        let seen = self.encoder.run(&self.gpu, room, tables, windows, values, work)?;
+        let seen = self.encoder.run(&self.gpu, room, tables, windows, heard, work)?;
         let positions = || windows.iter().map(|mel| mel.frames / 2);
         work.receipt.windows += windows.len() as u64;
         work.receipt.positions += positions().sum::<usize>() as u64;
@@ -211,50 +265,59 @@ impl CudaModel {
         Ok(())
     }
 
-    /// Brings what was heard to the device and computes its keys and values.
+    /// Computes the keys and values of what was heard, where it lies, or brought to the device.
     fn listen(&self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Heard, Stop> {
         work.proceed()?;
+        let (width, audio_width) = (self.dims.text_width, self.dims.audio_width);
+        let here = encoded.keeps::<OnDevice>().and_then(|kept| kept.for_model(&self.shared));
+        let from_host = if here.is_some() { &[] } else { encoded.of_host(audio_width)? };
         // Nothing may be allocated while another decoding records a step, which it does at the bench.
         let mut bench = self.bench();
         let rows: usize = encoded.positions.iter().sum();
-        let (width, audio_width) = (self.dims.text_width, self.dims.audio_width);
         let needed = self.decoder.layers() * rows * 2 * width;
-        let spare = self.spare().heard.take().filter(|spare| spare.view().len() >= needed);
+        let spare = self.shared.spare().heard.take().filter(|spare| spare.view().len() >= needed);
         let bytes = if spare.is_some() { 0 } else { 2 * needed as u64 };
-        let growth = bytes + bench.decoder.encoded.growth(rows * audio_width);
-        if growth > 0 {
-            let free = self.gpu.free_memory()?;
-            if growth > free {
-                let windows = encoded.positions.len();
-                return self.refuse(&format!("what is heard of {windows} windows"), growth, free);
-            }
-        }
-        let buffer = match spare {
-            Some(spare) => spare,
-            None => Buffer::new(&self.gpu, needed, "keys and values of what was heard")?,
-        };
+        let up = if here.is_some() { 0 } else { bench.decoder.encoded.growth(rows * audio_width) };
+        self.grow(&format!("what is heard of {} windows", encoded.positions.len()), bytes + up)?;
+        let buffer = memory(&self.gpu, spare, needed, "keys and values of what was heard")?;
         let mut heard = Heard { buffer, rows, windows: Vec::new() };
         let mut first = 0;
         for positions in &encoded.positions {
             heard.windows.push((first, *positions));
             first += positions;
         }
-        assert_eq!(encoded.values.len(), rows * audio_width, "encoded windows of another model");
         if rows == 0 {
             return Ok(heard);
         }
-        let mut halves = vec![f16::ZERO; encoded.values.len()];
-        halves.convert_from_f32_slice(&encoded.values);
-        let into = bench.decoder.encoded.ensure(&self.gpu, halves.len())?;
         let mut clock = Clock::start(&*self.gpu)?;
-        upload(&*self.gpu, into, &halves)?;
-        self.decoder.listen(&*self.gpu, into, heard.buffer.view().first(needed))?;
+        let rounded = match here {
+            Some(here) => here,
+            None => {
+                let mut halves = vec![f16::ZERO; from_host.len()];
+                halves.convert_from_f32_slice(from_host);
+                let into = bench.decoder.encoded.ensure(&self.gpu, halves.len())?;
+                upload(&*self.gpu, into, &halves)?;
+                into
+            }
+        };
+        self.decoder.listen(&*self.gpu, rounded, heard.buffer.view().first(needed))?;
         clock.lap(Stage::CrossKeysValues)?;
         let seen = self.gpu.wait()?;
         clock.settle(&mut work.receipt)?;
         let operations = encoded.positions.iter().map(|positions| self.dims.cross_operations(*positions)).sum();
         work.receipt.did(seen.device(), operations);
         Ok(heard)
+    }
+
+    /// Memory for what the encoder is going to hear in some windows, so many numbers, if there is room for a pass beside it.
+    fn room_to_hear(&self, windows: &[Mel], len: usize) -> Result<OnDevice, Stop> {
+        let bench = self.bench();
+        let spare = self.shared.spare().encoded.take().filter(|spare| spare.view().len() >= len);
+        let growth = if spare.is_some() { 0 } else { 2 * len as u64 };
+        self.grow("what the encoder hears", growth)?;
+        self.fitting(windows, 1, self.gpu.free_memory()? - growth + bench.encoder.bytes())?;
+        let buffer = memory(&self.gpu, spare, len, "what is heard")?;
+        Ok(OnDevice::new(self.name, &self.gpu, buffer, len, &self.shared))
     }
 }
 
@@ -302,34 +365,35 @@ impl Model for CudaModel {
             assert!(fits && values.len() == bins * frames, "a window of {frames} frames of {found} bins, not {bins}");
         }
         let positions: Vec<usize> = windows.iter().map(|mel| mel.frames / 2).collect();
-        let mut values = vec![0.0; positions.iter().sum::<usize>() * width];
+        if positions.is_empty() {
+            return Ok(Encoded::new(positions, Vec::new()));
+        }
+        let numbers = positions.iter().sum::<usize>() * width;
+        let heard = self.room_to_hear(windows, numbers).map_err(|stop| self.stopped(stop))?;
+        let mut rest = heard.view();
         // A receipt says who made a result: where there is none it says nothing.
         let before = std::mem::take(&mut work.receipt);
         let most = if work.watch.is_some() { 1 } else { self.pass };
-        let (mut windows, mut rest) = (windows, values.as_mut_slice());
+        let mut windows = windows;
         let mut outcome = Ok(());
         while !windows.is_empty() && outcome.is_ok() {
             outcome = work.proceed().map_err(Stop::Work).and_then(|()| {
                 let (some, later) = windows.split_at(self.pass(windows, most)?);
                 let count = some.iter().map(|mel| mel.frames / 2 * width).sum();
-                let (these, behind) = std::mem::take(&mut rest).split_at_mut(count);
-                (windows, rest) = (later, behind);
+                let these = rest.first(count);
+                (windows, rest) = (later, rest.part(count..rest.len()));
                 self.encode_some(some, these, work)
             });
         }
         let during = std::mem::replace(&mut work.receipt, before);
         outcome.map_err(|stop| self.stopped(stop))?;
-        // The last norm spreads what is not a number over its whole row, so one value of each row tells.
-        if values.iter().step_by(width).any(|value| !value.is_finite()) {
-            return Err(BackendError::NotANumber { place: "encoder output" });
-        }
         work.receipt.merge(&during);
-        Ok(Encoded { positions, values })
+        Ok(Encoded::kept(positions, heard))
     }
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
         let heard = self.listen(encoded, work).map_err(|stop| self.stopped(stop))?;
-        let pool = self.spare().pool.take();
+        let pool = self.shared.spare().pool.take();
         let decoding = CudaDecoding::new(self, heard, pool);
         Ok(Box::new(decoding.map_err(|error| refused(self.name, &error))?))
     }

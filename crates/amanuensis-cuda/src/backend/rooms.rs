@@ -67,14 +67,15 @@ pub(super) struct EncoderRoom {
     pub(super) normed: Room<f16>,
     /// Queries, keys and values side by side, or the middle of the feed-forward part.
     pub(super) wide: Room<f16>,
-    pub(super) out: Room<f32>,
+    /// What tells of each row whether it is of numbers.
+    pub(super) firsts: Room<f32>,
 }
 
 impl EncoderRoom {
     /// Bytes that it has.
     pub(super) fn bytes(&self) -> u64 {
-        let EncoderRoom { mel, unfolded, once, x, normed, wide, out } = self;
-        [mel, unfolded, once, normed, wide].map(Room::bytes).iter().sum::<u64>() + x.bytes() + out.bytes()
+        let EncoderRoom { mel, unfolded, once, x, normed, wide, firsts } = self;
+        [mel, unfolded, once, normed, wide].map(Room::bytes).iter().sum::<u64>() + x.bytes() + firsts.bytes()
     }
 }
 
@@ -105,7 +106,7 @@ impl Default for EncoderRoom {
             x: float(),
             normed: half(),
             wide: half(),
-            out: float(),
+            firsts: float(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod memory;
 pub mod real;
 mod staging;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use error::{GpuError, Version};
@@ -87,6 +88,14 @@ pub struct Event(u64);
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pinned {
     number: u64,
+}
+
+impl Pinned {
+    /// A number that no memory of any device has, so that nobody takes one device's for another's.
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Pinned { number: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
 }
 
 /// Operations that were recorded once, to be asked for at once.

@@ -7,15 +7,6 @@ use crate::driver::View;
 #[cfg(any(test, feature = "fake-driver"))]
 use crate::driver::{GpuError, fake::Memory};
 
-/// Where normalised rows go, and as what.
-#[derive(Debug, Clone, Copy)]
-pub enum Normalised {
-    /// To be multiplied.
-    Half(View<f16>),
-    /// To be handed out.
-    Float(View<f32>),
-}
-
 /// Layer norm of rows, of all of them or of those that are picked.
 #[derive(Debug, Clone, Copy)]
 pub struct LayerNorm {
@@ -28,7 +19,7 @@ pub struct LayerNorm {
     /// The input row that each output row is made of; all in their order without it.
     pub picked: Option<View<i32>>,
     /// `[rows out][width]`.
-    pub out: Normalised,
+    pub out: View<f16>,
     /// Numbers of a row.
     pub width: usize,
 }
@@ -38,20 +29,12 @@ const ROWS: usize = 4;
 
 impl LayerNorm {
     fn rows(&self) -> usize {
-        let numbers = match self.out {
-            Normalised::Half(out) => out.len(),
-            Normalised::Float(out) => out.len(),
-        };
-        numbers / self.width
+        self.out.len() / self.width
     }
 
     pub(super) fn launch(&self) -> Launch {
-        let (kernel, out) = match self.out {
-            Normalised::Half(out) => ("layer_norm_half", out.into()),
-            Normalised::Float(out) => ("layer_norm_float", out.into()),
-        };
         Launch {
-            kernel,
+            kernel: "layer_norm",
             grid: [self.rows().div_ceil(ROWS), 1, 1],
             block: 32 * ROWS,
             arguments: vec![
@@ -59,7 +42,7 @@ impl LayerNorm {
                 self.gain.into(),
                 self.bias.into(),
                 self.picked.into(),
-                out,
+                self.out.into(),
                 self.rows().into(),
                 self.width.into(),
             ],
@@ -81,15 +64,10 @@ impl LayerNorm {
             let variance = row.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / width;
             let scale = 1.0 / (variance + 1e-5).sqrt();
             let norm = |((value, gain), bias): ((&f32, &f32), &f32)| {
-                ((f64::from(*value) - mean) * scale * f64::from(*gain) + f64::from(*bias)) as f32
+                f16::from_f32(((f64::from(*value) - mean) * scale * f64::from(*gain) + f64::from(*bias)) as f32)
             };
             values.extend(row.iter().zip(&gain).zip(&bias).map(norm));
         }
-        match self.out {
-            Normalised::Half(out) => {
-                memory.set(out, 0, &values.iter().map(|value| f16::from_f32(*value)).collect::<Vec<_>>())
-            }
-            Normalised::Float(out) => memory.set(out, 0, &values),
-        }
+        memory.set(self.out, 0, &values)
     }
 }

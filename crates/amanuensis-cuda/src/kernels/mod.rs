@@ -10,6 +10,7 @@ mod activate;
 mod choose;
 mod copy_lanes;
 mod embed;
+mod firsts;
 mod lane_attention;
 mod launch;
 mod layer_norm;
@@ -27,9 +28,10 @@ pub use activate::Activate;
 pub use choose::{ASKED, Asked, Choose, FOUND_FIRST};
 pub use copy_lanes::{Copies, CopyLanes};
 pub use embed::Embed;
+pub use firsts::Firsts;
 pub use lane_attention::{Kept, LaneAttention, Split};
 pub use launch::{Argument, Launch};
-pub use layer_norm::{LayerNorm, Normalised};
+pub use layer_norm::LayerNorm;
 pub use product::{Output, Product};
 pub use remember::Remember;
 pub use settle::Settle;
@@ -46,13 +48,14 @@ use crate::driver::fake::Memory;
 pub const HEAD_WIDTH: usize = 64;
 
 /// The source of all kernels, with the names that errors of the compiler give them.
-pub const SOURCES: [(&str, &str); 11] = [
+pub const SOURCES: [(&str, &str); 12] = [
     ("prelude.cuh", include_str!("prelude.cuh")),
     ("unfold.cu", include_str!("unfold.cu")),
     ("activate.cu", include_str!("activate.cu")),
     ("settle.cu", include_str!("settle.cu")),
     ("layer_norm.cu", include_str!("layer_norm.cu")),
     ("window_attention.cu", include_str!("window_attention.cu")),
+    ("firsts.cu", include_str!("firsts.cu")),
     ("embed.cu", include_str!("embed.cu")),
     ("remember.cu", include_str!("remember.cu")),
     ("lane_attention.cu", include_str!("lane_attention.cu")),
@@ -65,9 +68,9 @@ pub const NAMES: [&str; 11] = [
     "unfold",
     "activate",
     "settle",
-    "layer_norm_half",
-    "layer_norm_float",
+    "layer_norm",
     "window_attention",
+    "firsts",
     "embed",
     "remember",
     "lane_attention",
@@ -132,6 +135,8 @@ operations! {
     Settle,
     /// Layer norm.
     LayerNorm,
+    /// The first number of each row.
+    Firsts,
     /// Attention among the positions of each window.
     WindowAttention,
     /// Embeddings of tokens and their positions.

@@ -38,7 +38,7 @@ impl CrossKeysValues {
         work: &mut Work<'_>,
     ) -> Result<(), Stop> {
         let mut results = Vec::new();
-        let parts = encoded.values.chunks(TOGETHER * self.from).zip(out.chunks_mut(TOGETHER * self.to));
+        let parts = encoded.of_host(self.from)?.chunks(TOGETHER * self.from).zip(out.chunks_mut(TOGETHER * self.to));
         for (rows, out) in parts {
             self.layers[layer].run(products, rows, &mut results, work)?;
             self.layers[layer].finish(team, &mut results, false);

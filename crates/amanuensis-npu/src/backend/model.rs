@@ -164,7 +164,7 @@ impl Model for NpuModel {
             let positions: Vec<usize> = windows.iter().map(|mel| mel.frames / 2).collect();
             work.receipt.windows += windows.len() as u64;
             work.receipt.positions += positions.iter().sum::<usize>() as u64;
-            Ok(Encoded { positions, values })
+            Ok(Encoded::new(positions, values))
         };
         self.either(windows.len(), work, there, |work| self.cpu.encode(windows, work))
     }

@@ -78,7 +78,10 @@ impl Model for FailingModel {
         let mut encoded = self.inner.encode(windows, work)?;
         match self.trouble.mode.load(Ordering::SeqCst) {
             PANICS => panic!("the model was made to panic"),
-            NO_NUMBERS => encoded.values.fill(f32::NAN),
+            NO_NUMBERS => {
+                let count = encoded.values()?.len();
+                encoded = Encoded::new(encoded.positions, vec![f32::NAN; count]);
+            }
             NO_DEVICE => {
                 let reason = "it did not answer in /dev/accel; see what the kernel's log says".to_owned();
                 return Err(BackendError::Device { device: "failing", reason });

@@ -9,6 +9,7 @@ mod attention;
 mod choice;
 mod compute;
 pub mod cpu;
+mod encoded;
 mod placement;
 mod receipt;
 mod several;
@@ -22,6 +23,7 @@ pub use attention::CrossAttention;
 pub(crate) use choice::scores;
 pub use choice::{Candidate, Choices, Next, Permitted, TokenSet, Wanted};
 pub use compute::{ComputeType, UnknownComputeType};
+pub use encoded::{Encoded, Kept};
 pub use placement::{Placement, Share};
 pub use receipt::{Receipt, Stage, StageTime};
 pub use several::Several;
@@ -74,7 +76,8 @@ pub trait Model: Send + Sync {
     /// If a window has not the bins of the model, or frames that are not two for each position, or more positions than
     /// the model, or none.
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError>;
-    /// Prepares to read the encoded windows: their cross-attention keys and values are computed here, once.
+    /// Prepares to read the encoded windows: their cross-attention keys and values are computed here, once. What another model or
+    /// backend encoded is an error where it is kept elsewhere, or is of another width.
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError>;
 }
 
@@ -169,32 +172,6 @@ impl Logits {
     }
 }
 
-/// What the encoder heard.
-pub struct Encoded {
-    /// How many positions each window has.
-    pub positions: Vec<usize>,
-    /// The values of all windows, one behind the other, each `[positions][width]`: on the host.
-    pub values: Vec<f32>,
-}
-
-impl Encoded {
-    /// The values of each window of a model whose encoder is `width` wide.
-    ///
-    /// # Panics
-    ///
-    /// If there are not as many values as positions of that width.
-    pub fn windows(&self, width: usize) -> impl Iterator<Item = &[f32]> {
-        let positions: usize = self.positions.iter().sum();
-        assert_eq!(self.values.len(), positions * width, "encoded windows of another model");
-        let mut rest = self.values.as_slice();
-        self.positions.iter().map(move |positions| {
-            let (window, behind) = rest.split_at(positions * width);
-            rest = behind;
-            window
-        })
-    }
-}
-
 /// Whoever looks at what a stage made of a window.
 pub type Watch<'a> = dyn FnMut(Stage, &[f32]) + 'a;
 
@@ -272,6 +249,12 @@ pub enum BackendError {
         /// The backend's name.
         device: &'static str,
         /// What is missing, and what to do.
+        reason: String,
+    },
+    /// What one model encoded was given to another that cannot read it.
+    #[error("what was heard cannot be read here: {reason}; encode the windows with the model that is to decode them")]
+    Foreign {
+        /// Why it cannot.
         reason: String,
     },
     /// More tokens than the decoder has positions for.

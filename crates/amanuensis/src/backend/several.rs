@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::thread;
 
 use super::{
-    Availability, Backend, BackendError, Choices, CrossAttention, Decoding, Encoded, Feed, Logits, Model, Receipt,
-    Wanted, Work,
+    Availability, Backend, BackendError, Choices, CrossAttention, Decoding, Encoded, Feed, Kept, Logits, Model,
+    Receipt, Wanted, Work,
 };
 use crate::mel::Mel;
 use crate::model::{Dims, ModelFile};
@@ -129,6 +129,19 @@ fn settle<T>(done: Vec<(Result<T, BackendError>, Receipt)>, work: &mut Work<'_>)
 }
 
 impl SeveralModel {
+    /// What lies on the host, cut into the runs of the members.
+    fn split(&self, encoded: &Encoded) -> Result<Vec<Encoded>, BackendError> {
+        let width = self.dims().audio_width;
+        let mut rest = encoded.of_host(width)?;
+        let cut = |(_, run): (&Member, Range<usize>)| {
+            let positions = encoded.positions[run].to_vec();
+            let (values, behind) = rest.split_at(positions.iter().sum::<usize>() * width);
+            rest = behind;
+            Encoded::new(positions, values.to_vec())
+        };
+        Ok(self.dealt(encoded.positions.len()).map(cut).collect())
+    }
+
     /// Every member that has windows of so many, with its run of them.
     fn dealt(&self, windows: usize) -> impl Iterator<Item = (&Member, Range<usize>)> {
         self.members.iter().zip(runs(windows, self.members.len()))
@@ -158,38 +171,55 @@ impl Model for SeveralModel {
         if work.watch.is_some() || windows.is_empty() {
             // Whoever watches is shown the stages of one window after the other.
             let first = &self.members[0];
-            return first.model.encode(windows, work).map_err(|error| named(&first.label, error));
+            let encoded = first.model.encode(windows, work).and_then(Encoded::on_host);
+            return encoded.map_err(|error| named(&first.label, error));
         }
         let parts = self.dealt(windows.len()).map(|(member, run)| (member.label.as_str(), (member, &windows[run])));
         let encode = |(member, windows): (&Member, &[Mel]), work: &mut Work<'_>| member.model.encode(windows, work);
-        let mut all = Encoded { positions: Vec::with_capacity(windows.len()), values: Vec::new() };
-        for part in at_once(parts.collect(), work, encode)? {
-            all.positions.extend(part.positions);
-            all.values.extend(part.values);
-        }
-        Ok(all)
+        let parts = at_once(parts.collect(), work, encode)?;
+        let positions = parts.iter().flat_map(|part| part.positions.iter().copied()).collect();
+        Ok(Encoded::kept(positions, Parts(parts)))
     }
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
-        let (positions, width) = (&encoded.positions, self.dims().audio_width);
-        if positions.is_empty() {
+        if encoded.positions.is_empty() {
             return self.members[0].model.begin(encoded, work);
         }
-        let mut rest = encoded.values.as_slice();
-        let mut parts = Vec::with_capacity(self.members.len());
-        for (member, run) in self.dealt(positions.len()) {
-            let positions = positions[run.clone()].to_vec();
-            let (values, behind) = rest.split_at(positions.iter().sum::<usize>() * width);
-            rest = behind;
-            parts.push((member.label.as_str(), (member, run, Encoded { positions, values: values.to_vec() })));
+        let brought;
+        let of_members: &[Encoded] = match encoded.keeps::<Parts>() {
+            Some(Parts(parts)) => parts,
+            None => {
+                brought = self.split(encoded)?;
+                &brought
+            }
+        };
+        let runs = self.dealt(encoded.positions.len()).map(|(_, run)| run.len());
+        if !of_members.iter().map(|part| part.positions.len()).eq(runs) {
+            let reason = "it is kept by other devices than these".to_owned();
+            return Err(BackendError::Foreign { reason });
         }
-        let begin = |(member, windows, encoded): (&'a Member, Range<usize>, Encoded), work: &mut Work<'_>| {
-            let decoding = member.model.begin(&encoded, work)?;
+        let dealt = self.dealt(encoded.positions.len()).zip(of_members);
+        let parts = dealt.map(|((member, run), part)| (member.label.as_str(), (member, run, part))).collect();
+        let begin = |(member, windows, part): (&'a Member, Range<usize>, &Encoded), work: &mut Work<'_>| {
+            let decoding = member.model.begin(part, work)?;
             let (logits, choices) = Default::default();
             Ok(Part { label: &member.label, windows, decoding, lanes: 0, logits, choices })
         };
         let parts = at_once(parts, work, begin)?;
         Ok(Box::new(SeveralDecoding { parts, lanes: Vec::new(), vocabulary: self.dims().vocabulary }))
+    }
+}
+
+/// What the members heard, each its own windows.
+struct Parts(Vec<Encoded>);
+
+impl Kept for Parts {
+    fn values(&self) -> Result<Vec<f32>, BackendError> {
+        let mut all = Vec::new();
+        for part in &self.0 {
+            all.extend_from_slice(&part.values()?);
+        }
+        Ok(all)
     }
 }
 

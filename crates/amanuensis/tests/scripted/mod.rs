@@ -236,12 +236,13 @@ impl Model for StubModel {
             log.levels.push(level);
             log.positions.push(mel.frames / 2);
         }
-        Ok(Encoded { positions: windows.iter().map(|mel| mel.frames / 2).collect(), values })
+        Ok(Encoded::new(windows.iter().map(|mel| mel.frames / 2).collect(), values))
     }
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
         work.proceed()?;
-        let heard = encoded.values.chunks_exact(2).zip(&encoded.positions);
+        let values = encoded.values()?;
+        let heard = values.chunks_exact(2).zip(&encoded.positions);
         let windows =
             heard.map(|(pair, &positions)| Heard { number: pair[0] as usize, level: pair[1], positions }).collect();
         Ok(Box::new(StubDecoding { model: self, windows, lanes: Vec::new() }))

@@ -164,8 +164,8 @@ impl Loaded {
     /// What the encoder makes of one window, so many times.
     fn encoded(&self, windows: usize) -> anyhow::Result<Encoded> {
         let one: Result<Encoded, BackendError> = self.model.encode(&[self.window()?], &mut Work::new(&NEVER));
-        let Encoded { positions, values } = one?;
-        Ok(Encoded { positions: positions.repeat(windows), values: values.repeat(windows) })
+        let one = one?;
+        Ok(Encoded::new(one.positions.repeat(windows), one.values()?.repeat(windows)))
     }
 }
 

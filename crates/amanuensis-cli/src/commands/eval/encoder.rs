@@ -24,7 +24,8 @@ pub(super) fn cosines(
     let mut cosines = Vec::new();
     for seek in (0..spectrogram.content_frames()).step_by(WINDOW_FRAMES) {
         let mel = [spectrogram.window(seek, WINDOW_FRAMES, WINDOW_FRAMES)?];
-        cosines.push(cosine(&one.encode(&mel, &mut work)?.values, &other.encode(&mel, &mut work)?.values));
+        let (one, other) = (one.encode(&mel, &mut work)?, other.encode(&mel, &mut work)?);
+        cosines.push(cosine(&one.values()?, &other.values()?));
     }
     Ok(cosines)
 }

@@ -6,9 +6,9 @@ use amanuensis::{Control, Engine, Options, Setup as EngineSetup};
 
 use super::*;
 
-/// What f16 may change of the encoder's output, as a part of the sum of its values' sizes: one and a half times the 0.00040 that
-/// were measured of the demo model.
-const ENCODER: f64 = 0.0006;
+/// What f16 may change of the encoder's output, itself in f16, as a part of the sum of its values' sizes: one and a half times the
+/// 0.00046 that were measured of the demo model.
+const ENCODER: f64 = 0.0007;
 
 #[test]
 fn the_encoder_is_as_exact_as_f16() {
@@ -17,7 +17,7 @@ fn the_encoder_is_as_exact_as_f16() {
         let found = encode(&*subject.load(), &windows);
         let right = encode(&*on_the_cpu(), &windows);
         assert_eq!(found.positions, right.positions);
-        let error = error_of(&found.values, &right.values);
+        let error = error_of(&values(&found), &values(&right));
         eprintln!("encoder: error/mass {error:.6}");
         assert!(error < ENCODER, "{error}");
     });

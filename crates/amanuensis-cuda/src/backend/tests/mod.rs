@@ -141,6 +141,18 @@ fn begin<'a>(model: &'a dyn Model, encoded: &Encoded) -> Box<dyn Decoding + 'a> 
     model.begin(encoded, &mut work()).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// What was heard, brought to the host.
+fn values(encoded: &Encoded) -> Vec<f32> {
+    encoded.values().unwrap_or_else(|error| panic!("{error}")).into_owned()
+}
+
+/// The same with one of its values changed, on the host.
+fn with_infinity(encoded: Encoded) -> Encoded {
+    let mut values = values(&encoded);
+    values[7] = f32::INFINITY;
+    Encoded::new(encoded.positions, values)
+}
+
 /// One step of all lanes, each with its tokens: the logits behind the last token of each.
 fn step(decoding: &mut dyn Decoding, tokens: &[&[Token]]) -> Vec<Vec<f32>> {
     try_step(decoding, tokens, &mut work()).unwrap_or_else(|error| panic!("{error}"))

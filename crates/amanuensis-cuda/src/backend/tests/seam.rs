@@ -14,12 +14,13 @@ fn windows_of_all_lengths_go_together_in_batches_of_any_size() {
         assert_eq!((together.positions.as_slice(), all.receipt.positions), ([21, 65, 1, 32].as_slice(), 119));
         let pairs = subject.with(Setup { together: 3, ..Setup::default() }).load(&demo());
         let in_pieces = encode(&*pairs.unwrap_or_else(|error| panic!("{error}")), &windows);
-        subject.assert_close("in batches of three and one", &in_pieces.values, &together.values);
-        for (index, heard) in together.windows(model.dims().audio_width).enumerate() {
+        let together = together.on_host().expect("brought");
+        subject.assert_close("in batches of three and one", &values(&in_pieces), &values(&together));
+        for (index, heard) in together.windows(model.dims().audio_width).expect("here").enumerate() {
             let alone = encode(&*model, &windows[index..=index]);
-            subject.assert_close(&format!("window {index}"), heard, &alone.values);
+            subject.assert_close(&format!("window {index}"), heard, &values(&alone));
         }
-        assert_eq!(encode(&*model, &[]).values.len(), 0);
+        assert_eq!(values(&encode(&*model, &[])).len(), 0);
         assert!(subject.guarded());
     });
 }
@@ -210,6 +211,59 @@ fn memory_is_given_back() {
     let first = run();
     assert!(first > loaded);
     assert_eq!((run(), run()), (first, first), "what one decoding leaves behind the next one uses");
+    let encoded = encoded.on_host().expect("brought");
+    assert_eq!(emulated.gpu.allocated(), first, "what was heard is memory for what is heard next");
+    let again = encode(&*model, &[window("english.wav", 0, 40)]);
+    assert!(values(&again) == values(&encoded) && emulated.gpu.allocated() == first);
     drop(model);
+    // What was heard outlives the model, whoever may want its values.
+    assert!(values(&again) == values(&encoded));
+    drop(again);
     assert_eq!(emulated.gpu.allocated(), 0);
+}
+
+#[test]
+fn what_was_heard_stays_on_the_device() {
+    let emulated = Emulated::new();
+    let model = emulated.load();
+    let windows = [window("english.wav", 0, 60), window("german.wav", 30, 44)];
+    let before = emulated.gpu.counts();
+    let encoded = encode(&*model, &windows);
+    let heard = emulated.gpu.counts();
+    // Of each position the host is told one number, which says whether it is one.
+    assert_eq!(heard.read - before.read, 4 * (30 + 22));
+    let decode = |encoded: &Encoded| {
+        let before = emulated.gpu.counts();
+        let mut decoding = begin(&*model, encoded);
+        let after = emulated.gpu.counts();
+        decoding.start(&[1, 0]);
+        (after.sent - before.sent, step(&mut *decoding, &[&[2049, 2050], &[2055]]))
+    };
+    let (sent, right) = decode(&encoded);
+    assert_eq!(sent, 0, "nothing goes up again");
+    // From the host it is the same numbers.
+    let (sent, found) = decode(&encoded.on_host().expect("brought"));
+    assert_eq!((sent, found), (2 * (30 + 22) * model.dims().audio_width as u64, right));
+}
+
+#[test]
+fn what_another_model_heard_is_refused() {
+    let emulated = Emulated::new();
+    let (model, other) = (emulated.load(), emulated.load());
+    let encoded = encode(&*model, &[window("english.wav", 0, 40)]);
+    let refused = |model: &dyn Model, encoded: &Encoded| match model.begin(encoded, &mut work()) {
+        Err(BackendError::Foreign { reason }) => reason,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it was taken"),
+    };
+    assert!(refused(&*other, &encoded).contains("another model"));
+    assert!(refused(&*on_the_cpu(), &encoded).contains("another backend"));
+    assert!(refused(&*model, &Encoded::new(vec![2], vec![0.0; 7])).contains("7 values are not 2 positions of 192"));
+    // Whoever brings it to the host may give it to anybody.
+    let brought = encoded.on_host().expect("brought");
+    for model in [other, on_the_cpu()] {
+        let mut decoding = begin(&*model, &brought);
+        decoding.start(&[0]);
+        assert!(step(&mut *decoding, &[&[2049]])[0].iter().all(|logit| logit.is_finite()));
+    }
 }

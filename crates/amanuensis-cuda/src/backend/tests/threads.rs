@@ -29,7 +29,7 @@ fn kernels_in_their_places_compute_the_model() {
             .flat_map(|(lane, head)| attention.rows(lane, head).to_vec())
             .collect();
         assert!(gpu.counts().replayed > 1 && gpu.guarded());
-        (encoded.values, logits, scores)
+        (values(&encoded), logits, scores)
     };
     let right = run(FakeGpu::new(1 << 30));
     for ahead in [false, true] {

@@ -49,6 +49,8 @@ pub struct Counts {
     pub waits: u64,
     /// Bytes copied off the device.
     pub read: u64,
+    /// Bytes copied onto it.
+    pub sent: u64,
 }
 
 /// A GPU in memory.
@@ -224,9 +226,9 @@ impl Gpu for FakeGpu {
         let mut state = self.state();
         state.direct("an allocation")?;
         state.faults.alive("pin")?;
-        let number = state.number();
-        state.locked.add(number, bytes);
-        Ok(Pinned { number })
+        let pinned = Pinned::next();
+        state.locked.add(&pinned, bytes);
+        Ok(pinned)
     }
 
     fn put(&self, into: &mut Pinned, bytes: &[u8]) -> Result<(), GpuError> {
@@ -242,6 +244,7 @@ impl Gpu for FakeGpu {
         state.direct("an upload")?;
         state.faults.alive("send")?;
         let number = state.number();
+        state.counts.sent += bytes as u64;
         state.locked.send(from, bytes, number, &mut state.memory, address)
     }
 

@@ -35,8 +35,8 @@ fn misuse(wanted: String, there: &str) -> GpuError {
 }
 
 impl Locked {
-    pub(super) fn add(&mut self, number: u64, len: usize) {
-        self.buffers.insert(number, Buffer { bytes: vec![POISON; len], travelling: Vec::new() });
+    pub(super) fn add(&mut self, pinned: &Pinned, len: usize) {
+        self.buffers.insert(pinned.number, Buffer { bytes: vec![POISON; len], travelling: Vec::new() });
     }
 
     pub(super) fn len(&self) -> usize {

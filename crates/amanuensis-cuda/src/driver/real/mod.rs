@@ -284,9 +284,9 @@ impl Gpu for RealGpu {
         let start = start.cast::<u8>();
         // SAFETY: so many bytes were allocated just now. Whoever takes them out before something was put there has zeros.
         unsafe { start.write_bytes(0, bytes) };
-        let number = self.number();
-        self.things().pinned.insert(number, (start, bytes));
-        Ok(Pinned { number })
+        let pinned = Pinned::next();
+        self.things().pinned.insert(pinned.number, (start, bytes));
+        Ok(pinned)
     }
 
     fn put(&self, into: &mut Pinned, bytes: &[u8]) -> Result<(), GpuError> {

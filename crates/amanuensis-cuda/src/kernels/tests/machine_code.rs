@@ -101,6 +101,10 @@ fn machine_code_is_what_the_kernels_were_written_for() {
         let choose = &code["choose"];
         assert_eq!(count(choose, "LDG")[1], 2 + 4 + 1, "{target}: {choose:?}");
 
+        // Rows in f32 are read 16 bytes at a time; which row it is, if it is picked, is read alone.
+        let [loads, wide] = count(&code["layer_norm"], "LDG");
+        assert!(wide > 0 && loads - wide == 1, "{target}: {:?}", code["layer_norm"]);
+
         // What only moves numbers moves 16 bytes at a time.
         for name in ["unfold", "activate", "remember", "copy_lanes"] {
             let [stores, wide] = count(&code[name], "STG");

@@ -1,8 +1,6 @@
 //! Kernels that move numbers and change them one by one.
 
-use super::super::{
-    Activate, Copies, CopyLanes, Embed, LayerNorm, Normalised, Remember, Settle, Unfold, Window, Windows,
-};
+use super::super::{Activate, Copies, CopyLanes, Embed, Firsts, LayerNorm, Remember, Settle, Unfold, Window, Windows};
 use super::*;
 
 /// Windows of a batch of so many rows each before an operation that keeps one in `stride`, some rows into input and output.
@@ -68,18 +66,23 @@ fn layer_norm_takes_all_rows_or_those_that_are_picked() {
                 (input, gain, bias, picked, picked.map_or(rows, |_| 3))
             };
             for pick in [false, true] {
-                compare("layer norm to f16", 2.0 * HALF, |setting| {
+                compare("layer norm", 2.0 * HALF, |setting| {
                     let (input, gain, bias, picked, rows) = set(setting, pick);
-                    let out = Normalised::Half(setting.out_halves(rows * width));
-                    LayerNorm { input, gain, bias, picked, out, width }.into()
-                });
-                compare("layer norm to f32", 2e-5, |setting| {
-                    let (input, gain, bias, picked, rows) = set(setting, pick);
-                    let out = Normalised::Float(setting.out_floats(rows * width));
+                    let out = setting.out_halves(rows * width);
                     LayerNorm { input, gain, bias, picked, out, width }.into()
                 });
             }
         }
+    }
+}
+
+#[test]
+fn firsts_are_the_first_of_each_row() {
+    for (rows, width) in [(1, 64), (128, 192), (301, 1280)] {
+        compare("firsts", 0.0, |setting| {
+            let (input, out) = (setting.halves(rows * width), setting.out_floats(rows));
+            Firsts { input, out, width }.into()
+        });
     }
 }
 

@@ -14,7 +14,7 @@ static bool call(void (*kernel)(Arguments...), const unsigned* grid, unsigned th
 extern "C" int launch(const char* name, const unsigned* grid, unsigned threads, int order, const unsigned* only, unsigned some,
                       void** arguments) {
 #define ENTRY(kernel) if (!strcmp(name, #kernel)) return call(kernel, grid, threads, order, only, some, arguments) ? 0 : 2;
-    ENTRY(unfold) ENTRY(activate) ENTRY(settle) ENTRY(layer_norm_half) ENTRY(layer_norm_float) ENTRY(window_attention)
+    ENTRY(unfold) ENTRY(activate) ENTRY(settle) ENTRY(layer_norm) ENTRY(firsts) ENTRY(window_attention)
     ENTRY(embed) ENTRY(remember) ENTRY(lane_attention) ENTRY(copy_lanes) ENTRY(choose)
     return 1;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 typedef unsigned short half_t;
+struct uint2 { unsigned x, y; };
 struct uint4 { unsigned x, y, z, w; };
 struct int4 { int x, y, z, w; };
 struct int2 { int x, y; };

@@ -128,7 +128,7 @@ impl Decoder {
             }
             Ok(room)
         };
-        encoded.windows(self.audio_width).map(&mut listen).collect()
+        encoded.windows(self.audio_width)?.map(&mut listen).collect()
     }
 
     /// The same, of what somebody else projects: a layer of all windows at a time.

@@ -172,7 +172,7 @@ impl Model for CpuModel {
         if values.iter().step_by(width).any(|value| !value.is_finite()) {
             return Err(BackendError::NotANumber { place: "encoder output" });
         }
-        Ok(Encoded { positions, values })
+        Ok(Encoded::new(positions, values))
     }
 
     fn begin<'a>(&'a self, encoded: &Encoded, work: &mut Work<'_>) -> Result<Box<dyn Decoding + 'a>, BackendError> {
