@@ -1,12 +1,14 @@
 //! Project chores: `cargo xtask check` runs everything a change must pass, `cargo xtask parity` compares transcripts with
 //! those of other programs, `cargo xtask formats` models in the formats that other programs write and read; `cargo xtask soak`,
-//! `load` and `faults` try what the server promises.
+//! `load` and `faults` try what the server promises; `cargo xtask gpu-report` says all that is to be known of a GPU.
 
 mod built;
 mod check;
 mod faults;
 mod figures;
 mod formats;
+#[cfg(unix)]
+mod gpu_report;
 mod load;
 mod page;
 mod parity;
@@ -27,6 +29,10 @@ const USAGE: &str = "usage: cargo xtask check [--fast]
        cargo xtask load [--program FILE] [--model MODEL] [--compute-type TYPE] [--seconds COUNT] [--clients COUNTS]
                         [--live COUNTS] [--peer NAME=URL] [--peer-model NAME] [--write FILE] [--place NAME]
        cargo xtask faults [--program FILE] [--model FOLDER] [--only NAMES] [--small] [--write FILE]
+       cargo xtask gpu-report pack [--out FOLDER] [--program FILE] [--most MIB]
+       cargo xtask gpu-report run [--kit FOLDER] [--out FOLDER] [--work FOLDER] [--limit SECONDS] [--device DEVICE]
+                        [--models SHAPES] [--python PROGRAM] [--minutes COUNT] [--together COUNT] [--only PARTS]
+       cargo xtask gpu-report model SHAPE FOLDER
 
 check    formatting, clippy, documentation, licences and duplicate crates, tests
   --fast            leaves the tests out
@@ -63,7 +69,24 @@ load     how much a server does for 1, 8, 32 clients, how long a short sound tak
 faults   kills, full disks, damaged files, clients that mean harm: what must happen, and what happens
   --model FOLDER    a model that may be copied, and harmed [default: models/demo]
   --only NAMES      faults with one of these in their names, with commas between
-  --small           without what takes gigabytes or many minutes";
+  --small           without what takes gigabytes or many minutes
+gpu-report pack     what a report of a GPU needs, in one folder, for a machine that has neither Rust nor a network
+  --out FOLDER      where it goes [default: target/gpu-kit]
+  --program FILE    this program, already built [default: builds it, for release]
+  --most MIB        what the folder may take [default: 40]
+gpu-report run      tests, compute-sanitizer, transcripts, benchmarks and other programs, in one report; exit status 0 only if
+                    every part was done
+  --kit FOLDER      what `pack` made; there `FOLDER/xtask gpu-report run --kit FOLDER` needs no cargo [default: packs one]
+  --out FOLDER      where report.md, report.json and log.txt go [default: target/gpu-report]
+  --work FOLDER     where models are made, and kept [default: a temporary folder]
+  --limit SECONDS   for everything together [default: 570]
+  --device DEVICE   as the program names it; cpu tries the report where there is no GPU [default: cuda]
+  --models SHAPES   of the models with random weights [default: base,large-v3-turbo,large-v3,tiny]
+  --python PROGRAM  a Python with torch and transformers, or with faster-whisper, to compare with [default: python3]
+  --minutes COUNT   the most sound of the long piece of work; less where time is short [default: 600]
+  --together COUNT  windows of it together [default: 64]
+  --only PARTS      of tests, texts, bench, peers, sanitizer, with commas between
+gpu-report model    a model of a published shape with random weights";
 
 fn main() -> ExitCode {
     let given: Vec<String> = env::args().skip(1).collect();
@@ -84,6 +107,8 @@ fn run(given: &[&str]) -> Result<()> {
         ["soak", rest @ ..] => soak::run(rest),
         ["load", rest @ ..] => load::run(rest),
         ["faults", rest @ ..] => faults::run(rest),
+        #[cfg(unix)]
+        ["gpu-report", rest @ ..] => gpu_report::run(rest),
         _ => bail!("{USAGE}"),
     }
 }
@@ -94,7 +119,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_the_usage() {
-        for arguments in [&[][..], &["chekc"], &["parity", "--no-such-flag"], &["parity", "--only"]] {
+        for arguments in [&[][..], &["chekc"], &["parity", "--no-such-flag"], &["parity", "--only"], &["gpu-report"]] {
             let error = run(arguments).err().unwrap().to_string();
             assert!(error.contains("usage:"), "{error}");
         }

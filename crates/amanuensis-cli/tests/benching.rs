@@ -52,10 +52,11 @@ fn a_model_is_measured_by_the_pieces_asked_for() {
 
 #[test]
 fn every_piece_of_work_can_be_done() {
-    // All but `long`, which is forty windows and the same way as `window`.
-    let only = "load,mel,encoder,cross_keys_values,decode_step,decode_step_batch4,decode_step_batch8,first_token,window,\
-                window_beam5";
-    let all = bench(&["--model", "demo", "--iterations", "1", "--only", only]);
+    // All but those of more windows, which are the same ways.
+    let only = "load,mel,encoder,cross_keys_values,decode_step,decode_step_batch4,decode_step_batch8,greedy_step,\
+                greedy_step_batch8,first_token,window,window_beam5,long";
+    let flags = ["--model", "demo", "--iterations", "1", "--minutes", "1", "--together", "2", "--only", only];
+    let all = bench(&flags);
     assert_eq!(all.status.code(), Some(0), "{}", text(&all.stderr));
     let names: Vec<&str> = text(&all.stdout).lines().filter_map(|line| line.split(' ').next()).collect();
     let expected = [
@@ -68,13 +69,38 @@ fn every_piece_of_work_can_be_done() {
         "decode_step",
         "decode_step_batch4",
         "decode_step_batch8",
+        "greedy_step",
+        "greedy_step_batch8",
         "first_token",
         "window",
         "window_beam5",
+        "long",
         "tokens",
         "realtime:",
     ];
     assert_eq!(names[..expected.len()], expected, "{}", text(&all.stdout));
+}
+
+#[test]
+fn the_long_piece_is_as_long_as_was_asked_for() {
+    let report = json(&[
+        "--model",
+        "demo",
+        "--iterations",
+        "1",
+        "--only",
+        "long",
+        "--minutes",
+        "1",
+        "--together",
+        "2",
+        "--json",
+    ]);
+    assert_eq!((&report["long"]["minutes"], &report["long"]["together"]), (&1.into(), &2.into()));
+    let (seconds, realtime) = (&report["measures"]["long"]["median_seconds"], &report["realtime"]["long"]);
+    assert!((seconds.as_f64().unwrap() * realtime.as_f64().unwrap() - 60.0).abs() < 1e-6, "{report}");
+    // Roofs and a clock of its own are a GPU's.
+    assert!(report.get("roofs").is_none() && report.get("device_measures").is_none(), "{report}");
 }
 
 #[test]
@@ -102,6 +128,7 @@ fn what_cannot_be_measured_is_refused_with_what_can() {
         (&["--only", "encoder,encoderr"][..], "encoderr", "decode_step_batch8"),
         (&["kernels", "--only", "gemm"], "gemm", "linear_few_rows"),
         (&["--iterations", "0"], "0", "--iterations"),
+        (&["--minutes", "0"], "0", "--minutes"),
         (&["nothing"], "nothing", "Usage"),
     ] {
         let output = bench(words);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 
 use super::Model;
 use crate::values::Threads;
@@ -17,9 +17,18 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "COUNT", default_value = "5")]
     pub(crate) iterations: NonZeroU32,
 
-    /// Only these pieces of work, with commas between
+    /// Only these pieces of work, with commas between [default: all of them on a GPU, elsewhere all but those of 16 windows and
+    /// of choices where the logits lie]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) only: Vec<Measure>,
+
+    /// Minutes of sound in the long piece
+    #[arg(long, value_name = "COUNT", default_value = "10", value_parser = value_parser!(u32).range(1..=6000))]
+    pub(crate) minutes: u32,
+
+    /// Windows of the long piece that are encoded and decoded together
+    #[arg(long, value_name = "COUNT", default_value = "5", value_parser = value_parser!(u32).range(1..=4096))]
+    pub(crate) together: u32,
 
     /// Print JSON
     #[arg(long)]
@@ -60,6 +69,9 @@ pub(crate) enum Measure {
     Mel,
     /// The encoder over 30 s
     Encoder,
+    /// The encoder over 16 windows together
+    #[value(name = "encoder_batch16")]
+    EncoderBatch16,
     /// What the decoder prepares once for 30 s
     CrossKeysValues,
     /// One token
@@ -70,6 +82,17 @@ pub(crate) enum Measure {
     /// One token for each of 8 windows together
     #[value(name = "decode_step_batch8")]
     DecodeStepBatch8,
+    /// One token, and the choice of the next one where the logits lie
+    GreedyStep,
+    /// The same for each of 8 windows together
+    #[value(name = "greedy_step_batch8")]
+    GreedyStepBatch8,
+    /// The same for each of 64 windows together
+    #[value(name = "greedy_step_batch64")]
+    GreedyStepBatch64,
+    /// The same for each of 256 windows together
+    #[value(name = "greedy_step_batch256")]
+    GreedyStepBatch256,
     /// From 30 s of samples to the first token
     FirstToken,
     /// From 30 s of samples to 100 tokens, the most probable each time
@@ -77,7 +100,7 @@ pub(crate) enum Measure {
     /// The same with a beam of 5
     #[value(name = "window_beam5")]
     WindowBeam5,
-    /// From 10 minutes of samples to 20 times 100 tokens, several windows together
+    /// From minutes of samples to 100 tokens for each 30 s, several windows together
     Long,
 }
 
@@ -85,6 +108,12 @@ impl Measure {
     /// Its name on the command line and in reports.
     pub(crate) fn name(self) -> String {
         value_name(&self)
+    }
+
+    /// Whether it says something of a device with lanes by the hundred, and elsewhere takes long or much memory for little.
+    pub(crate) fn is_for_gpus(self) -> bool {
+        use Measure::{EncoderBatch16, GreedyStep, GreedyStepBatch8, GreedyStepBatch64, GreedyStepBatch256};
+        matches!(self, EncoderBatch16 | GreedyStep | GreedyStepBatch8 | GreedyStepBatch64 | GreedyStepBatch256)
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{Backend, ComputeType, Several};
-use amanuensis_cuda::backend::{Cuda, Setup as CudaSetup};
-use amanuensis_cuda::driver::Listed;
+use amanuensis_cuda::backend::{Cuda, Roofs, Setup as CudaSetup};
+use amanuensis_cuda::driver::{GpuError, Listed};
 use amanuensis_npu::backend::{Mode, Npu, Setup};
 
 use super::{Stop, npu, path_in};
@@ -71,6 +71,12 @@ impl Computer {
             Computer::Cuda(cuda) => cuda,
             Computer::Several(several) => several,
         }
+    }
+
+    /// What the device can do at most, measured, where that is known how.
+    pub(super) fn roofs(&self) -> Option<Result<Roofs, GpuError>> {
+        let Computer::Cuda(cuda) = self else { return None };
+        Some(cuda.roofs())
     }
 
     /// Why the model that was loaded last does without a device that was asked for.

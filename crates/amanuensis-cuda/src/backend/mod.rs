@@ -15,6 +15,7 @@ mod kept;
 mod lanes;
 mod layers;
 mod model;
+mod roofs;
 mod rooms;
 mod sets;
 mod tables;
@@ -35,6 +36,7 @@ use crate::driver::{GpuError, Listed, Machine, Origin, examine, survey};
 use model::CudaModel;
 
 pub use budget::Budget;
+pub use roofs::Roofs;
 
 /// How a GPU is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -93,6 +93,9 @@ pub enum GpuError {
         /// The driver's word for the failure.
         code: String,
     },
+    /// A speed was asked of the host in a GPU's place.
+    #[error("the speed of an emulated GPU says nothing about any GPU, and is not measured; use a GPU")]
+    NoSpeed,
     /// A call failed.
     #[error("{call} failed: {code}")]
     Call {

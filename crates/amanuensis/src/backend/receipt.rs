@@ -130,6 +130,11 @@ impl Receipt {
         &self.devices
     }
 
+    /// The time that those stages took together which are wanted.
+    pub fn time_of(&self, wanted: impl Fn(Stage) -> bool) -> Duration {
+        self.stages.iter().filter(|(stage, _)| wanted(**stage)).map(|(_, (time, _))| *time).sum()
+    }
+
     /// All stages that ran, in the order of the line.
     pub fn stages(&self) -> Vec<StageTime> {
         let time = |(stage, (time, count)): (&Stage, &(Duration, u64))| StageTime {
@@ -138,5 +143,20 @@ impl Receipt {
             count: *count,
         };
         self.stages.iter().map(time).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_of_some_stages_are_added() {
+        let mut receipt = Receipt::default();
+        for (stage, seconds) in [(Stage::Stem, 1), (Stage::Search, 2), (Stage::Stem, 4), (Stage::EncoderNorm, 8)] {
+            receipt.add(stage, Duration::from_secs(seconds));
+        }
+        assert_eq!(receipt.time_of(|stage| stage != Stage::Search), Duration::from_secs(13));
+        assert_eq!(receipt.time_of(|stage| stage == Stage::Mel), Duration::ZERO);
     }
 }

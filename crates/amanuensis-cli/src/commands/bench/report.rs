@@ -1,7 +1,9 @@
 //! What was measured of a model, for people and for programs.
 
+use amanuensis::model::Dims;
 use serde::{Serialize, Serializer};
 
+use super::roofs::Roofs;
 use super::statistics::Summary;
 use super::usage::Usage;
 use super::work::Whole;
@@ -24,6 +26,8 @@ pub(super) struct Report {
     /// Of the whole run.
     #[serde(flatten)]
     pub(super) usage: Usage,
+    /// What `long` is.
+    pub(super) long: Long,
     #[serde(serialize_with = "measures")]
     pub(super) measures: Vec<(Measure, Summary)>,
     /// Of the decoder alone, all windows of a batch counted.
@@ -32,6 +36,29 @@ pub(super) struct Report {
     /// Seconds of sound in a second of work.
     #[serde(serialize_with = "figures")]
     pub(super) realtime: Figures,
+    /// What the stages of encoder and decoder took by the device's own clock, on GPUs.
+    #[serde(serialize_with = "self::measures", skip_serializing_if = "Vec::is_empty")]
+    pub(super) device_measures: Vec<(Measure, Summary)>,
+    /// What the device can do at most, where that was measured, or why it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) roofs: Option<Roofs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) roofs_missing: Option<String>,
+    /// The part of its roof that a piece of work reaches.
+    #[serde(serialize_with = "figures_of_measures", skip_serializing_if = "Vec::is_empty")]
+    pub(super) of_roof: Vec<(Measure, f64)>,
+    /// What could not be measured, and why.
+    #[serde(serialize_with = "reasons", skip_serializing_if = "Vec::is_empty")]
+    pub(super) failed: Vec<(Measure, String)>,
+}
+
+/// The long piece of work.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Long {
+    /// Minutes of sound.
+    pub(super) minutes: u32,
+    /// Windows of it that are encoded and decoded together.
+    pub(super) together: u32,
 }
 
 fn measures<S: Serializer>(measures: &[(Measure, Summary)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -42,22 +69,49 @@ fn figures<S: Serializer>(figures: &Figures, serializer: S) -> Result<S::Ok, S::
     serializer.collect_map(figures.iter().copied())
 }
 
+fn figures_of_measures<S: Serializer>(figures: &[(Measure, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(figures.iter().map(|(measure, figure)| (measure.name(), figure)))
+}
+
+fn reasons<S: Serializer>(reasons: &[(Measure, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(reasons.iter().map(|(measure, reason)| (measure.name(), reason)))
+}
+
+/// What part of its roof each piece of work reaches, by the device's clock where that tells.
+pub(super) fn of_roof(
+    roofs: &Roofs,
+    dims: &Dims,
+    measures: &[(Measure, Summary)],
+    device: &[(Measure, Summary)],
+) -> Vec<(Measure, f64)> {
+    let seconds = |(measure, whole): &(Measure, Summary)| {
+        let told = device.iter().find(|(of, summary)| of == measure && summary.median_seconds > 0.0);
+        told.map_or(whole.median_seconds, |(_, summary)| summary.median_seconds)
+    };
+    let share = |of: &(Measure, Summary)| Some((of.0, roofs.share(of.0, dims, seconds(of))?));
+    measures.iter().filter_map(share).collect()
+}
+
 /// How many tokens a second the decoder's steps come to.
 pub(super) fn tokens_per_second(measures: &[(Measure, Summary)]) -> Figures {
     let steps = [
         ("greedy", Measure::DecodeStep, 1.0),
         ("batch4", Measure::DecodeStepBatch4, 4.0),
         ("batch8", Measure::DecodeStepBatch8, 8.0),
+        ("greedy_step", Measure::GreedyStep, 1.0),
+        ("greedy_step_batch8", Measure::GreedyStepBatch8, 8.0),
+        ("greedy_step_batch64", Measure::GreedyStepBatch64, 64.0),
+        ("greedy_step_batch256", Measure::GreedyStepBatch256, 256.0),
     ];
     rates(measures, &steps)
 }
 
 /// How many times faster than the sound itself the whole ways are.
-pub(super) fn realtime(measures: &[(Measure, Summary)]) -> Figures {
+pub(super) fn realtime(measures: &[(Measure, Summary)], long: &Whole) -> Figures {
     let ways = [
         ("window", Measure::Window, Whole::WINDOW.sound_seconds()),
         ("window_beam5", Measure::WindowBeam5, Whole::WINDOW_BEAM.sound_seconds()),
-        ("long", Measure::Long, Whole::LONG.sound_seconds()),
+        ("long", Measure::Long, long.sound_seconds()),
     ];
     rates(measures, &ways)
 }
@@ -90,6 +144,18 @@ pub(super) fn text(report: &Report) -> String {
     if !report.realtime.is_empty() {
         lines.push(format!("realtime: {}", list(&report.realtime, "x")));
     }
+    if !report.device_measures.is_empty() {
+        let one = |(measure, summary): &(Measure, Summary)| {
+            format!("{} {:.3} ms", measure.name(), 1000.0 * summary.median_seconds)
+        };
+        lines.push(format!("by the device's clock: {}", joined(&report.device_measures, one)));
+    }
+    lines.extend(report.roofs.map(|roofs| roofs.text()));
+    lines.extend(report.roofs_missing.iter().map(|reason| format!("roofs not measured: {reason}")));
+    if !report.of_roof.is_empty() {
+        let one = |(measure, share): &(Measure, f64)| format!("{} {:.1}%", measure.name(), 100.0 * share);
+        lines.push(format!("part of its roof: {}", joined(&report.of_roof, one)));
+    }
     let Usage { cpu_seconds, wall_seconds, cpu_share } = report.usage;
     if let (Some(cpu), Some(share)) = (cpu_seconds, cpu_share) {
         let (threads, percent) = (report.threads, 100.0 * share);
@@ -101,7 +167,12 @@ pub(super) fn text(report: &Report) -> String {
     if let Some(bytes) = report.peak_memory_bytes {
         lines.push(format!("memory at most: {} MiB", bytes >> 20));
     }
+    lines.extend(report.failed.iter().map(|(measure, reason)| format!("{} not measured: {reason}", measure.name())));
     lines.join("\n")
+}
+
+fn joined<T>(all: &[T], one: impl Fn(&T) -> String) -> String {
+    all.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn row(name: &str, summary: &Summary) -> Vec<String> {
@@ -134,9 +205,15 @@ mod tests {
             compute_type: "f32",
             peak_memory_bytes: Some(5 << 20),
             usage: Usage { cpu_seconds: Some(3.0), wall_seconds: 2.0, cpu_share: Some(0.75) },
+            long: Long { minutes: 10, together: 5 },
             tokens_per_second: tokens_per_second(&measures),
-            realtime: realtime(&measures),
+            realtime: realtime(&measures, &Whole::long(10, 5)),
             measures,
+            device_measures: Vec::new(),
+            roofs: None,
+            roofs_missing: None,
+            of_roof: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -155,6 +232,44 @@ mod tests {
         assert_eq!(json["measures"]["encoder"]["iterations"], 1);
         assert_eq!((&json["cpu_seconds"], &json["cpu_share"]), (&3.0.into(), &0.75.into()));
         assert_eq!((&json["tokens_per_second"]["greedy"], &json["realtime"]["window"]), (&200.0.into(), &20.0.into()));
+        // What only GPUs have is not there.
+        for absent in ["device_measures", "roofs", "roofs_missing", "of_roof", "failed"] {
+            assert!(json.get(absent).is_none(), "{absent}");
+        }
+    }
+
+    /// As on a GPU: two of its clock's times, and a piece that failed.
+    fn on_a_gpu() -> Report {
+        let (mut report, base) = (report(), super::super::roofs::tests::LARGE_V3);
+        let roofs = Roofs { operations_per_second: 1e14, side: 8192, bytes_per_second: 4e12, copied: 1 << 30 };
+        let device = [(Measure::Encoder, 100), (Measure::DecodeStep, 4)];
+        let time = |(measure, milliseconds)| (measure, Summary::of(&[Duration::from_millis(milliseconds)]).unwrap());
+        report.device_measures = device.map(time).to_vec();
+        report.of_roof = of_roof(&roofs, &base, &report.measures, &report.device_measures);
+        report.roofs = Some(roofs);
+        report.failed = vec![(Measure::Long, "the GPU has no 10 bytes".to_owned())];
+        report
+    }
+
+    #[test]
+    fn a_gpu_has_its_clock_its_roofs_and_their_parts() {
+        let json = serde_json::to_value(on_a_gpu()).unwrap();
+        assert_eq!(json["device_measures"]["decode_step"]["median_seconds"], 0.004);
+        assert_eq!((&json["roofs"]["side"], &json["long"]["minutes"]), (&8192.into(), &10.into()));
+        // 2273.7 G operations in the 100 ms of the device's clock, and not in the 500 of the host's.
+        let share = json["of_roof"]["encoder"].as_f64().unwrap();
+        assert!((share - 0.227).abs() < 1e-3, "{share}");
+        // Where only the host's clock tells, it does.
+        assert!(json["of_roof"]["decode_step_batch4"].as_f64().unwrap() > 0.0);
+        assert_eq!(json["failed"]["long"], "the GPU has no 10 bytes");
+        let text = text(&on_a_gpu());
+        for line in [
+            "by the device's clock: encoder 100.000 ms, decode_step 4.000 ms",
+            "roofs: 100.0 T operations a second (product of 8192 x 8192, f16), 4.00 TB/s read and written (copy of 1024 MiB)",
+            "long not measured: the GPU has no 10 bytes",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
     }
 
     #[test]

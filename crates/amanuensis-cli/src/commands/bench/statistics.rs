@@ -43,10 +43,7 @@ impl Summary {
 
 /// Does `piece`, which says how long it took, once without counting it, because the first time fills caches and wakes
 /// threads, and then `iterations` times.
-pub(super) fn repeat(
-    iterations: usize,
-    mut piece: impl FnMut() -> anyhow::Result<Duration>,
-) -> anyhow::Result<Vec<Duration>> {
+pub(super) fn repeat<T>(iterations: usize, mut piece: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
     piece()?;
     (0..iterations).map(|_| piece()).collect()
 }
@@ -93,7 +90,7 @@ mod tests {
             Ok(Duration::from_secs(done))
         });
         assert_eq!(times.unwrap(), [2, 3, 4].map(Duration::from_secs));
-        assert!(repeat(3, || anyhow::bail!("no")).is_err());
+        assert!(repeat::<Duration>(3, || anyhow::bail!("no")).is_err());
     }
 
     proptest! {

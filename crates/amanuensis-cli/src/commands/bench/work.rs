@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use amanuensis::Crew;
 use amanuensis::audio::{Recording, SAMPLE_RATE};
-use amanuensis::backend::{BackendError, Encoded, Feed, Logits, Model, Work};
+use amanuensis::backend::{
+    BackendError, Choices, Encoded, Feed, Logits, Model, Next, Permitted, Receipt, Stage, TokenSet, Wanted, Work,
+};
 use amanuensis::decoding::{self, Item, Prompt, Request, Resort, Rules, Search, Thresholds};
 use amanuensis::mel::{Convention, Mel, Spectrogram, WINDOW_FRAMES, WINDOW_SECONDS};
 use amanuensis::model::ModelFile;
 use amanuensis::tokens::Token;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::statistics::repeat;
 
@@ -19,20 +21,46 @@ use super::statistics::repeat;
 const TOKENS: usize = 100;
 /// Hypotheses of the beam: openai-whisper's default.
 const BEAMS: usize = 5;
-/// Windows in ten minutes.
-const LONG_WINDOWS: usize = 20;
-/// Windows of the ten minutes that are encoded and decoded together: four rounds of five. The weights of the decoder are read
-/// once for all windows of a round, but the keys and values of each are read for it alone, so more windows gain ever less and take
-/// their memory all the same.
-const LONG_TOGETHER: usize = 5;
+/// Windows in a minute.
+const WINDOWS_A_MINUTE: usize = 2;
 
 /// The steps that one measurement of a step is the mean of: those at positions 45 to 54, in the middle of a window's
 /// hundred tokens. A single step is too short to be told from what else a machine does.
 const STEPS: usize = 10;
 const FIRST_POSITION: usize = 45;
+/// What a lane remembers in the middle of these steps.
+pub(super) const POSITIONS: usize = FIRST_POSITION + STEPS / 2;
 
 /// For work that nobody stops.
 static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// What a piece of work took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Took {
+    /// From asking to having.
+    pub(super) whole: Duration,
+    /// What the device took for the stages of encoder and decoder, as its receipt tells; none where there are none.
+    pub(super) device: Option<Duration>,
+}
+
+impl Took {
+    /// Work that no device is asked for, or of which only the whole is told.
+    pub(super) fn since(begun: Instant) -> Took {
+        Took { whole: begun.elapsed(), device: None }
+    }
+
+    /// Work of which a receipt tells.
+    fn told(begun: Instant, receipt: &Receipt) -> Took {
+        // What searches is the host.
+        let device = receipt.time_of(|stage| stage != Stage::Search);
+        Took { whole: begun.elapsed(), device: Some(device) }
+    }
+
+    /// One of so many equal pieces.
+    fn each(self, pieces: u32) -> Took {
+        Took { whole: self.whole / pieces, device: self.device.map(|device| device / pieces) }
+    }
+}
 
 /// A model in memory, and what it is given to do: every piece of work gives the times it took.
 pub(super) struct Loaded {
@@ -44,60 +72,94 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// The log-mel spectrogram of 30 s: the search for the loudest moment, and the window.
-    pub(super) fn mel(&self, iterations: usize) -> anyhow::Result<Vec<Duration>> {
+    pub(super) fn mel(&self, iterations: usize) -> anyhow::Result<Vec<Took>> {
         let recording = noise(1);
         repeat(iterations, || {
             let begun = Instant::now();
             self.spectrogram(&recording)?.window(0, WINDOW_FRAMES, WINDOW_FRAMES)?;
-            Ok(begun.elapsed())
+            Ok(Took::since(begun))
         })
     }
 
-    /// The encoder over one window.
-    pub(super) fn encoder(&self, iterations: usize) -> anyhow::Result<Vec<Duration>> {
-        let mel = [self.window()?];
+    /// The encoder over so many windows together.
+    pub(super) fn encoder(&self, windows: usize, iterations: usize) -> anyhow::Result<Vec<Took>> {
+        let mels = vec![self.window()?; windows];
         repeat(iterations, || {
+            let mut work = Work::new(&NEVER);
             let begun = Instant::now();
-            self.model.encode(&mel, &mut Work::new(&NEVER))?;
-            Ok(begun.elapsed())
+            self.model.encode(&mels, &mut work)?;
+            Ok(Took::told(begun, &work.receipt))
         })
     }
 
     /// What the decoder prepares once for a window.
-    pub(super) fn cross_keys_values(&self, iterations: usize) -> anyhow::Result<Vec<Duration>> {
+    pub(super) fn cross_keys_values(&self, iterations: usize) -> anyhow::Result<Vec<Took>> {
         let encoded = self.encoded(1)?;
         repeat(iterations, || {
+            let mut work = Work::new(&NEVER);
             let begun = Instant::now();
-            let _decoding = self.model.begin(&encoded, &mut Work::new(&NEVER))?;
-            Ok(begun.elapsed())
+            let _decoding = self.model.begin(&encoded, &mut work)?;
+            Ok(Took::told(begun, &work.receipt))
         })
     }
 
     /// One token for each of `windows` windows together.
-    pub(super) fn decode_step(&self, windows: usize, iterations: usize) -> anyhow::Result<Vec<Duration>> {
-        let mut work = Work::new(&NEVER);
+    pub(super) fn decode_step(&self, windows: usize, iterations: usize) -> anyhow::Result<Vec<Took>> {
         let mut logits = Logits::default();
-        let mut decoding = self.model.begin(&self.encoded(windows)?, &mut work)?;
+        let mut decoding = self.model.begin(&self.encoded(windows)?, &mut Work::new(&NEVER))?;
         let lanes: Vec<usize> = (0..windows).collect();
-        let start = self.file.tokenizer.special().start_of_transcript;
-        // Which tokens they are makes no difference.
-        let before: Vec<Token> = vec![start; FIRST_POSITION];
+        let before = self.before();
         let before = vec![Feed { tokens: &before, read: &[] }; windows];
-        let token = [start];
+        let token = [self.file.tokenizer.special().start_of_transcript];
         let next = vec![Feed { tokens: &token, read: &[0] }; windows];
         repeat(iterations, || {
             decoding.start(&lanes);
-            decoding.step(&before, &mut logits, &mut work)?;
+            decoding.step(&before, &mut logits, &mut Work::new(&NEVER))?;
+            let mut work = Work::new(&NEVER);
             let begun = Instant::now();
             for _ in 0..STEPS {
                 decoding.step(&next, &mut logits, &mut work)?;
             }
-            Ok(begun.elapsed() / STEPS as u32)
+            Ok(Took::told(begun, &work.receipt).each(STEPS as u32))
         })
     }
 
+    /// The same with the choice of the most probable token, made where the logits lie; it is what each lane is given next.
+    pub(super) fn greedy_step(&self, windows: usize, iterations: usize) -> anyhow::Result<Vec<Took>> {
+        let (mut logits, mut choices) = (Logits::default(), Choices::default());
+        let mut decoding = self.model.begin(&self.encoded(windows)?, &mut Work::new(&NEVER))?;
+        let lanes: Vec<usize> = (0..windows).collect();
+        let before = self.before();
+        let before = vec![Feed { tokens: &before, read: &[] }; windows];
+        let special = self.file.tokenizer.special();
+        let suppressed = TokenSet::new([special.end_of_text]);
+        let all = usize::MAX;
+        let permitted = Permitted { suppressed: &suppressed, text: 0..all, times: all..all, weighed: false };
+        let wanted = vec![Wanted { probability_of: None, next: Next::Best { permitted, count: 1 } }; windows];
+        let mut tokens = vec![[special.start_of_transcript]; windows];
+        repeat(iterations, || {
+            decoding.start(&lanes);
+            decoding.step(&before, &mut logits, &mut Work::new(&NEVER))?;
+            let mut work = Work::new(&NEVER);
+            let begun = Instant::now();
+            for _ in 0..STEPS {
+                let next: Vec<Feed<'_>> = tokens.iter().map(|token| Feed { tokens: token, read: &[0] }).collect();
+                decoding.choose(&next, &wanted, &mut choices, &mut work)?;
+                for (row, token) in tokens.iter_mut().enumerate() {
+                    *token = [choices.candidates(row).first().context("nothing was chosen")?.token];
+                }
+            }
+            Ok(Took::told(begun, &work.receipt).each(STEPS as u32))
+        })
+    }
+
+    /// What lanes have seen before a step that is measured. Which tokens they are makes no difference.
+    fn before(&self) -> Vec<Token> {
+        vec![self.file.tokenizer.special().start_of_transcript; FIRST_POSITION]
+    }
+
     /// From samples to tokens, start to finish.
-    pub(super) fn transcript(&self, whole: &Whole, iterations: usize) -> anyhow::Result<Vec<Duration>> {
+    pub(super) fn transcript(&self, whole: &Whole, iterations: usize) -> anyhow::Result<Vec<Took>> {
         let recording = noise(whole.windows);
         repeat(iterations, || {
             let begun = Instant::now();
@@ -113,7 +175,7 @@ impl Loaded {
                 let encoded = self.model.encode(&mels, &mut work)?;
                 self.decode(&encoded, whole, &mut work)?;
             }
-            Ok(begun.elapsed())
+            Ok(Took::since(begun))
         })
     }
 
@@ -170,6 +232,7 @@ impl Loaded {
 }
 
 /// A whole way from samples to tokens.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Whole {
     /// Windows of 30 s.
     windows: usize,
@@ -187,8 +250,11 @@ impl Whole {
     pub(super) const FIRST_TOKEN: Whole = Whole { tokens: 1, ..Whole::WINDOW };
     /// The same with a beam.
     pub(super) const WINDOW_BEAM: Whole = Whole { beam_size: Some(BEAMS), ..Whole::WINDOW };
-    /// Ten minutes.
-    pub(super) const LONG: Whole = Whole { windows: LONG_WINDOWS, together: LONG_TOGETHER, ..Whole::WINDOW };
+
+    /// Minutes of sound, so many windows of it together.
+    pub(super) const fn long(minutes: usize, together: usize) -> Whole {
+        Whole { windows: minutes * WINDOWS_A_MINUTE, together, ..Whole::WINDOW }
+    }
 
     /// Seconds of sound in it.
     pub(super) fn sound_seconds(&self) -> f64 {
