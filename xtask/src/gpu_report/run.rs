@@ -17,7 +17,7 @@ use super::parts::{Outcome, Parts};
 use super::table::PEERS;
 use super::{long, report, tests_run, texts};
 
-/// What can be asked for alone; devices are always listed.
+/// What can be asked for alone, in the order in which it is done; devices are always listed.
 pub(super) const GROUPS: [&str; 5] = ["tests", "texts", "bench", "peers", "sanitizer"];
 
 /// What was asked for.
@@ -136,16 +136,15 @@ impl Run<'_> {
         if ["bench", "peers"].iter().any(|group| self.wants(group)) {
             self.findings.models.clone_from(&self.asked.models);
         }
-        let steps: [(&str, fn(&mut Self) -> Result<()>); 5] = [
-            ("tests", Self::tests),
-            ("texts", Self::texts),
-            ("bench", Self::bench),
-            ("peers", Self::peers),
-            ("sanitizer", Self::sanitizer),
-        ];
-        for (group, step) in steps {
+        for group in GROUPS {
             if self.wants(group) {
-                step(self)?;
+                match group {
+                    "tests" => self.tests()?,
+                    "texts" => self.texts()?,
+                    "bench" => self.bench()?,
+                    "peers" => self.peers()?,
+                    _ => self.sanitizer()?,
+                }
                 self.tell()?;
             }
         }
