@@ -94,11 +94,14 @@ impl Parts {
         self.over.push(Part { name: name.to_owned(), outcome, seconds: time.as_secs_f64() });
     }
 
-    /// A part turned out to have failed although its program did not say so.
+    /// A part turned out to have failed although its program did not say so, or came to nothing before there was one.
     pub(super) fn fail(&mut self, name: &str, reason: String) {
-        if let Some(part) = self.over.iter_mut().rev().find(|part| part.name == name) {
-            eprintln!("gpu-report: {name}: {reason}");
-            part.outcome = Outcome::Failed(reason);
+        match self.over.iter_mut().rev().find(|part| part.name == name) {
+            Some(part) => {
+                eprintln!("gpu-report: {name}: {reason}");
+                part.outcome = Outcome::Failed(reason);
+            }
+            None => self.note(name, Outcome::Failed(reason), Duration::ZERO),
         }
     }
 
@@ -207,6 +210,8 @@ mod tests {
         assert!(said.outcome.text().starts_with("failed: /nowhere/at-all cannot be started"), "{:?}", said.outcome);
         parts.leave_out("left", "there is none");
         parts.fail("good", "it lied".to_owned());
+        parts.fail("new", "it never was".to_owned());
+        assert_eq!(parts.over.last().unwrap().outcome.text(), "failed: it never was");
         let texts: Vec<String> = parts.over.iter().map(|part| part.outcome.text()).collect();
         assert_eq!((&texts[0][..], &texts[3][..]), ("failed: it lied", "not run: there is none"));
         let log = parts.log();

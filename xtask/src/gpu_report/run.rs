@@ -138,12 +138,16 @@ impl Run<'_> {
         }
         for group in GROUPS {
             if self.wants(group) {
-                match group {
-                    "tests" => self.tests()?,
-                    "texts" => self.texts()?,
-                    "bench" => self.bench()?,
-                    "peers" => self.peers()?,
-                    _ => self.sanitizer()?,
+                let done = match group {
+                    "tests" => self.tests(),
+                    "texts" => self.texts(),
+                    "bench" => self.bench(),
+                    "peers" => self.peers(),
+                    _ => self.sanitizer(),
+                };
+                // The others are tried all the same.
+                if let Err(error) = done {
+                    self.parts.fail(group, format!("{error:#}"));
                 }
                 self.tell()?;
             }
@@ -452,4 +456,69 @@ fn environment(python: &str) -> Option<String> {
     let output = Command::new(python).args(["-c", script]).output().ok()?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     (output.status.success() && !folder.is_empty()).then_some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu_report::kit;
+
+    /// A kit whose program lists devices as one did on a machine without a GPU, and can do nothing else.
+    fn kit(folder: &Path) -> PathBuf {
+        let script = folder.join("script");
+        let listed = r#"{"cpu": {"model": "A"}, "cuda": {"devices": [], "missing": "the NVIDIA driver is missing"}}"#;
+        let text = format!("#!/bin/sh\nif [ \"$1\" = devices ]; then echo '{listed}'; else echo no >&2; exit 1; fi\n");
+        fs::write(&script, text).unwrap();
+        let place = folder.join("kit");
+        fs::create_dir(&place).unwrap();
+        for name in [place::PROGRAM, place::TESTS] {
+            kit::pack(&script, &place.join(kit::packed(name))).unwrap();
+        }
+        let manifest = r#"{"commit": "abc", "version": "amanuensis 0", "debug": false}"#;
+        fs::write(place.join(place::MANIFEST), manifest).unwrap();
+        place
+    }
+
+    fn report(device: &str, only: &[&str]) -> (String, String, Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let asked = Asked {
+            kit: Some(kit(folder.path())),
+            out: out.clone(),
+            device: device.to_owned(),
+            only: only.iter().map(|&only| only.to_owned()).collect(),
+            models: Vec::new(),
+            python: "none".to_owned(),
+            limit: 60,
+            ..Asked::default()
+        };
+        let error = run(&asked).unwrap_err().to_string();
+        let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+        (error, read("report.md"), serde_json::from_str(&read("report.json")).unwrap())
+    }
+
+    #[test]
+    fn where_there_is_no_gpu_the_report_says_so_and_ends() {
+        let (error, page, json) = report("cuda", &[]);
+        assert!(error.contains("not everything was done"), "{error}");
+        assert!(page.contains("| devices | failed: no GPU: the NVIDIA driver is missing |"), "{page}");
+        let outcomes: Vec<&str> =
+            json["parts"].as_array().unwrap().iter().map(|part| part["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes[1..], ["not run: there is no GPU"; GROUPS.len()]);
+        assert!(page.contains("Nothing was measured."), "{page}");
+    }
+
+    #[test]
+    fn parts_that_fail_do_not_keep_the_others_from_being_tried() {
+        let (_, page, json) = report("cpu", &["tests", "texts", "sanitizer"]);
+        for line in [
+            "| devices | done |",
+            "| tests | failed: cannot copy ",
+            "| text-demo-right | failed: exit status: 1: no |",
+            "| memcheck | not run: compute-sanitizer is for GPUs |",
+        ] {
+            assert!(page.contains(line), "{line}: {page}");
+        }
+        assert_eq!((&json["tests"], &json["device"]), (&Value::Null, &"cpu".into()));
+    }
 }
