@@ -128,6 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn times_are_of_what_was_asked_for_and_a_failure_is_told() {
+        let gpu = FakeGpu::new(1 << 20);
+        let mut asked = 0;
+        let seconds = median(&*gpu, &mut || {
+            asked += 1;
+            std::thread::sleep(Duration::from_millis(1));
+            Ok(())
+        });
+        assert!(asked == WARMING + TIMES && seconds.is_ok_and(|seconds| seconds >= 1e-3), "{asked}");
+        assert_eq!(median(&*gpu, &mut || Err(GpuError::NoSpeed)), Err(GpuError::NoSpeed));
+    }
+
+    #[test]
     fn a_gpu_has_roofs_and_where_there_is_none_it_is_said() {
         let machine = Cuda::new(Setup::default());
         match (machine.probe(), machine.roofs()) {
