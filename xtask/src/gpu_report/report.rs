@@ -71,6 +71,7 @@ fn devices(findings: &Findings) -> String {
             text("target"),
             text("cuda")
         ));
+        lines.extend(gpu["missing"].as_str().map(|missing| format!("- it cannot be used: {missing}")));
     }
     lines.extend(found["cuda"]["missing"].as_str().map(|missing| format!("- cuda: {missing}")));
     lines.join("\n") + "\n"

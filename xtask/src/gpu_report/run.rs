@@ -198,9 +198,13 @@ impl Run<'_> {
         let Some(cuda) = self.findings.devices.as_ref().map(|found| &found["cuda"]).filter(|_| self.on_gpu()) else {
             return Ok(None);
         };
-        let none = cuda["devices"].as_array().is_none_or(Vec::is_empty);
-        let reason = cuda["missing"].as_str().unwrap_or("none is listed");
-        Ok(none.then(|| format!("no GPU: {reason}")))
+        let gpus = cuda["devices"].as_array().map_or(&[][..], Vec::as_slice);
+        if gpus.iter().any(|gpu| gpu["usable"] == true) {
+            return Ok(None);
+        }
+        // What stands in the way of the first, or of seeing any.
+        let missing = gpus.iter().chain([cuda]).find_map(|gpu| gpu["missing"].as_str());
+        Ok(Some(format!("no GPU: {}", missing.unwrap_or("none is listed"))))
     }
 
     /// The demo model as a folder, as the tests want it, and the samples where they look for them.
