@@ -86,6 +86,7 @@ fn memory_that_is_kept_in_other_pieces_is_given_back_for_a_batch() {
     decoding.start(&[0; 60]);
     step(&mut *decoding, &[ONE; 60]);
     drop(decoding);
+    drop(encoded);
     let kept = emulated.gpu.allocated() - loaded;
     // All that 60 lanes remembered is of no use to a window in one.
     let one = Budget::of(&demo().dims).need(Batch { windows: 1, lanes: 1, pass: 1 }).total() + (32 << 20);
@@ -107,8 +108,10 @@ fn encoder_passes_are_as_small_as_the_memory_is() {
     let heard = |rows: usize| 2 * (rows * model.dims().audio_width) as u64;
     let before = emulated.gpu.counts().waits;
     let other = occupy(&emulated, rows(50) + heard(90));
-    assert!(values(&encode(&*model, &windows)) == values(&right), "passes of two windows each");
-    assert_eq!(emulated.gpu.counts().waits - before, 2);
+    let found = encode(&*model, &windows);
+    assert_eq!(emulated.gpu.counts().waits - before, 2, "passes of two windows each");
+    assert!(values(&found) == values(&right));
+    drop(found);
     drop(other);
     let beside = rows(20) + heard(30);
     let model = emulated.load();
