@@ -60,8 +60,8 @@ impl Spectrum {
         &self.bands
     }
 
-    /// The power of every frame in every band, `[frames][bands]`. A frame's power does not depend on those beside it. Some ten
-    /// kilobytes are asked for and given back each time: a hundred frames at once take no longer for it.
+    /// The power of every frame in every band, `[frames][bands]`. A frame's power does not depend on those beside it. For 400
+    /// samples 64 KB are asked for and given back each time, which a hundred frames at once make nothing of.
     ///
     /// # Panics
     /// When a frame is too short, or `out` has another length.
