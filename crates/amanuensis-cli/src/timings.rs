@@ -27,6 +27,8 @@ pub(crate) struct Timings {
     pub(crate) positions: u64,
     pub(crate) tokens: u64,
     pub(crate) stages: Vec<StageTime>,
+    /// How much of the stages' time went by while others ran.
+    pub(crate) beside_seconds: f64,
 }
 
 /// Says where the time went.
@@ -37,10 +39,11 @@ pub(crate) fn report(style: TimingsStyle, timings: &Timings) {
     }
 }
 
-/// Name, calls, seconds, share of all and realtime factor of each stage, what no stage claims, and all of it.
+/// Name, calls, seconds, share of all and realtime factor of each stage, what of it went by at once, what no stage claims, and all of
+/// it.
 fn table(timings: &Timings) -> String {
     let claimed: f64 = timings.stages.iter().map(|stage| stage.seconds).sum();
-    let other = (timings.seconds - claimed).max(0.0);
+    let other = (timings.seconds - claimed + timings.beside_seconds).max(0.0);
     let longest = timings.stages.iter().map(|stage| stage.stage.chars().count()).max().unwrap_or(0).max(5);
     let mut text = format!(
         "{}: {:.2} s of sound in {:.3} s on {}; windows: {}, positions: {}, tokens: {}\n",
@@ -66,6 +69,9 @@ fn table(timings: &Timings) -> String {
     };
     for stage in &timings.stages {
         row(&stage.stage, &stage.count.to_string(), stage.seconds);
+    }
+    if timings.beside_seconds > 0.0 {
+        row("at once", "", -timings.beside_seconds);
     }
     row("other", "", other);
     row("all", "", timings.seconds);
@@ -107,6 +113,7 @@ mod tests {
             positions: 1850,
             tokens: 80,
             stages: vec![stage("read", 0.1, 1), stage("encoder layer 0 attention", 1.5, 2)],
+            beside_seconds: 0.0,
         };
         let expected = "\
 talk.wav: 60.00 s of sound in 2.000 s on cpu; windows: 2, positions: 1850, tokens: 80
@@ -116,6 +123,10 @@ talk.wav: 60.00 s of sound in 2.000 s on cpu; windows: 2, positions: 1850, token
   other                                    0.4000    20.0%      150.0x
   all                                      2.0000   100.0%       30.0x";
         assert_eq!(table(&timings), expected);
+        let rows = table(&Timings { beside_seconds: 0.25, ..timings.clone() });
+        let rows: Vec<&str> = rows.lines().skip(4).map(str::trim_end).collect();
+        assert_eq!(rows[0], "  at once                                 -0.2500   -12.5%");
+        assert!(rows[1].starts_with("  other                                    0.6500    32.5%"), "{rows:?}");
         let mut asked = Placement::default();
         asked.did("cpu", 5);
         asked.fell_back("npu", "there is none", 2);

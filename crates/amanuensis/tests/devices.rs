@@ -4,9 +4,12 @@
 mod common;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
+use amanuensis::audio::Recording;
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{
     Availability, Backend, BackendError, Choices, ComputeType, CrossAttention, Decoding, Encoded, Feed, Logits, Model,
@@ -16,8 +19,8 @@ use amanuensis::mel::Mel;
 use amanuensis::model::{self, Dims, ModelFile, Source};
 use amanuensis::segments::Punctuation;
 use amanuensis::tokens::Token;
-use amanuensis::{Control, Engine, Job, Options};
-use common::{in_repository, model_folder, open};
+use amanuensis::{Control, Engine, Event, Job, Options, Outcome};
+use common::{in_repository, model_folder, open, samples};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -32,13 +35,37 @@ fn file() -> ModelFile {
 #[derive(Clone)]
 struct Watched {
     room: usize,
+    /// Whether it says that it encodes while it decodes.
+    beside: bool,
+    owner: ThreadId,
     fails: Arc<AtomicBool>,
+    /// How many batches that are encoded in another thread than its owner's fail.
+    ahead_fails: Arc<AtomicUsize>,
     batches: Arc<Mutex<Vec<usize>>>,
+    /// Those of them that were encoded in another thread than its owner's.
+    ahead: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Watched {
     fn with_room(room: usize) -> Self {
-        Watched { room, fails: Arc::default(), batches: Arc::default() }
+        Watched {
+            room,
+            beside: false,
+            owner: thread::current().id(),
+            fails: Arc::default(),
+            ahead_fails: Arc::default(),
+            batches: Arc::default(),
+            ahead: Arc::default(),
+        }
+    }
+
+    /// One that encodes while it decodes.
+    fn beside() -> Self {
+        Watched { beside: true, ..Self::with_room(99) }
+    }
+
+    fn ahead(&self) -> Vec<usize> {
+        self.ahead.lock().expect("nobody panicked").clone()
     }
 
     fn batches(&self) -> Vec<usize> {
@@ -86,8 +113,19 @@ impl Model for WatchedModel {
         }
     }
 
+    fn encodes_beside(&self) -> bool {
+        self.watched.beside
+    }
+
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {
         self.watched.batches.lock().expect("nobody panicked").push(windows.len());
+        if thread::current().id() != self.watched.owner {
+            let fewer = |left: usize| left.checked_sub(1);
+            if self.watched.ahead_fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
+                return Err(Watched::failure("it could not be done ahead"));
+            }
+            self.watched.ahead.lock().expect("nobody panicked").push(windows.len());
+        }
         if self.watched.fails.load(Ordering::Relaxed) {
             return Err(Watched::failure("it fell off the bus"));
         }
@@ -138,6 +176,92 @@ fn a_batch_is_no_larger_than_there_is_room_for() {
     }
     let none = texts(&Watched::with_room(0), &SAMPLES).expect_err("no room");
     assert!(none.to_string().contains("no room for one window"), "{none}");
+}
+
+/// The English samples one behind the other, which is cut into four chunks or more.
+fn joined() -> Recording {
+    let mut sound = Vec::new();
+    for file in ["ten-sentences.opus", "two-voices.wav", "english.wav", "ten-sentences.opus", "english-numbers.wav"] {
+        sound.extend(samples(&open(&in_repository("samples").join(file))));
+        sound.extend([0.0; 16_000]);
+    }
+    Recording::from_samples(&sound)
+}
+
+/// What is said in it, so many windows together.
+fn batched(backend: &dyn Backend, together: usize, cancel: &AtomicBool) -> Result<Outcome, amanuensis::Error> {
+    let engine = Engine::with(file(), backend)?;
+    let options = Options { batch: NonZeroUsize::new(together), ..Options::default() };
+    engine.transcribe(&joined(), &options, &mut Control::with(cancel, &mut |_| {}))
+}
+
+#[test]
+fn what_is_heard_ahead_is_what_is_heard_in_its_turn() {
+    let told = |outcome: &Outcome| serde_json::to_string(&outcome.transcript).expect("JSON");
+    let plain = Watched::with_room(99);
+    let expected = batched(&plain, 1, &NEVER).expect("a transcript");
+    let windows = plain.batches().len();
+    assert!(windows >= 4 && plain.ahead().is_empty(), "{:?}", plain.batches());
+    assert_eq!(expected.receipt.beside, Duration::ZERO);
+    for together in [1, 2, 3] {
+        let beside = Watched::beside();
+        let found = batched(&beside, together, &NEVER).expect("a transcript");
+        assert_eq!(told(&found), told(&expected), "{together} together");
+        // Until the language is known there is one window; all the others were heard while some were decoded.
+        assert_eq!(beside.batches()[0], 1);
+        let ahead = beside.ahead();
+        assert_eq!(ahead.iter().sum::<usize>(), windows - 1, "{ahead:?}");
+        assert!(ahead.iter().all(|windows| *windows <= together), "{ahead:?}");
+        assert_eq!(found.receipt.windows, windows as u64);
+        let (spent, beside) = (found.receipt.spent(), found.receipt.beside);
+        assert!(beside > Duration::ZERO && spent + beside == found.receipt.time_of(|_| true));
+    }
+    let (first, second) = (Watched::beside(), Watched::beside());
+    let found = batched(&two(&first, &second), 2, &NEVER).expect("a transcript");
+    assert_eq!(told(&found), told(&expected), "on two devices");
+    assert!(!second.ahead().is_empty());
+}
+
+#[test]
+fn what_fails_ahead_is_heard_in_its_turn() {
+    let expected = batched(&Watched::with_room(99), 2, &NEVER).expect("a transcript").transcript.text;
+    let beside = Watched::beside();
+    beside.ahead_fails.store(1, Ordering::Relaxed);
+    assert_eq!(batched(&beside, 2, &NEVER).expect("a transcript").transcript.text, expected);
+    assert!(beside.ahead_fails.load(Ordering::Relaxed) == 0 && !beside.ahead().is_empty());
+    // Where it fails in its turn too, that is told.
+    let broken = Watched::beside();
+    broken.fails.store(true, Ordering::Relaxed);
+    let told = batched(&broken, 2, &NEVER).expect_err("it fails").to_string();
+    assert!(told.contains("it fell off the bus"), "{told}");
+    // Nobody waits for what nobody wants.
+    let cancelled = batched(&Watched::beside(), 2, &AtomicBool::new(true)).expect_err("cancelled");
+    assert!(matches!(cancelled, amanuensis::Error::Cancelled), "{cancelled}");
+}
+
+#[test]
+fn a_recording_that_nobody_wants_takes_nothing_of_the_others_that_were_heard_ahead() {
+    let plain = Watched::with_room(99);
+    let recording = joined();
+    let options = Options { batch: NonZeroUsize::new(2), language: Some("en".to_owned()), ..Options::default() };
+    let run = |watched: &Watched, gone: &AtomicBool| {
+        let engine = Engine::with(file(), watched).expect("an engine");
+        let mut tell = |event: Event<'_>| {
+            if matches!(event, Event::Progress { .. }) {
+                gone.store(true, Ordering::Relaxed);
+            }
+        };
+        let job = |control| Job { recording: &recording, options: &options, control };
+        let mut jobs = [job(Control::with(gone, &mut tell)), job(Control::new())];
+        let outcomes = engine.transcribe_many(&mut jobs, NonZeroUsize::new(2).expect("two"), &NEVER);
+        outcomes.into_iter().map(|outcome| outcome.map(|outcome| outcome.transcript.text)).collect::<Vec<_>>()
+    };
+    let expected = run(&plain, &AtomicBool::new(false));
+    assert!(matches!(expected[0], Err(amanuensis::Error::Cancelled)));
+    let beside = Watched::beside();
+    let found = run(&beside, &AtomicBool::new(false));
+    assert!(matches!(found[0], Err(amanuensis::Error::Cancelled)));
+    assert_eq!(found[1].as_ref().expect("it is wanted"), expected[1].as_ref().expect("it is wanted"));
 }
 
 #[test]

@@ -195,16 +195,7 @@ impl Run<'_> {
         let said = self.parts.run("devices", seconds(most::DEVICES), command.arg("--json"));
         self.findings.devices = serde_json::from_str(&said.out).ok();
         self.tell()?;
-        let Some(cuda) = self.findings.devices.as_ref().map(|found| &found["cuda"]).filter(|_| self.on_gpu()) else {
-            return Ok(None);
-        };
-        let gpus = cuda["devices"].as_array().map_or(&[][..], Vec::as_slice);
-        if gpus.iter().any(|gpu| gpu["usable"] == true) {
-            return Ok(None);
-        }
-        // What stands in the way of the first, or of seeing any.
-        let missing = gpus.iter().chain([cuda]).find_map(|gpu| gpu["missing"].as_str());
-        Ok(Some(format!("no GPU: {}", missing.unwrap_or("none is listed"))))
+        Ok(self.findings.devices.as_ref().filter(|_| self.on_gpu()).and_then(without_gpu))
     }
 
     /// The demo model as a folder, as the tests want it, and the samples where they look for them.
@@ -462,6 +453,17 @@ fn environment(python: &str) -> Option<String> {
     (output.status.success() && !folder.is_empty()).then_some(folder)
 }
 
+/// Why no GPU can be used of what `devices` lists, if none can: what stands in the way of the first, or of seeing any.
+fn without_gpu(found: &Value) -> Option<String> {
+    let cuda = &found["cuda"];
+    let gpus = cuda["devices"].as_array().map_or(&[][..], Vec::as_slice);
+    if gpus.iter().any(|gpu| gpu["usable"] == true) {
+        return None;
+    }
+    let missing = gpus.iter().chain([cuda]).find_map(|gpu| gpu["missing"].as_str());
+    Some(format!("no GPU: {}", missing.unwrap_or("none is listed")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -524,5 +526,17 @@ mod tests {
             assert!(page.contains(line), "{line}: {page}");
         }
         assert_eq!((&json["tests"], &json["device"]), (&Value::Null, &"cpu".into()));
+    }
+
+    #[test]
+    fn a_gpu_that_cannot_be_used_is_none() {
+        let told = |cuda: Value| without_gpu(&json!({ "cuda": cuda }));
+        let (old, good) = (json!({ "usable": false, "missing": "it is too old" }), json!({ "usable": true }));
+        assert_eq!(told(json!({ "devices": [old, good] })), None);
+        assert_eq!(told(json!({ "devices": [old] })).as_deref(), Some("no GPU: it is too old"));
+        let unseen = json!({ "devices": [], "missing": "there is no driver" });
+        assert_eq!(told(unseen).as_deref(), Some("no GPU: there is no driver"));
+        assert_eq!(told(json!({ "devices": [] })).as_deref(), Some("no GPU: none is listed"));
+        assert_eq!(without_gpu(&json!({})).as_deref(), Some("no GPU: none is listed"));
     }
 }

@@ -326,5 +326,6 @@ fn timings_of(
         positions: receipt.positions,
         tokens: receipt.tokens,
         stages: receipt.stages(),
+        beside_seconds: receipt.beside.as_secs_f64(),
     })
 }

@@ -1,5 +1,6 @@
 //! A model whose weights lie on a device.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use amanuensis::backend::{BackendError, Decoding, Encoded, Model, Stage, Work};
@@ -42,11 +43,15 @@ impl From<BackendError> for Stop {
     }
 }
 
-/// A model on a device.
+/// A model on a device. Its encoder has a queue of its own there, which gives way to the decoder's: both work at once where somebody
+/// asks them to.
 pub(super) struct CudaModel {
     name: &'static str,
     pub(super) dims: Dims,
+    /// The queue of the decoder, and of everything but the encoder.
     pub(super) gpu: Arc<dyn Gpu>,
+    /// The queue of the encoder.
+    beside: Arc<dyn Gpu>,
     pub(super) budget: Budget,
     /// Windows that are encoded in a pass, at most.
     pass: usize,
@@ -56,19 +61,26 @@ pub(super) struct CudaModel {
     _weights: Delivered,
 }
 
-/// What a model has in common with what it heard, which may outlive it.
+/// What a model has in common with what it heard, which may outlive it. Whoever locks more than one of these begins with the first.
 pub(super) struct Shared {
+    desk: Mutex<Desk>,
     bench: Mutex<Bench>,
     spare: Mutex<Spare>,
+    /// Bytes of what the encoder heard and somebody still has.
+    out: AtomicU64,
 }
 
-/// What one pass or step at a time works in.
+/// What one pass of the encoder at a time works in.
+struct Desk {
+    room: EncoderRoom,
+    tables: Tables,
+}
+
+/// What one step of the decoder at a time works in.
 pub(super) struct Bench {
-    encoder: EncoderRoom,
     pub(super) decoder: DecoderRoom,
     /// What may not be said.
     pub(super) sets: Sets,
-    tables: Tables,
 }
 
 /// Memory of decodings that ended, for the next.
@@ -81,7 +93,12 @@ struct Spare {
 }
 
 impl Shared {
-    /// The bench, for one pass or step. A panic in an earlier pass leaves nothing half done on it.
+    /// The desk, for one pass. A panic in an earlier one leaves nothing half done on it.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bench, for one step. A panic in an earlier one leaves nothing half done on it.
     pub(super) fn bench(&self) -> MutexGuard<'_, Bench> {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,8 +118,14 @@ impl Shared {
         }
     }
 
+    /// Somebody has memory of what was heard.
+    pub(super) fn give_out_encoded(&self, encoded: &Buffer<f16>) {
+        self.out.fetch_add(encoded.view().bytes() as u64, Ordering::Relaxed);
+    }
+
     /// Keeps the memory of what was heard and is not wanted any more.
     pub(super) fn take_back_encoded(&self, encoded: Buffer<f16>) {
+        self.out.fetch_sub(encoded.view().bytes() as u64, Ordering::Relaxed);
         keep_larger(&mut self.spare().encoded, encoded);
     }
 }
@@ -139,6 +162,8 @@ impl CudaModel {
             return Err(BackendError::Device { device: name, reason });
         }
         let budget = Budget::of(&dims);
+        // Its own memory goes before what is free is counted.
+        let beside = gpu.beside().map_err(failed)?;
         let free = gpu.free_memory().map_err(failed)?;
         let Some(pass) = budget.pass(free, together) else {
             let reason = budget.refusal(free, gpu.facts().memory);
@@ -149,24 +174,32 @@ impl CudaModel {
             Undelivered::Model(error) => error.into(),
             Undelivered::Device(error) => failed(error),
         })?;
-        let tables = Tables::new(&gpu, table_room(pass)).map_err(failed)?;
+        // The weights must be there before another queue reads them.
         gpu.wait().map_err(failed)?;
-        let (encoder_room, decoder_room) = (EncoderRoom::default(), DecoderRoom::default());
-        let bench = Bench { encoder: encoder_room, decoder: decoder_room, sets: Sets::new(dims.vocabulary), tables };
+        let tables = Tables::new(&beside, table_room(pass)).map_err(failed)?;
+        let desk = Desk { room: EncoderRoom::default(), tables };
+        let bench = Bench { decoder: DecoderRoom::default(), sets: Sets::new(dims.vocabulary) };
+        let shared = Shared {
+            desk: Mutex::new(desk),
+            bench: Mutex::new(bench),
+            spare: Mutex::default(),
+            out: AtomicU64::default(),
+        };
         Ok(CudaModel {
             name,
             dims,
             gpu,
+            beside,
             budget,
             pass,
             encoder,
             decoder,
-            shared: Arc::new(Shared { bench: Mutex::new(bench), spare: Mutex::default() }),
+            shared: Arc::new(shared),
             _weights: weights,
         })
     }
 
-    /// The bench, for one pass or step.
+    /// The bench, for one step.
     pub(super) fn bench(&self) -> MutexGuard<'_, Bench> {
         self.shared.bench()
     }
@@ -176,13 +209,14 @@ impl CudaModel {
         self.shared.take_back(heard, pool);
     }
 
-    /// Memory that is kept and that nobody uses now.
-    fn kept(&self, bench: &Bench) -> Need {
+    /// Memory that is kept and that nobody uses now, and what was heard for the batch that is asked about.
+    fn kept(&self, desk: &Desk, bench: &Bench) -> Need {
+        let out = self.shared.out.load(Ordering::Relaxed);
         let spare = self.shared.spare();
         let bytes = |spare: &Option<Buffer<f16>>| spare.as_ref().map_or(0, |spare| spare.view().bytes() as u64);
         Need {
-            encoder: bench.encoder.bytes(),
-            heard: bench.decoder.heard_bytes() + bytes(&spare.heard) + bytes(&spare.encoded),
+            encoder: desk.room.bytes(),
+            heard: bench.decoder.heard_bytes() + bytes(&spare.heard) + bytes(&spare.encoded) + out,
             lanes: spare.pool.as_ref().map_or(0, |pool| pool.buffer.view().bytes() as u64),
             step: bench.decoder.step_bytes(),
         }
@@ -192,15 +226,15 @@ impl CudaModel {
     /// other pieces.
     fn room_for(&self, batch: Batch) -> Result<usize, Stop> {
         // Nothing may be asked while another decoding records a step, which it does at the bench.
-        let mut bench = self.bench();
-        let (free, kept) = (self.gpu.free_memory()?, self.kept(&bench));
+        let (mut desk, mut bench) = (self.shared.desk(), self.bench());
+        let (free, kept) = (self.gpu.free_memory()?, self.kept(&desk, &bench));
         let there = free + kept.total();
         let Some(windows) = self.budget.fitting(batch, there) else {
             let reason = self.budget.refusal_of_one(batch, there, self.gpu.facts().memory);
             return Err(BackendError::Device { device: self.name, reason }.into());
         };
         if self.budget.need(Batch { windows, ..batch }).beyond(&kept) > free {
-            (bench.encoder, bench.decoder) = Default::default();
+            (desk.room, bench.decoder) = Default::default();
             *self.shared.spare() = Spare::default();
         }
         Ok(windows)
@@ -208,8 +242,8 @@ impl CudaModel {
 
     /// How many of some windows go through the encoder in the next pass.
     fn pass(&self, windows: &[Mel], most: usize) -> Result<usize, Stop> {
-        let bench = self.bench();
-        self.fitting(windows, most, self.gpu.free_memory()? + bench.encoder.bytes())
+        let desk = self.shared.desk();
+        self.fitting(windows, most, self.beside.free_memory()? + desk.room.bytes())
     }
 
     /// How many of some windows fit into a pass where so many bytes are there for it.
@@ -227,12 +261,12 @@ impl CudaModel {
         }
     }
 
-    /// Refuses what needs so many bytes more, if there are not as many. Nobody may record a step meanwhile.
-    fn grow(&self, what: &str, bytes: u64) -> Result<(), Stop> {
+    /// Refuses what needs so many bytes more, if there are not as many. In that queue nobody may record a step meanwhile.
+    fn grow(&self, gpu: &dyn Gpu, what: &str, bytes: u64) -> Result<(), Stop> {
         if bytes == 0 {
             return Ok(());
         }
-        let free = self.gpu.free_memory()?;
+        let free = gpu.free_memory()?;
         if bytes > free { self.refuse(what, bytes, free) } else { Ok(()) }
     }
 
@@ -255,8 +289,8 @@ impl CudaModel {
 
     /// Encodes as many windows as fit at once.
     fn encode_some(&self, windows: &[Mel], heard: View<f16>, work: &mut Work<'_>) -> Result<(), Stop> {
-        let Bench { encoder: room, tables, .. } = &mut *self.bench();
-        let seen = self.encoder.run(&self.gpu, room, tables, windows, heard, work)?;
+        let Desk { room, tables } = &mut *self.shared.desk();
+        let seen = self.encoder.run(&self.beside, room, tables, windows, heard, work)?;
         let positions = || windows.iter().map(|mel| mel.frames / 2);
         work.receipt.windows += windows.len() as u64;
         work.receipt.positions += positions().sum::<usize>() as u64;
@@ -278,7 +312,7 @@ impl CudaModel {
         let spare = self.shared.spare().heard.take().filter(|spare| spare.view().len() >= needed);
         let bytes = if spare.is_some() { 0 } else { 2 * needed as u64 };
         let up = if here.is_some() { 0 } else { bench.decoder.encoded.growth(rows * audio_width) };
-        self.grow(&format!("what is heard of {} windows", encoded.positions.len()), bytes + up)?;
+        self.grow(&*self.gpu, &format!("what is heard of {} windows", encoded.positions.len()), bytes + up)?;
         let buffer = memory(&self.gpu, spare, needed, "keys and values of what was heard")?;
         let mut heard = Heard { buffer, rows, windows: Vec::new() };
         let mut first = 0;
@@ -311,13 +345,13 @@ impl CudaModel {
 
     /// Memory for what the encoder is going to hear in some windows, so many numbers, if there is room for a pass beside it.
     fn room_to_hear(&self, windows: &[Mel], len: usize) -> Result<OnDevice, Stop> {
-        let bench = self.bench();
+        let desk = self.shared.desk();
         let spare = self.shared.spare().encoded.take().filter(|spare| spare.view().len() >= len);
         let growth = if spare.is_some() { 0 } else { 2 * len as u64 };
-        self.grow("what the encoder hears", growth)?;
-        self.fitting(windows, 1, self.gpu.free_memory()? - growth + bench.encoder.bytes())?;
-        let buffer = memory(&self.gpu, spare, len, "what is heard")?;
-        Ok(OnDevice::new(self.name, &self.gpu, buffer, len, &self.shared))
+        self.grow(&*self.beside, "what the encoder hears", growth)?;
+        self.fitting(windows, 1, self.beside.free_memory()?.saturating_sub(growth) + desk.room.bytes())?;
+        let buffer = memory(&self.beside, spare, len, "what is heard")?;
+        Ok(OnDevice::new(self.name, &self.beside, buffer, len, &self.shared))
     }
 }
 
@@ -356,6 +390,10 @@ impl Model for CudaModel {
     fn together(&self, windows: usize, lanes: usize) -> Result<usize, BackendError> {
         let batch = Batch { windows, lanes, pass: self.pass };
         self.room_for(batch).map_err(|stop| self.stopped(stop))
+    }
+
+    fn encodes_beside(&self) -> bool {
+        true
     }
 
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {

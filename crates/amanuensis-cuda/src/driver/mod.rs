@@ -1,4 +1,4 @@
-//! A GPU as the backend sees it: memory, operations in one order, and what was seen to finish.
+//! A GPU as the backend sees it: memory, queues of operations, and what was seen to finish.
 //!
 //! [`Gpu`] has two implementations: the real one, over NVIDIA's libraries as they are found at run time, and one in memory
 //! (feature `fake-driver`) that computes every operation's contract on the host. Which of them it was is in every [`Seen`].
@@ -12,6 +12,7 @@ mod memory;
 pub mod real;
 mod staging;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -102,11 +103,15 @@ impl Pinned {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Graph(u64);
 
-/// A device. Operations and copies run one after the other, in the order in which they are asked for, while the host goes on; only
-/// `reach` and `wait` wait. So nothing can be used before it is there, and an error of an operation is told by a later call.
+/// A queue of a device. Operations and copies run one after the other, in the order in which they are asked for, while the host goes
+/// on; only `reach` and `wait` wait. So nothing can be used before it is there, and an error of an operation is told by a later call.
 pub trait Gpu: Send + Sync {
-    /// What it is.
+    /// What the device is.
     fn facts(&self) -> &Facts;
+    /// Another queue of the same device and its memory. What is asked of it runs at the same time as what is asked of this one, and
+    /// gives way to it where there is not room for both; so whoever uses in one of them what the other was asked for waits for that
+    /// first.
+    fn beside(&self) -> Result<Arc<dyn Gpu>, GpuError>;
     /// Bytes of its memory that are free now.
     fn free_memory(&self) -> Result<u64, GpuError>;
     /// Memory of so many bytes, whatever lies there, aligned to 256. `what` is what an error says it was for.

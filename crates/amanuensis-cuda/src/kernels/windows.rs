@@ -45,7 +45,7 @@ impl Windows {
     }
 
     #[cfg(any(test, feature = "fake-driver"))]
-    pub(super) fn read(self, memory: &crate::driver::fake::Memory) -> Result<Vec<Window>, crate::driver::GpuError> {
+    pub(super) fn read(self, memory: &mut crate::driver::fake::Memory) -> Result<Vec<Window>, crate::driver::GpuError> {
         Ok(memory.get(self.table)?.chunks_exact(4).map(Window::of).collect())
     }
 }

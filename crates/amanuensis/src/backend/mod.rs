@@ -68,6 +68,10 @@ pub trait Model: Send + Sync {
     fn together(&self, windows: usize, _lanes: usize) -> Result<usize, BackendError> {
         Ok(windows)
     }
+    /// Whether windows can be encoded while others are decoded, in two threads, so that both take less time than one after the other.
+    fn encodes_beside(&self) -> bool {
+        false
+    }
     /// Runs the encoder over every window. A window may be shorter than the model's context, and each of another
     /// length: what is computed is as much less.
     ///

@@ -63,6 +63,8 @@ pub struct Receipt {
     /// Who did how much of the encoder's work, and who did not.
     pub placement: Placement,
     stages: BTreeMap<Stage, (Duration, u64)>,
+    /// How much of the stages' time went by while others ran: all of them took so much less together.
+    pub beside: Duration,
     /// Windows that the encoder ran over.
     pub windows: u64,
     /// Positions of these windows: 1500 for each that was heard in the model's whole context.
@@ -120,6 +122,7 @@ impl Receipt {
             entry.0 += *time;
             entry.1 += count;
         }
+        self.beside += other.beside;
         self.windows += other.windows;
         self.positions += other.positions;
         self.tokens += other.tokens;
@@ -133,6 +136,11 @@ impl Receipt {
     /// The time that those stages took together which are wanted.
     pub fn time_of(&self, wanted: impl Fn(Stage) -> bool) -> Duration {
         self.stages.iter().filter(|(stage, _)| wanted(**stage)).map(|(_, (time, _))| *time).sum()
+    }
+
+    /// The time that all stages took, where what went by at once is counted once.
+    pub fn spent(&self) -> Duration {
+        self.time_of(|_| true).saturating_sub(self.beside)
     }
 
     /// All stages that ran, in the order of the line.

@@ -113,6 +113,7 @@ fn at_once<P: Send, T: Send>(
 
 fn settle<T>(done: Vec<(Result<T, BackendError>, Receipt)>, work: &mut Work<'_>) -> Result<Vec<T>, BackendError> {
     let (mut results, mut receipt, mut cancelled) = (Vec::with_capacity(done.len()), Receipt::default(), false);
+    let longest = done.iter().map(|(_, own)| own.spent()).max().unwrap_or_default();
     for (result, own) in done {
         match result {
             Ok(result) => results.push(result),
@@ -124,6 +125,7 @@ fn settle<T>(done: Vec<(Result<T, BackendError>, Receipt)>, work: &mut Work<'_>)
     if cancelled {
         return Err(BackendError::Cancelled);
     }
+    receipt.beside += receipt.spent().saturating_sub(longest);
     work.receipt.merge(&receipt);
     Ok(results)
 }
@@ -165,6 +167,10 @@ impl Model for SeveralModel {
             .map(|member| member.model.together(share, lanes).map_err(|error| named(&member.label, error)));
         let least = each.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or(share);
         Ok(windows.min(least * self.members.len()))
+    }
+
+    fn encodes_beside(&self) -> bool {
+        self.members.iter().all(|member| member.model.encodes_beside())
     }
 
     fn encode(&self, windows: &[Mel], work: &mut Work<'_>) -> Result<Encoded, BackendError> {

@@ -165,7 +165,7 @@ impl Prepared {
         Course {
             options,
             languages: Vec::new(),
-            spectrogram,
+            spectrogram: Arc::new(spectrogram),
             strands,
             contexts: Contexts::default(),
             receipt,
@@ -191,7 +191,7 @@ pub struct Course<'c> {
     pub(super) asked: Asked,
     /// The languages it may be in; empty if the language was given.
     pub(super) languages: Languages,
-    pub(super) spectrogram: Spectrogram<'static>,
+    pub(super) spectrogram: Arc<Spectrogram<'static>>,
     pub(super) strands: VecDeque<Strand>,
     /// What its windows were heard in.
     pub(super) contexts: Contexts,
@@ -244,6 +244,11 @@ impl<'c> Course<'c> {
         self.asked.language.is_empty() || (self.options.detection.every_window && self.options.language.is_none())
     }
 
+    /// Whether nothing but its first window is to be heard until the language is known.
+    pub(super) fn waits_for_language(&self) -> bool {
+        self.asked.language.is_empty() && !self.options.detection.every_window
+    }
+
     /// Counts a window of `frames` that the encoder is given.
     pub(super) fn count(&mut self, frames: usize) {
         let shortened = u64::from(frames < WINDOW_FRAMES);
@@ -268,7 +273,7 @@ impl<'c> Course<'c> {
     /// The strands that have a window to be heard, in order, with the window: at most `count`, and until the language
     /// is known only the first.
     pub(super) fn turns(&mut self, count: usize) -> Vec<(usize, Window)> {
-        let unknown = self.asked.language.is_empty() && !self.options.detection.every_window;
+        let unknown = self.waits_for_language();
         let strands = self.strands.iter_mut().enumerate();
         let turns = strands.filter_map(|(index, strand)| Some((index, strand.seek.window()?)));
         turns.take(if unknown { count.min(1) } else { count }).collect()

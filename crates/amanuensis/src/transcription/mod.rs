@@ -4,6 +4,7 @@
 //! the next windows of several strands are encoded, decoded and aligned in one batch, and each strand takes what its
 //! window came to. One recording window by window is a batch of one.
 
+mod ahead;
 mod channels;
 mod context;
 mod control;
@@ -91,12 +92,13 @@ pub(crate) fn transcribe(
     let mut courses: Vec<Result<Course<'_>, Error>> = prepared.into_iter().zip(jobs.iter_mut()).map(set_out).collect();
     let mut receipt = Receipt::default();
     courses.iter().flatten().for_each(|course| receipt.merge(&course.receipt));
-    let mut stopped = None;
+    let (mut stopped, mut ahead) = (None, None);
     {
         let mut open: Vec<&mut Course<'_>> = courses.iter_mut().flatten().collect();
         while stopped.is_none() && open.iter().any(|course| !course.is_over()) {
-            match round(means, &mut open, together, cancel) {
-                Ok(ran) => receipt.merge(&ran),
+            let mut work = Work::new(cancel);
+            match (Rounds { means, together: together.get() }).next(&mut open, Some(&mut ahead), &mut work) {
+                Ok(()) => receipt.merge(&work.receipt),
                 Err(error) => stopped = Some(error),
             }
         }
@@ -125,7 +127,7 @@ pub(crate) fn round(
     cancel: &AtomicBool,
 ) -> Result<Receipt, Error> {
     let mut work = Work::new(cancel);
-    Rounds { means, together: together.get() }.next(courses, &mut work)?;
+    Rounds { means, together: together.get() }.next(courses, None, &mut work)?;
     Ok(work.receipt)
 }
 

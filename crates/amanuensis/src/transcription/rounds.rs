@@ -1,14 +1,17 @@
 //! Round after round: the next windows of several strands go through the model together.
 
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Instant;
 
+use super::ahead::{self, Ahead};
 use super::course::Course;
 use super::error::Error;
-use super::strand::Heeded;
-use super::{Means, context};
-use crate::backend::{Decoding, Stage, Work};
+use super::strand::{Heeded, Strand};
+use super::{Means, ShortContext, context};
+use crate::backend::{Decoding, Encoded, Stage, Work};
 use crate::crew::Crew;
 use crate::decoding::{self, Decoded, Item, Languages, Prompt, Request, mean, restrict, room_for_previous};
 use crate::mel::{Mel, Spectrogram, WINDOW_FRAMES};
@@ -20,16 +23,22 @@ use crate::tokens::Token;
 const TAKES_OVER: f32 = 2.0;
 
 /// All courses of the rounds.
-type Courses<'s, 'r, 'c> = &'s mut [&'r mut Course<'c>];
+pub(super) type Courses<'s, 'r, 'c> = &'s mut [&'r mut Course<'c>];
 
 /// A window of this round, and whose it is.
 #[derive(Clone, Copy)]
-struct Turn {
-    course: usize,
-    strand: usize,
-    window: Window,
+pub(super) struct Turn {
+    pub(super) course: usize,
+    pub(super) strand: usize,
+    pub(super) window: Window,
     /// How many frames the model hears it in.
-    frames: usize,
+    pub(super) frames: usize,
+}
+
+/// The windows of a round: to be heard, or heard ahead of it.
+enum Windows {
+    Seen(Vec<Mel>),
+    Heard(Encoded),
 }
 
 impl Turn {
@@ -56,17 +65,33 @@ pub(super) struct Rounds<'m> {
 }
 
 impl Rounds<'_> {
-    /// Goes round once: every course whose turn it is hears its next windows.
-    pub(super) fn next<'w, 'c: 'w>(self, courses: Courses<'_, '_, 'c>, work: &mut Work<'w>) -> Result<(), Error> {
+    /// Goes round once: every course whose turn it is hears its next windows. `ahead` is what was heard ahead of this round, and becomes
+    /// what is heard ahead of the next; where there is no place for that, nothing is.
+    pub(super) fn next<'w, 'c: 'w>(
+        self,
+        courses: Courses<'_, '_, 'c>,
+        mut ahead: Option<&mut Option<Ahead>>,
+        work: &mut Work<'w>,
+    ) -> Result<(), Error> {
         courses.iter_mut().for_each(|course| course.heed_cancelling());
         let rounds = Rounds { together: self.fitting(courses)?, ..self };
-        let mut turns = rounds.turns(courses);
-        let mels = mels(self.means.crew, &mut turns, courses, work);
-        if mels.is_empty() {
+        let ready = ahead.as_mut().and_then(|ahead| ahead.take());
+        let (turns, windows) = match ready.and_then(|ahead| ahead.turns(courses, rounds.together)) {
+            Some((turns, encoded, receipt)) => {
+                work.receipt.merge(&receipt);
+                (turns, Windows::Heard(encoded))
+            }
+            None => {
+                let mut turns = rounds.turns(courses);
+                let mels = mels(self.means.crew, &mut turns, courses, work);
+                (turns, Windows::Seen(mels))
+            }
+        };
+        if turns.is_empty() {
             return Ok(());
         }
         work.wanted_by = turns.iter().map(|turn| courses[turn.course].cancel().clone()).collect();
-        match self.hear(mels, &turns, courses, work) {
+        match rounds.hear(windows, &turns, courses, ahead, work) {
             // Nobody was left who wanted it.
             Err(Error::Cancelled) if !work.cancel.load(Ordering::Relaxed) => {
                 courses.iter_mut().for_each(|course| course.heed_cancelling());
@@ -76,26 +101,56 @@ impl Rounds<'_> {
         }
     }
 
-    /// Hears the windows of all turns.
-    fn hear(
+    /// Hears the windows of all turns, and where the device can do both at once those of the next.
+    fn hear<'w, 'c: 'w>(
         self,
-        mels: Vec<Mel>,
+        windows: Windows,
         turns: &[Turn],
-        courses: Courses<'_, '_, '_>,
-        work: &mut Work<'_>,
+        courses: Courses<'_, '_, 'c>,
+        ahead: Option<&mut Option<Ahead>>,
+        work: &mut Work<'w>,
     ) -> Result<(), Error> {
-        let encoded = self.means.model.encode(&mels, work)?;
-        drop(mels);
-        let mut decoding = self.means.model.begin(&encoded, work)?;
+        let model = self.means.model;
+        let encoded = match windows {
+            Windows::Seen(mels) => model.encode(&mels, work)?,
+            Windows::Heard(encoded) => encoded,
+        };
+        let mut decoding = model.begin(&encoded, work)?;
         // Megabytes for each window, of which the decoder has taken what it needs.
         drop(encoded);
-        self.languages(turns, courses, &mut *decoding, work)?;
-        let mut said = self.decode(turns, courses, &mut *decoding, work)?;
+        let Some(ahead) = ahead.filter(|_| model.encodes_beside()) else {
+            return self.say(turns, courses, &mut *decoding, work);
+        };
+        let planned = ahead::plan(courses, turns, self.together);
+        let (wanted_by, cancel) = (ahead::wanted_by(&planned, courses), work.cancel);
+        if planned.is_empty() {
+            return self.say(turns, courses, &mut *decoding, work);
+        }
+        thread::scope(|scope| {
+            let beside = scope.spawn(move || ahead::hear(self.means, planned, cancel, wanted_by));
+            let said = self.say(turns, courses, &mut *decoding, work);
+            let since = Instant::now();
+            let heard = beside.join().unwrap_or_else(|panic| resume_unwind(panic));
+            *ahead = heard.map(|heard| heard.waited(since.elapsed()));
+            said
+        })
+    }
+
+    /// Makes text of what was heard.
+    fn say(
+        self,
+        turns: &[Turn],
+        courses: Courses<'_, '_, '_>,
+        decoding: &mut dyn Decoding,
+        work: &mut Work<'_>,
+    ) -> Result<(), Error> {
+        self.languages(turns, courses, decoding, work)?;
+        let mut said = self.decode(turns, courses, decoding, work)?;
         // What was decoded of a course that was cancelled meanwhile is not whole.
         courses.iter_mut().for_each(|course| course.heed_cancelling());
         turns.iter().for_each(|turn| courses[turn.course].count(turn.frames));
         put_off(turns, courses, &mut said);
-        self.heed(turns, courses, &said, &mut *decoding, work)?;
+        self.heed(turns, courses, &said, decoding, work)?;
         courses.iter_mut().for_each(|course| course.tell());
         for (index, course) in courses.iter_mut().enumerate() {
             if turns.iter().any(|turn| turn.course == index) {
@@ -127,8 +182,7 @@ impl Rounds<'_> {
         let mut turns = Vec::new();
         for (course, open) in courses.iter_mut().enumerate() {
             for (strand, window) in open.turns(self.together - turns.len()) {
-                let in_vain = open.strands[strand].in_vain.is_some();
-                let frames = if in_vain { WINDOW_FRAMES } else { context::frames(window, open.options.short_context) };
+                let frames = frames(&open.strands[strand], window, open.options.short_context);
                 turns.push(Turn { course, strand, window, frames });
             }
         }
@@ -333,6 +387,11 @@ impl Rounds<'_> {
     }
 }
 
+/// How many frames a strand's next window is heard in.
+pub(super) fn frames(strand: &Strand, window: Window, short: ShortContext) -> usize {
+    if strand.in_vain.is_some() { WINDOW_FRAMES } else { context::frames(window, short) }
+}
+
 /// Puts off the windows of which it is not certain in a short context what was said: they are heard again in the whole
 /// one, in a later round.
 fn put_off(turns: &[Turn], courses: Courses<'_, '_, '_>, said: &mut [Option<Said>]) {
@@ -359,7 +418,7 @@ fn cut_text(cut: Option<&Cut>) -> Vec<Token> {
 fn mels(crew: Crew, turns: &mut Vec<Turn>, courses: Courses<'_, '_, '_>, work: &mut Work<'_>) -> Vec<Mel> {
     let mut since = Instant::now();
     turns.retain(|turn| !courses[turn.course].strands.is_empty());
-    let spectrograms: Vec<&Spectrogram<'_>> = turns.iter().map(|turn| &courses[turn.course].spectrogram).collect();
+    let spectrograms: Vec<&Spectrogram<'_>> = turns.iter().map(|turn| &*courses[turn.course].spectrogram).collect();
     let window = |index: usize| {
         let Turn { window, frames, .. } = turns[index];
         spectrograms[index].window(window.start, window.frames as usize, frames)

@@ -1,18 +1,20 @@
 //! The pieces of work. None depends on what is said: the sound is noise, and every window is given its hundred tokens,
 //! the most probable each time but never the end. So a model of random weights takes the time of a trained one.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use amanuensis::Crew;
 use amanuensis::audio::{Recording, SAMPLE_RATE};
 use amanuensis::backend::{
-    BackendError, Choices, Encoded, Feed, Logits, Model, Next, Permitted, Receipt, Stage, TokenSet, Wanted, Work,
+    BackendError, Choices, Decoding, Encoded, Feed, Logits, Model, Next, Permitted, Receipt, Stage, TokenSet, Wanted,
+    Work,
 };
 use amanuensis::decoding::{self, Item, Prompt, Request, Resort, Rules, Search, Thresholds};
 use amanuensis::mel::{Convention, Mel, Spectrogram, WINDOW_FRAMES, WINDOW_SECONDS};
 use amanuensis::model::ModelFile;
-use amanuensis::tokens::Token;
 use anyhow::{Context, ensure};
 
 use super::statistics::repeat;
@@ -106,81 +108,91 @@ impl Loaded {
     /// One token for each of `windows` windows together.
     pub(super) fn decode_step(&self, windows: usize, iterations: usize) -> anyhow::Result<Vec<Took>> {
         let mut logits = Logits::default();
-        let mut decoding = self.model.begin(&self.encoded(windows)?, &mut Work::new(&NEVER))?;
-        let lanes: Vec<usize> = (0..windows).collect();
-        let before = self.before();
-        let before = vec![Feed { tokens: &before, read: &[] }; windows];
         let token = [self.file.tokenizer.special().start_of_transcript];
         let next = vec![Feed { tokens: &token, read: &[0] }; windows];
-        repeat(iterations, || {
-            decoding.start(&lanes);
-            decoding.step(&before, &mut logits, &mut Work::new(&NEVER))?;
-            let mut work = Work::new(&NEVER);
-            let begun = Instant::now();
-            for _ in 0..STEPS {
-                decoding.step(&next, &mut logits, &mut work)?;
-            }
-            Ok(Took::told(begun, &work.receipt).each(STEPS as u32))
-        })
+        self.steps(windows, iterations, |decoding, work| Ok(decoding.step(&next, &mut logits, work)?))
     }
 
     /// The same with the choice of the most probable token, made where the logits lie; it is what each lane is given next.
     pub(super) fn greedy_step(&self, windows: usize, iterations: usize) -> anyhow::Result<Vec<Took>> {
-        let (mut logits, mut choices) = (Logits::default(), Choices::default());
-        let mut decoding = self.model.begin(&self.encoded(windows)?, &mut Work::new(&NEVER))?;
-        let lanes: Vec<usize> = (0..windows).collect();
-        let before = self.before();
-        let before = vec![Feed { tokens: &before, read: &[] }; windows];
+        let mut choices = Choices::default();
         let special = self.file.tokenizer.special();
         let suppressed = TokenSet::new([special.end_of_text]);
         let all = usize::MAX;
         let permitted = Permitted { suppressed: &suppressed, text: 0..all, times: all..all, weighed: false };
         let wanted = vec![Wanted { probability_of: None, next: Next::Best { permitted, count: 1 } }; windows];
         let mut tokens = vec![[special.start_of_transcript]; windows];
+        self.steps(windows, iterations, |decoding, work| {
+            let next: Vec<Feed<'_>> = tokens.iter().map(|token| Feed { tokens: token, read: &[0] }).collect();
+            decoding.choose(&next, &wanted, &mut choices, work)?;
+            for (row, token) in tokens.iter_mut().enumerate() {
+                *token = [choices.candidates(row).first().context("nothing was chosen")?.token];
+            }
+            Ok(())
+        })
+    }
+
+    /// Steps of a lane for each of `windows` windows, behind tokens of which it makes no difference which they are.
+    fn steps(
+        &self,
+        windows: usize,
+        iterations: usize,
+        mut step: impl FnMut(&mut dyn Decoding, &mut Work<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<Took>> {
+        let mut decoding = self.model.begin(&self.encoded(windows)?, &mut Work::new(&NEVER))?;
+        let lanes: Vec<usize> = (0..windows).collect();
+        let before = vec![self.file.tokenizer.special().start_of_transcript; FIRST_POSITION];
+        let before = vec![Feed { tokens: &before, read: &[] }; windows];
         repeat(iterations, || {
             decoding.start(&lanes);
-            decoding.step(&before, &mut logits, &mut Work::new(&NEVER))?;
+            decoding.step(&before, &mut Logits::default(), &mut Work::new(&NEVER))?;
             let mut work = Work::new(&NEVER);
             let begun = Instant::now();
             for _ in 0..STEPS {
-                let next: Vec<Feed<'_>> = tokens.iter().map(|token| Feed { tokens: token, read: &[0] }).collect();
-                decoding.choose(&next, &wanted, &mut choices, &mut work)?;
-                for (row, token) in tokens.iter_mut().enumerate() {
-                    *token = [choices.candidates(row).first().context("nothing was chosen")?.token];
-                }
+                step(&mut *decoding, &mut work)?;
             }
             Ok(Took::told(begun, &work.receipt).each(STEPS as u32))
         })
     }
 
-    /// What lanes have seen before a step that is measured. Which tokens they are makes no difference.
-    fn before(&self) -> Vec<Token> {
-        vec![self.file.tokenizer.special().start_of_transcript; FIRST_POSITION]
-    }
-
-    /// From samples to tokens, start to finish.
+    /// From samples to tokens, start to finish. Where the device can do both at once, the next windows are encoded while some are decoded,
+    /// as in a transcription.
     pub(super) fn transcript(&self, whole: &Whole, iterations: usize) -> anyhow::Result<Vec<Took>> {
         let recording = noise(whole.windows);
         repeat(iterations, || {
             let begun = Instant::now();
             let spectrogram = self.spectrogram(&recording)?;
             let windows: Vec<usize> = (0..whole.windows).collect();
-            for round in windows.chunks(whole.together) {
-                let window = |number: usize| {
-                    spectrogram.window((round[number] * WINDOW_FRAMES) as u64, WINDOW_FRAMES, WINDOW_FRAMES)
-                };
-                let mels = self.crew.map(round.len(), window, &mut || Ok::<(), anyhow::Error>(()))?;
-                let mels: Vec<Mel> = mels.into_iter().collect::<Result<_, _>>()?;
-                let mut work = Work::new(&NEVER);
-                let encoded = self.model.encode(&mels, &mut work)?;
-                self.decode(&encoded, whole, &mut work)?;
+            let mut rounds = windows.chunks(whole.together);
+            let mut ready = rounds.next().map(|first| self.hear(&spectrogram, first)).transpose()?;
+            while let Some(encoded) = ready {
+                let next = rounds.next();
+                ready = thread::scope(|scope| {
+                    let hear = |round: &[usize]| self.hear(&spectrogram, round);
+                    let beside = next.filter(|_| self.model.encodes_beside());
+                    let beside = beside.map(|round| scope.spawn(move || hear(round)));
+                    self.decode(encoded, whole, &mut Work::new(&NEVER))?;
+                    match beside {
+                        Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)).map(Some),
+                        None => next.map(hear).transpose(),
+                    }
+                })?;
             }
             Ok(Took::since(begun))
         })
     }
 
+    /// What the encoder makes of some windows of the sound.
+    fn hear(&self, spectrogram: &Spectrogram<'_>, round: &[usize]) -> anyhow::Result<Encoded> {
+        let window =
+            |number: usize| spectrogram.window((round[number] * WINDOW_FRAMES) as u64, WINDOW_FRAMES, WINDOW_FRAMES);
+        let mels = self.crew.map(round.len(), window, &mut || Ok::<(), anyhow::Error>(()))?;
+        let mels: Vec<Mel> = mels.into_iter().collect::<Result<_, _>>()?;
+        Ok(self.model.encode(&mels, &mut Work::new(&NEVER))?)
+    }
+
     /// The keys and values of the encoded windows, their prompts, and the tokens.
-    fn decode(&self, encoded: &Encoded, whole: &Whole, work: &mut Work<'_>) -> anyhow::Result<()> {
+    fn decode(&self, encoded: Encoded, whole: &Whole, work: &mut Work<'_>) -> anyhow::Result<()> {
         let special = self.file.tokenizer.special();
         let language = special.languages.first().map(|language| language.1);
         let request = Request { language, task: special.transcribe, timestamps: false };
@@ -206,7 +218,9 @@ impl Loaded {
             cancel: &NEVER,
         };
         let items: Vec<Item<'_>> = (0..encoded.positions.len()).map(item).collect();
-        let mut decoding = self.model.begin(encoded, work)?;
+        let mut decoding = self.model.begin(&encoded, work)?;
+        // Megabytes for each window, of which the decoder has taken what it needs.
+        drop(encoded);
         for decoded in decoding::decode(&mut *decoding, &items, &self.file.tokenizer, work)? {
             let (said, asked) = (decoded.tokens.len(), whole.tokens);
             ensure!(said == asked, "the model said {said} tokens where {asked} were asked for: its times mean nothing");

@@ -16,7 +16,7 @@ const LANES: usize = 5;
 const ONE: &[Token] = &[2049];
 
 /// Memory of another program, so that so many bytes are left.
-fn occupy(emulated: &Emulated, left: u64) -> Buffer<f32> {
+pub(super) fn occupy(emulated: &Emulated, left: u64) -> Buffer<f32> {
     let gpu: Arc<dyn Gpu> = emulated.gpu.clone();
     let free = gpu.free_memory().expect("it answers");
     Buffer::new(&gpu, (free - left) as usize / 4, "another program").unwrap_or_else(|error| panic!("{error}"))

@@ -1,5 +1,6 @@
 //! The backend on the GPU in memory: what it gives beside the CPU, what it owes the seam, and what becomes of every failure.
 
+mod beside;
 mod choosing;
 mod exactness;
 mod faults;

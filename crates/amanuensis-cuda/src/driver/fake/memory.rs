@@ -23,18 +23,33 @@ pub struct Memory {
     next: u64,
     capacity: u64,
     used: u64,
+    /// Who uses it now.
+    user: Use,
+    /// For each queue that somebody waited for: everything up to this number of it is done.
+    done: BTreeMap<usize, u64>,
+}
+
+/// Something that was asked of a queue, by its place among everything that was asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Use {
+    pub(super) queue: usize,
+    pub(super) number: u64,
 }
 
 struct Allocation {
     /// With the guards around it, aligned for every kind of number that a kernel loads at once.
     words: Vec<u128>,
     len: usize,
+    /// What wrote last.
+    written: Option<Use>,
+    /// For each queue, what read last.
+    read: BTreeMap<usize, u64>,
 }
 
 impl Allocation {
     fn new(len: usize) -> Self {
         let words = vec![u128::from_ne_bytes([GUARD_BYTE; 16]); (len + 2 * GUARD).div_ceil(16)];
-        let mut new = Allocation { words, len };
+        let mut new = Allocation { words, len, written: None, read: BTreeMap::new() };
         new.bytes_mut().fill(POISON);
         new
     }
@@ -67,7 +82,14 @@ fn misuse(what: &'static str, wanted: String, there: &str) -> GpuError {
 
 impl Memory {
     pub(super) fn new(capacity: u64) -> Self {
-        Memory { allocations: BTreeMap::new(), next: GAP, capacity, used: 0 }
+        Memory {
+            allocations: BTreeMap::new(),
+            next: GAP,
+            capacity,
+            used: 0,
+            user: Use::default(),
+            done: BTreeMap::new(),
+        }
     }
 
     pub(super) fn free_bytes(&self) -> u64 {
@@ -114,17 +136,49 @@ impl Memory {
         Err(misuse("memory", wanted(), &format!("an allocation of {} bytes at {first:#x} before it", allocation.len)))
     }
 
-    pub(super) fn read(&self, address: u64, into: &mut [u8]) -> Result<(), GpuError> {
+    /// What is read and written from here on is for something that was asked of a queue.
+    pub(super) fn used_by(&mut self, user: Use) {
+        self.user = user;
+    }
+
+    /// Everything of a queue up to a number is done.
+    pub(super) fn done(&mut self, queue: usize, number: u64) {
+        let done = self.done.entry(queue).or_default();
+        *done = number.max(*done);
+    }
+
+    /// Notes who uses an allocation. What another queue still does with it, and nobody waited for, may come before or after: where one
+    /// of the two writes, that is an error.
+    fn note(&mut self, first: u64, writes: bool) -> Result<&mut Allocation, GpuError> {
+        let Memory { allocations, user, done, .. } = self;
+        let nowhere = || misuse("memory", format!("{first:#x}"), "nothing allocated");
+        let allocation = allocations.get_mut(&first).ok_or_else(nowhere)?;
+        let goes_on =
+            |queue: usize, number: u64| queue != user.queue && done.get(&queue).is_none_or(|done| *done < number);
+        let written = allocation.written.is_some_and(|by| goes_on(by.queue, by.number));
+        let read = writes && allocation.read.iter().any(|(queue, number)| goes_on(*queue, *number));
+        if written || read {
+            let there = if written { "what another queue writes" } else { "what another queue reads" };
+            let wanted = format!("{} bytes at {first:#x} in queue {}", allocation.len, user.queue);
+            return Err(misuse("memory", wanted, there));
+        }
+        if writes {
+            allocation.written = Some(*user);
+        } else {
+            allocation.read.insert(user.queue, user.number);
+        }
+        Ok(allocation)
+    }
+
+    pub(super) fn read(&mut self, address: u64, into: &mut [u8]) -> Result<(), GpuError> {
         let (first, at) = self.find(address, into.len())?;
-        into.copy_from_slice(&self.allocations[&first].bytes()[at..][..into.len()]);
+        into.copy_from_slice(&self.note(first, false)?.bytes()[at..][..into.len()]);
         Ok(())
     }
 
     pub(super) fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), GpuError> {
         let (first, at) = self.find(address, bytes.len())?;
-        if let Some(allocation) = self.allocations.get_mut(&first) {
-            allocation.bytes_mut()[at..][..bytes.len()].copy_from_slice(bytes);
-        }
+        self.note(first, true)?.bytes_mut()[at..][..bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
@@ -132,14 +186,12 @@ impl Memory {
     #[cfg(all(test, target_endian = "little", unix))]
     pub(super) fn host_address(&mut self, address: u64) -> Result<*mut u8, GpuError> {
         let (first, at) = self.find(address, 0)?;
-        let allocation = self.allocations.get_mut(&first).map(|allocation| allocation.bytes_mut().as_mut_ptr());
-        allocation
-            .map(|start| start.wrapping_add(at))
-            .ok_or_else(|| misuse("memory", format!("{address:#x}"), "nothing"))
+        // Nobody sees whether a kernel writes there. What several queues share they only read.
+        Ok(self.note(first, false)?.bytes_mut().as_mut_ptr().wrapping_add(at))
     }
 
     /// Numbers of a view.
-    pub fn get<T: Number>(&self, view: View<T>) -> Result<Vec<T>, GpuError> {
+    pub fn get<T: Number>(&mut self, view: View<T>) -> Result<Vec<T>, GpuError> {
         aligned(view)?;
         let mut numbers = vec![T::default(); view.len()];
         self.read(view.address(), bytes_of_mut(&mut numbers))?;
@@ -147,7 +199,7 @@ impl Memory {
     }
 
     /// Halves of a view, as f32.
-    pub fn get_f32(&self, view: View<f16>) -> Result<Vec<f32>, GpuError> {
+    pub fn get_f32(&mut self, view: View<f16>) -> Result<Vec<f32>, GpuError> {
         let halves = self.get(view)?;
         let mut numbers = vec![0.0; halves.len()];
         halves.convert_to_f32_slice(&mut numbers);

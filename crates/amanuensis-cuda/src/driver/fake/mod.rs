@@ -19,6 +19,7 @@ pub use memory::Memory;
 use super::{Event, Facts, Gpu, GpuError, Graph, Origin, Pinned, Seen, Staging};
 use crate::kernels::Operation;
 use faults::Faults;
+use memory::Use;
 use pinned::Locked;
 
 /// Computes operations in memory.
@@ -53,11 +54,19 @@ pub struct Counts {
     pub sent: u64,
 }
 
-/// A GPU in memory.
+/// A queue of a GPU in memory.
 pub struct FakeGpu {
+    device: Arc<Device>,
+    /// Its number among the device's.
+    queue: usize,
+    staging: Staging,
+    recording: Mutex<Option<Vec<Operation>>>,
+}
+
+/// What the queues of a device share.
+struct Device {
     facts: Facts,
     executor: Box<dyn Executor>,
-    staging: Staging,
     state: Mutex<State>,
 }
 
@@ -65,13 +74,20 @@ struct State {
     memory: Memory,
     locked: Locked,
     faults: Faults,
-    recording: Option<Vec<Operation>>,
     graphs: BTreeMap<u64, Vec<Operation>>,
-    events: BTreeMap<u64, Instant>,
+    events: BTreeMap<u64, Moment>,
     next: u64,
-    /// Everything that was asked before this number is known to be done.
-    done: u64,
+    queues: usize,
     counts: Counts,
+}
+
+/// A moment of a queue.
+#[derive(Clone, Copy)]
+struct Moment {
+    queue: usize,
+    at: Instant,
+    /// Whether somebody waited for it, or for something later.
+    passed: bool,
 }
 
 impl FakeGpu {
@@ -97,14 +113,17 @@ impl FakeGpu {
             memory: Memory::new(facts.memory),
             locked: Locked::default(),
             faults: Faults::default(),
-            recording: None,
             graphs: BTreeMap::new(),
             events: BTreeMap::new(),
             next: 1,
-            done: 0,
+            queues: 1,
             counts: Counts::default(),
         };
-        Arc::new(FakeGpu { facts, executor, staging: Staging::default(), state: Mutex::new(state) })
+        Arc::new(Self::queue(Arc::new(Device { facts, executor, state: Mutex::new(state) }), 0))
+    }
+
+    fn queue(device: Arc<Device>, queue: usize) -> Self {
+        FakeGpu { device, queue, staging: Staging::default(), recording: Mutex::default() }
     }
 
     /// Makes it fail.
@@ -133,42 +152,54 @@ impl FakeGpu {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.device.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<Vec<Operation>>> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses what cannot be done while operations are recorded.
+    fn direct(&self, what: &'static str) -> Result<MutexGuard<'_, State>, GpuError> {
+        if self.recording().is_none() {
+            return Ok(self.state());
+        }
+        let there = "a recording of operations only".to_owned();
+        Err(GpuError::Misuse { what, wanted: "now".to_owned(), there })
     }
 
     fn seen(&self) -> Seen {
-        Seen { device: self.facts.device() }
+        Seen { device: self.device.facts.device() }
+    }
+
+    fn execute(&self, state: &mut State, operation: &Operation) -> Result<(), GpuError> {
+        state.faults.launch()?;
+        state.counts.operations += 1;
+        state.begin(self.queue);
+        self.device.executor.execute(operation, &mut state.memory)
     }
 }
 
 impl State {
-    /// Refuses what cannot be done while operations are recorded.
-    fn direct(&self, what: &'static str) -> Result<(), GpuError> {
-        match self.recording {
-            None => Ok(()),
-            Some(_) => {
-                let wanted = "now".to_owned();
-                Err(GpuError::Misuse { what, wanted, there: "a recording of operations only".to_owned() })
-            }
-        }
-    }
-
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
-    /// Everything up to a number is done, for somebody waited for it.
-    fn waited(&mut self, number: u64) {
-        self.locked.done(number);
-        self.done = number;
-        self.counts.waits += 1;
+    /// Something that a queue is asked, which uses memory.
+    fn begin(&mut self, queue: usize) -> Use {
+        let user = Use { queue, number: self.number() };
+        self.memory.used_by(user);
+        user
     }
 
-    fn execute(&mut self, executor: &dyn Executor, operation: &Operation) -> Result<(), GpuError> {
-        self.faults.launch()?;
-        self.counts.operations += 1;
-        executor.execute(operation, &mut self.memory)
+    /// Everything of a queue up to a number is done, for somebody waited for it.
+    fn waited(&mut self, queue: usize, number: u64) {
+        self.locked.done(queue, number);
+        self.memory.done(queue, number);
+        let of_queue = self.events.range_mut(..=number).filter(|(_, moment)| moment.queue == queue);
+        of_queue.for_each(|(_, moment)| moment.passed = true);
+        self.counts.waits += 1;
     }
 }
 
@@ -177,7 +208,7 @@ struct Recording<'a>(&'a FakeGpu);
 
 impl Recording<'_> {
     fn end(&self) -> Vec<Operation> {
-        self.0.state().recording.take().unwrap_or_default()
+        self.0.recording().take().unwrap_or_default()
     }
 }
 
@@ -193,7 +224,15 @@ fn unknown(what: &'static str, number: u64) -> GpuError {
 
 impl Gpu for FakeGpu {
     fn facts(&self) -> &Facts {
-        &self.facts
+        &self.device.facts
+    }
+
+    fn beside(&self) -> Result<Arc<dyn Gpu>, GpuError> {
+        let mut state = self.direct("another queue")?;
+        state.faults.alive("beside")?;
+        let queue = state.queues;
+        state.queues += 1;
+        Ok(Arc::new(Self::queue(self.device.clone(), queue)))
     }
 
     fn free_memory(&self) -> Result<u64, GpuError> {
@@ -203,11 +242,10 @@ impl Gpu for FakeGpu {
     }
 
     fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError> {
-        let mut state = self.state();
-        state.direct("an allocation")?;
+        let mut state = self.direct("an allocation")?;
         state.faults.alive("allocate")?;
         if state.faults.allocation() {
-            let (free, total) = (0, self.facts.memory);
+            let (free, total) = (0, self.facts().memory);
             return Err(GpuError::OutOfMemory { bytes: bytes as u64, what, free, total });
         }
         state.memory.allocate(bytes, what)
@@ -223,8 +261,7 @@ impl Gpu for FakeGpu {
     }
 
     fn pin(&self, bytes: usize) -> Result<Pinned, GpuError> {
-        let mut state = self.state();
-        state.direct("an allocation")?;
+        let mut state = self.direct("an allocation")?;
         state.faults.alive("pin")?;
         let pinned = Pinned::next();
         state.locked.add(&pinned, bytes);
@@ -240,70 +277,61 @@ impl Gpu for FakeGpu {
     }
 
     fn send(&self, from: &Pinned, address: u64, bytes: usize) -> Result<(), GpuError> {
-        let state = &mut *self.state();
-        state.direct("an upload")?;
+        let state = &mut *self.direct("an upload")?;
         state.faults.alive("send")?;
-        let number = state.number();
+        let user = state.begin(self.queue);
         state.counts.sent += bytes as u64;
-        state.locked.send(from, bytes, number, &mut state.memory, address)
+        state.locked.send(from, bytes, user, &mut state.memory, address)
     }
 
     fn fetch(&self, address: u64, into: &mut Pinned, bytes: usize) -> Result<(), GpuError> {
-        let state = &mut *self.state();
-        state.direct("a download")?;
+        let state = &mut *self.direct("a download")?;
         state.faults.alive("fetch")?;
-        let number = state.number();
+        let user = state.begin(self.queue);
         state.counts.read += bytes as u64;
-        state.locked.fetch(into, bytes, number, &state.memory, address)
+        state.locked.fetch(into, bytes, user, &mut state.memory, address)
     }
 
     fn copy(&self, from: u64, into: u64, bytes: usize) -> Result<(), GpuError> {
-        let mut state = self.state();
-        state.direct("a copy")?;
+        let mut state = self.direct("a copy")?;
         state.faults.alive("copy")?;
+        state.begin(self.queue);
         let mut moved = vec![0; bytes];
         state.memory.read(from, &mut moved)?;
         state.memory.write(into, &moved)
     }
 
     fn run(&self, operation: &Operation) -> Result<(), GpuError> {
-        let mut state = self.state();
-        match &mut state.recording {
-            Some(recording) => {
-                recording.push(*operation);
-                Ok(())
-            }
-            None => state.execute(&*self.executor, operation),
+        if let Some(recording) = &mut *self.recording() {
+            recording.push(*operation);
+            return Ok(());
         }
+        self.execute(&mut self.state(), operation)
     }
 
     fn wait(&self) -> Result<Seen, GpuError> {
-        let mut state = self.state();
-        state.direct("a wait")?;
+        let mut state = self.direct("a wait")?;
         state.faults.wait("wait")?;
         let now = state.next;
-        state.waited(now);
+        state.waited(self.queue, now);
         Ok(self.seen())
     }
 
     fn mark(&self) -> Result<Event, GpuError> {
-        let mut state = self.state();
-        state.direct("an event")?;
+        let mut state = self.direct("an event")?;
         state.faults.alive("mark")?;
         let number = state.number();
-        state.events.insert(number, Instant::now());
+        state.events.insert(number, Moment { queue: self.queue, at: Instant::now(), passed: false });
         Ok(Event(number))
     }
 
     fn reach(&self, event: Event) -> Result<Seen, GpuError> {
-        let mut state = self.state();
-        state.direct("a wait")?;
-        if !state.events.contains_key(&event.0) {
-            return Err(unknown("an event", event.0));
-        }
+        let mut state = self.direct("a wait")?;
+        let Moment { queue, passed, .. } =
+            state.events.get(&event.0).copied().ok_or_else(|| unknown("an event", event.0))?;
         state.faults.wait("reach")?;
-        if event.0 > state.done {
-            state.waited(event.0);
+        if !passed {
+            state.waited(queue, event.0);
         }
         Ok(self.seen())
     }
@@ -311,8 +339,8 @@ impl Gpu for FakeGpu {
     fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError> {
         let state = self.state();
         state.faults.alive("between")?;
-        let time = |event: Event| state.events.get(&event.0).copied().ok_or_else(|| unknown("an event", event.0));
-        Ok(time(later)? - time(earlier)?)
+        let time = |event: Event| state.events.get(&event.0).ok_or_else(|| unknown("an event", event.0));
+        Ok(time(later)?.at - time(earlier)?.at)
     }
 
     fn forget(&self, events: &[Event]) {
@@ -323,12 +351,8 @@ impl Gpu for FakeGpu {
     }
 
     fn record(&self, ask: &mut dyn FnMut(&dyn Gpu) -> Result<(), GpuError>) -> Result<Graph, GpuError> {
-        {
-            let mut state = self.state();
-            state.direct("a recording")?;
-            state.faults.alive("record")?;
-            state.recording = Some(Vec::new());
-        }
+        self.direct("a recording")?.faults.alive("record")?;
+        *self.recording() = Some(Vec::new());
         let recording = Recording(self);
         ask(self)?;
         let operations = recording.end();
@@ -340,11 +364,10 @@ impl Gpu for FakeGpu {
     }
 
     fn replay(&self, graph: Graph) -> Result<(), GpuError> {
-        let mut state = self.state();
-        state.direct("a replay")?;
+        let mut state = self.direct("a replay")?;
         let operations = state.graphs.get(&graph.0).cloned().ok_or_else(|| unknown("a graph", graph.0))?;
         state.counts.replayed += 1;
-        operations.iter().try_for_each(|operation| state.execute(&*self.executor, operation))
+        operations.iter().try_for_each(|operation| self.execute(&mut state, operation))
     }
 
     fn discard(&self, graph: Graph) {
@@ -369,5 +392,32 @@ mod tests {
         assert!(gpu.allocate(64, "a test").is_ok() && gpu.wait().is_ok());
         let graph = gpu.record(&mut |_| Ok(())).expect("recorded");
         gpu.replay(graph).expect("replayed");
+    }
+
+    #[test]
+    fn what_two_queues_do_to_the_same_memory_without_waiting_is_found() {
+        let found = |outcome: Result<(), GpuError>, what: &str| match outcome {
+            Err(GpuError::Misuse { what: "memory", there, .. }) => assert_eq!(there, what),
+            other => panic!("{other:?}"),
+        };
+        let one = FakeGpu::new(1 << 20);
+        let other = one.beside().expect("another");
+        let place = one.allocate(64, "a test").expect("memory");
+        let elsewhere = one.allocate(64, "a test").expect("memory");
+        one.copy(elsewhere, place, 64).expect("asked");
+        found(other.copy(place, elsewhere, 64), "what another queue writes");
+        // Its own end does not tell of the other's.
+        other.wait().expect("done");
+        found(other.copy(place, elsewhere, 64), "what another queue writes");
+        one.wait().expect("done");
+        other.copy(place, elsewhere, 64).expect("it is there");
+        one.copy(place, place, 8).expect_err("it is read by the other queue");
+        // A recording of one is none of the other's.
+        let recorded = one.record(&mut |_| {
+            let moment = other.mark()?;
+            other.reach(moment).map(drop)
+        });
+        one.discard(recorded.expect("recorded"));
+        one.copy(elsewhere, place, 64).expect("the other is done");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Memory;
+use super::memory::{Memory, Use};
 use crate::driver::{GpuError, Pinned};
 
 /// What a buffer is full of before something arrives.
@@ -22,8 +22,8 @@ struct Buffer {
 
 /// A copy that nobody has waited for yet.
 struct Travel {
-    /// Its place among everything that was asked.
-    number: u64,
+    /// What asked for it.
+    user: Use,
     /// The first bytes of the buffer.
     len: usize,
     /// What arrives, if it comes from the device.
@@ -72,13 +72,13 @@ impl Locked {
         &mut self,
         from: &Pinned,
         len: usize,
-        number: u64,
+        user: Use,
         memory: &mut Memory,
         address: u64,
     ) -> Result<(), GpuError> {
         let buffer = self.find(from, len, false)?;
         memory.write(address, &buffer.bytes[..len])?;
-        buffer.travelling.push(Travel { number, len, arriving: None });
+        buffer.travelling.push(Travel { user, len, arriving: None });
         Ok(())
     }
 
@@ -86,22 +86,24 @@ impl Locked {
         &mut self,
         into: &Pinned,
         len: usize,
-        number: u64,
-        memory: &Memory,
+        user: Use,
+        memory: &mut Memory,
         address: u64,
     ) -> Result<(), GpuError> {
         let buffer = self.find(into, len, true)?;
         let mut arriving = vec![0; len];
         memory.read(address, &mut arriving)?;
         buffer.bytes[..len].fill(POISON);
-        buffer.travelling.push(Travel { number, len, arriving: Some(arriving) });
+        buffer.travelling.push(Travel { user, len, arriving: Some(arriving) });
         Ok(())
     }
 
-    /// Everything that was asked up to a number is done.
-    pub(super) fn done(&mut self, number: u64) {
+    /// Everything that was asked of a queue up to a number is done.
+    pub(super) fn done(&mut self, queue: usize, number: u64) {
         for buffer in self.buffers.values_mut() {
-            for travel in buffer.travelling.extract_if(.., |travel| travel.number <= number) {
+            for travel in
+                buffer.travelling.extract_if(.., |travel| travel.user.queue == queue && travel.user.number <= number)
+            {
                 if let Some(arriving) = travel.arriving {
                     buffer.bytes[..travel.len].copy_from_slice(&arriving);
                 }

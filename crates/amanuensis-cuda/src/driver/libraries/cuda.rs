@@ -49,7 +49,8 @@ super::library! {
         copy_in = "cuMemcpyHtoDAsync_v2": fn(u64, *const c_void, usize, Handle) -> Status;
         copy_out = "cuMemcpyDtoHAsync_v2": fn(*mut c_void, u64, usize, Handle) -> Status;
         copy_over = "cuMemcpyDtoDAsync_v2": fn(u64, u64, usize, Handle) -> Status;
-        stream_create = "cuStreamCreate": fn(*mut Handle, c_uint) -> Status;
+        stream_priorities = "cuCtxGetStreamPriorityRange": fn(*mut c_int, *mut c_int) -> Status;
+        stream_create = "cuStreamCreateWithPriority": fn(*mut Handle, c_uint, c_int) -> Status;
         stream_destroy = "cuStreamDestroy_v2": fn(Handle) -> Status;
         stream_wait = "cuStreamSynchronize": fn(Handle) -> Status;
         module_load = "cuModuleLoadData": fn(*mut Handle, *const c_void) -> Status;

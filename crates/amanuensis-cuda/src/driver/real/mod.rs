@@ -3,53 +3,32 @@
 
 mod compile;
 mod context;
+mod device;
 mod machine;
 mod products;
 
-use std::collections::HashMap;
-use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use compile::{Compiled, Compiler};
 pub use machine::RealMachine;
 
 use super::libraries::cuda::{self, Cuda, Handle, Status};
-use super::machine::supported;
 use super::{Event, Facts, Gpu, GpuError, Graph, Pinned, Seen, Staging};
 use crate::kernels::{self, Argument, Operation};
-use context::Context;
-use products::Products;
+use device::{Device, Function, unknown};
 
-/// A device of this machine, with the kernels on it.
+/// A queue of a device of this machine.
 pub struct RealGpu {
     // In the order in which they are given back.
-    products: Products,
-    functions: HashMap<&'static str, Function>,
-    module: Handle,
     workspace: u64,
     stream: Handle,
-    things: Mutex<Things>,
     staging: Staging,
     recording: AtomicBool,
-    next: AtomicU64,
-    facts: Facts,
-    context: Context,
-}
-
-/// A kernel.
-#[derive(Clone, Copy)]
-struct Function(Handle);
-
-/// Events, graphs and locked memory by number.
-#[derive(Default)]
-struct Things {
-    events: HashMap<u64, Handle>,
-    graphs: HashMap<u64, Handle>,
-    /// Locked memory of the host, and how many bytes it has.
-    pinned: HashMap<u64, (*mut u8, usize)>,
+    device: Arc<Device>,
 }
 
 // SAFETY: handles of the driver may be used by any thread in which the context is current, and every call makes it so.
@@ -57,61 +36,45 @@ unsafe impl Send for RealGpu {}
 // SAFETY: as above; what changes is behind locks.
 unsafe impl Sync for RealGpu {}
 
-impl RealGpu {
-    /// Opens a device by its number: driver, libraries, kernels.
-    pub fn open(index: usize) -> Result<Arc<Self>, GpuError> {
-        let context = Context::open(index)?;
-        let facts = context.facts()?;
-        supported(&facts)?;
-        let compiler = Compiler::load()?;
-        compiler.tool().fits(&facts)?;
-        let target = facts.target();
-        let compiled = compiler.compile(&kernels::source(), &target, &[])?;
-        context.enter()?;
-        let products = Products::load()?;
-        products.tool().fits(&facts)?;
+/// Which of two queues the device serves first.
+#[derive(Clone, Copy)]
+enum Urgency {
+    /// What somebody waits for, step by step.
+    First,
+    /// What fills up whatever is left.
+    Last,
+}
 
-        let mut gpu = RealGpu {
-            products,
-            functions: HashMap::new(),
-            module: ptr::null_mut(),
-            workspace: 0,
-            stream: ptr::null_mut(),
-            things: Mutex::default(),
-            staging: Staging::default(),
-            recording: AtomicBool::new(false),
-            next: AtomicU64::new(1),
-            facts,
-            context,
-        };
-        gpu.prepare(&compiled.code)?;
-        Ok(Arc::new(gpu))
+impl RealGpu {
+    /// Opens a device by its number: driver, libraries, kernels, and a queue.
+    pub fn open(index: usize) -> Result<Arc<Self>, GpuError> {
+        Ok(Arc::new(Self::queue(Arc::new(Device::open(index)?), Urgency::First)?))
     }
 
-    /// Stream, workspace and kernels. What was made before a failure is given back by `drop`.
-    fn prepare(&mut self, code: &[u8]) -> Result<(), GpuError> {
+    /// A queue, with memory that its products work in. What was made before a failure is given back by `drop`.
+    fn queue(device: Arc<Device>, urgency: Urgency) -> Result<Self, GpuError> {
+        let (staging, recording) = (Staging::default(), AtomicBool::new(false));
+        let mut gpu = RealGpu { workspace: 0, stream: ptr::null_mut(), staging, recording, device };
+        let cuda = gpu.cuda()?;
+        let (mut last, mut first) = (0, 0);
+        // SAFETY: places for both numbers.
+        gpu.told("cuCtxGetStreamPriorityRange", unsafe { (cuda.stream_priorities)(&mut last, &mut first) })?;
+        let priority = match urgency {
+            Urgency::First => first,
+            Urgency::Last => last,
+        };
+        let mut stream = ptr::null_mut();
         // SAFETY: a place for the stream.
-        let status = unsafe { (self.context.cuda.stream_create)(&mut self.stream, cuda::NON_BLOCKING) };
-        self.told("cuStreamCreate", status)?;
-        self.workspace = self.allocate(products::WORKSPACE, "matrix products")?;
-        // SAFETY: a place for the module, and an image that says itself how long it is.
-        let status = unsafe { (self.context.cuda.module_load)(&mut self.module, code.as_ptr().cast()) };
-        self.told("cuModuleLoadData", status)?;
-        for name in kernels::NAMES {
-            let mut function = ptr::null_mut();
-            let text = CString::new(name).unwrap_or_default();
-            // SAFETY: a place for the function, a module that is loaded, a name that ends with a zero.
-            let status = unsafe { (self.context.cuda.module_function)(&mut function, self.module, text.as_ptr()) };
-            self.told("cuModuleGetFunction", status)?;
-            self.functions.insert(name, Function(function));
-        }
-        Ok(())
+        let status = unsafe { (cuda.stream_create)(&mut stream, cuda::NON_BLOCKING, priority) };
+        gpu.told("cuStreamCreateWithPriority", status)?;
+        gpu.stream = stream;
+        gpu.workspace = gpu.allocate(products::WORKSPACE, "matrix products")?;
+        Ok(gpu)
     }
 
     /// The driver, with the context current in this thread.
     fn cuda(&self) -> Result<&Cuda, GpuError> {
-        self.context.enter()?;
-        Ok(&self.context.cuda)
+        self.device.cuda()
     }
 
     /// Refuses what may not be asked while operations are recorded.
@@ -124,7 +87,7 @@ impl RealGpu {
     }
 
     fn told(&self, call: &'static str, status: Status) -> Result<(), GpuError> {
-        self.context.told(call, status)
+        self.device.told(call, status)
     }
 
     /// How the device is. An error of something that was asked of it before is told by whatever asks next.
@@ -140,26 +103,8 @@ impl RealGpu {
         self.told("cuStreamSynchronize", unsafe { (cuda.stream_wait)(self.stream) })
     }
 
-    /// Where the first bytes of locked memory lie.
-    fn locked(&self, pinned: &Pinned, bytes: usize) -> Result<*mut u8, GpuError> {
-        let (start, len) = self.things().pinned.get(&pinned.number).copied().unwrap_or((ptr::null_mut(), 0));
-        if bytes <= len {
-            return Ok(start);
-        }
-        let (wanted, there) = (format!("{bytes} bytes"), format!("room for {len}"));
-        Err(GpuError::Misuse { what: "page-locked memory", wanted, there })
-    }
-
-    fn things(&self) -> MutexGuard<'_, Things> {
-        self.things.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
     fn seen(&self) -> Seen {
-        Seen { device: self.facts.device() }
+        Seen { device: self.device.facts.device() }
     }
 
     fn launch(&self, launch: &kernels::Launch) -> Result<(), GpuError> {
@@ -172,7 +117,7 @@ impl RealGpu {
             wanted: format!("{} with a grid of {:?}", launch.kernel, launch.grid),
             there: there.to_owned(),
         };
-        let Function(function) = self.functions.get(launch.kernel).copied().ok_or_else(|| wrong("no such kernel"))?;
+        let Function(function) = self.device.function(launch.kernel).ok_or_else(|| wrong("no such kernel"))?;
         // Blocks along the first axis, and along the others: the driver's limits.
         let [x, y, z] = launch.grid;
         if x > i32::MAX as usize || y > 65_535 || z > 65_535 {
@@ -217,7 +162,7 @@ impl<'a> Recording<'a> {
         self.ended = true;
         self.gpu.recording.store(false, Ordering::Release);
         // SAFETY: a place for the graph, and a stream that lives and records.
-        unsafe { (self.gpu.context.cuda.capture_end)(self.gpu.stream, &mut self.graph) }
+        unsafe { (self.gpu.device.context.cuda.capture_end)(self.gpu.stream, &mut self.graph) }
     }
 }
 
@@ -229,19 +174,23 @@ impl Drop for Recording<'_> {
         }
         if !self.graph.is_null() {
             // SAFETY: it was recorded and is destroyed once; what can be launched does not need it.
-            unsafe { (self.gpu.context.cuda.graph_destroy)(self.graph) };
+            unsafe { (self.gpu.device.context.cuda.graph_destroy)(self.graph) };
         }
     }
 }
 
 impl Gpu for RealGpu {
     fn facts(&self) -> &Facts {
-        &self.facts
+        &self.device.facts
+    }
+
+    fn beside(&self) -> Result<Arc<dyn Gpu>, GpuError> {
+        Ok(Arc::new(Self::queue(self.device.clone(), Urgency::Last)?))
     }
 
     fn free_memory(&self) -> Result<u64, GpuError> {
         self.direct("a question")?;
-        self.context.free_memory()
+        self.device.context.free_memory()
     }
 
     fn allocate(&self, bytes: usize, what: &'static str) -> Result<u64, GpuError> {
@@ -251,7 +200,7 @@ impl Gpu for RealGpu {
         // SAFETY: a place for the address.
         let status = unsafe { (cuda.memory_allocate)(&mut address, bytes.max(1)) };
         if status == cuda::OUT_OF_MEMORY {
-            let (free, total) = (self.free_memory()?, self.facts.memory);
+            let (free, total) = (self.free_memory()?, self.device.facts.memory);
             return Err(GpuError::OutOfMemory { bytes: bytes as u64, what, free, total });
         }
         self.told("cuMemAlloc", status)?;
@@ -285,12 +234,12 @@ impl Gpu for RealGpu {
         // SAFETY: so many bytes were allocated just now. Whoever takes them out before something was put there has zeros.
         unsafe { start.write_bytes(0, bytes) };
         let pinned = Pinned::next();
-        self.things().pinned.insert(pinned.number, (start, bytes));
+        self.device.things().pinned.insert(pinned.number, (start, bytes));
         Ok(pinned)
     }
 
     fn put(&self, into: &mut Pinned, bytes: &[u8]) -> Result<(), GpuError> {
-        let start = self.locked(into, bytes.len())?;
+        let start = self.device.locked(into, bytes.len())?;
         // SAFETY: there is room for so many bytes, which live as long as the device and are lent to nobody else on the host, for there
         // is one owner and it is borrowed alone. The device reads them only between `send` and the end of that copy, which the ring
         // waits for; the GPU in memory finds where it does not.
@@ -299,7 +248,7 @@ impl Gpu for RealGpu {
     }
 
     fn get(&self, from: &Pinned, bytes: &mut [u8]) -> Result<(), GpuError> {
-        let start = self.locked(from, bytes.len())?;
+        let start = self.device.locked(from, bytes.len())?;
         // SAFETY: as in `put`; nobody on the host changes them while their owner is borrowed, and the device does only between `fetch`
         // and the end of that copy.
         unsafe { ptr::copy_nonoverlapping(start, bytes.as_mut_ptr(), bytes.len()) };
@@ -307,14 +256,14 @@ impl Gpu for RealGpu {
     }
 
     fn send(&self, from: &Pinned, address: u64, bytes: usize) -> Result<(), GpuError> {
-        let (cuda, start) = (self.direct("an upload")?, self.locked(from, bytes)?);
+        let (cuda, start) = (self.direct("an upload")?, self.device.locked(from, bytes)?);
         // SAFETY: so many bytes are there, in memory that is locked until the device is closed.
         let status = unsafe { (cuda.copy_in)(address, start.cast(), bytes, self.stream) };
         self.told("cuMemcpyHtoDAsync", status)
     }
 
     fn fetch(&self, address: u64, into: &mut Pinned, bytes: usize) -> Result<(), GpuError> {
-        let (cuda, start) = (self.direct("a download")?, self.locked(into, bytes)?);
+        let (cuda, start) = (self.direct("a download")?, self.device.locked(into, bytes)?);
         // SAFETY: there is room for so many bytes, in memory that is locked until the device is closed.
         let status = unsafe { (cuda.copy_out)(start.cast(), address, bytes, self.stream) };
         self.told("cuMemcpyDtoHAsync", status)
@@ -331,7 +280,7 @@ impl Gpu for RealGpu {
             Ok(launch) => self.launch(&launch),
             Err(product) => {
                 self.cuda()?;
-                let asked = self.products.run(product, self.workspace, self.stream);
+                let asked = self.device.products.run(product, self.workspace, self.stream);
                 asked.map_err(|error| products::judged(error, || self.health()))
             }
         }
@@ -349,8 +298,8 @@ impl Gpu for RealGpu {
         let mut event = ptr::null_mut();
         // SAFETY: a place for the event.
         self.told("cuEventCreate", unsafe { (cuda.event_create)(&mut event, 0) })?;
-        let number = self.number();
-        self.things().events.insert(number, event);
+        let number = self.device.number();
+        self.device.things().events.insert(number, event);
         // SAFETY: event and stream live.
         self.told("cuEventRecord", unsafe { (cuda.event_record)(event, self.stream) })?;
         Ok(Event(number))
@@ -358,11 +307,7 @@ impl Gpu for RealGpu {
 
     fn reach(&self, event: Event) -> Result<Seen, GpuError> {
         let cuda = self.direct("a wait")?;
-        let known = self.things().events.get(&event.0).copied();
-        let Some(handle) = known else {
-            let (wanted, there) = (format!("number {}", event.0), "none of that number".to_owned());
-            return Err(GpuError::Misuse { what: "an event", wanted, there });
-        };
+        let handle = self.device.things().event(event)?;
         // SAFETY: the event lives until whoever waits for it here forgets it.
         self.told("cuEventSynchronize", unsafe { (cuda.event_wait)(handle) })?;
         Ok(self.seen())
@@ -370,22 +315,17 @@ impl Gpu for RealGpu {
 
     fn between(&self, earlier: Event, later: Event) -> Result<Duration, GpuError> {
         let cuda = self.direct("a time")?;
-        let things = self.things();
-        let handle = |event: Event| {
-            let there = || "none of that number".to_owned();
-            let wrong = || GpuError::Misuse { what: "an event", wanted: format!("number {}", event.0), there: there() };
-            things.events.get(&event.0).copied().ok_or_else(wrong)
-        };
+        let things = self.device.things();
         let mut milliseconds = 0.0;
         // SAFETY: both events live, as they are in the list, which is locked.
-        let status = unsafe { (cuda.event_elapsed)(&mut milliseconds, handle(earlier)?, handle(later)?) };
+        let status = unsafe { (cuda.event_elapsed)(&mut milliseconds, things.event(earlier)?, things.event(later)?) };
         self.told("cuEventElapsedTime", status)?;
         Ok(Duration::try_from_secs_f32(milliseconds / 1000.0).unwrap_or_default())
     }
 
     fn forget(&self, events: &[Event]) {
         let Ok(cuda) = self.cuda() else { return };
-        let mut things = self.things();
+        let mut things = self.device.things();
         for event in events.iter().filter_map(|event| things.events.remove(&event.0)) {
             // SAFETY: it was created and is destroyed once.
             unsafe { (cuda.event_destroy)(event) };
@@ -403,25 +343,22 @@ impl Gpu for RealGpu {
         // SAFETY: a place for what can be launched, and the graph just recorded.
         let status = unsafe { (cuda.graph_instantiate)(&mut ready, recording.graph, 0) };
         self.told("cuGraphInstantiateWithFlags", status)?;
-        let number = self.number();
-        self.things().graphs.insert(number, ready);
+        let number = self.device.number();
+        self.device.things().graphs.insert(number, ready);
         Ok(Graph(number))
     }
 
     fn replay(&self, graph: Graph) -> Result<(), GpuError> {
         let cuda = self.direct("a replay")?;
-        let things = self.things();
-        let Some(ready) = things.graphs.get(&graph.0) else {
-            let (wanted, there) = (format!("number {}", graph.0), "none of that number".to_owned());
-            return Err(GpuError::Misuse { what: "a graph", wanted, there });
-        };
+        let things = self.device.things();
+        let ready = things.graphs.get(&graph.0).ok_or_else(|| unknown("a graph", graph.0))?;
         // SAFETY: graph and stream live.
         self.told("cuGraphLaunch", unsafe { (cuda.graph_launch)(*ready, self.stream) })
     }
 
     fn discard(&self, graph: Graph) {
         let Ok(cuda) = self.cuda() else { return };
-        if let Some(ready) = self.things().graphs.remove(&graph.0) {
+        if let Some(ready) = self.device.things().graphs.remove(&graph.0) {
             // SAFETY: it was made and is destroyed once; the driver waits for its launches.
             unsafe { (cuda.graph_exec_destroy)(ready) };
         }
@@ -430,29 +367,14 @@ impl Gpu for RealGpu {
 
 impl Drop for RealGpu {
     fn drop(&mut self) {
-        if self.context.enter().is_err() {
-            return;
-        }
-        let (cuda, things) = (&self.context.cuda, self.things.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let Ok(cuda) = self.cuda() else { return };
         // SAFETY: each was made and is destroyed once; nothing of it is used afterwards. What the driver answers does not matter.
         unsafe {
             if !self.stream.is_null() {
                 (cuda.stream_wait)(self.stream);
             }
-            things.graphs.drain().for_each(|(_, graph)| {
-                (cuda.graph_exec_destroy)(graph);
-            });
-            things.events.drain().for_each(|(_, event)| {
-                (cuda.event_destroy)(event);
-            });
-            things.pinned.drain().for_each(|(_, (start, _))| {
-                (cuda.host_free)(start.cast());
-            });
             if self.workspace != 0 {
                 (cuda.memory_free)(self.workspace);
-            }
-            if !self.module.is_null() {
-                (cuda.module_unload)(self.module);
             }
             if !self.stream.is_null() {
                 (cuda.stream_destroy)(self.stream);
