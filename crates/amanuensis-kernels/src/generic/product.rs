@@ -24,8 +24,9 @@ pub(crate) const CHUNK: usize = 16;
 /// How many inner indices ahead. A step of a full tile takes 24 cycles where one multiply-add is done a cycle; the third
 /// cache is 100 to 200 cycles away, memory 400.
 const AHEAD: usize = 32;
-/// The same where panels are read in order and only once. Measured with two threads and keys and values of 16 windows:
-/// 33 GB/s; 28 with nothing fetched, 27 with four times as far or a quarter.
+/// The same where panels are read in order and only once, into the second cache. Measured with two threads, keys and values of 16
+/// windows and the first cache: 33 GB/s; 28 with nothing fetched, 27 with four times as far or a quarter. Into the second: see
+/// [`Vector::prefetch_far`].
 const FAR: usize = 64;
 
 /// Outputs per packed panel.
@@ -258,9 +259,13 @@ unsafe fn step<A: Arithmetic, const R: usize, const P: usize, const FETCH: bool>
 ) {
     // SAFETY: one cell of each row and one index of each panel, as the caller has them.
     unsafe {
-        if FETCH || R >= A::FETCHING_ROWS {
+        if FETCH {
             for line in (0..A::PANEL).step_by(CHUNK) {
-                A::Floats::prefetch(right.wrapping_add(if FETCH { FAR } else { AHEAD } * A::PANEL + line).cast());
+                A::Floats::prefetch_far(right.wrapping_add(FAR * A::PANEL + line).cast());
+            }
+        } else if R >= A::FETCHING_ROWS {
+            for line in (0..A::PANEL).step_by(CHUNK) {
+                A::Floats::prefetch(right.wrapping_add(AHEAD * A::PANEL + line).cast());
             }
         }
         let mut weights = [[A::weights(right); 2]; P];

@@ -32,6 +32,10 @@ unsafe impl Vector for Wide {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
     #[inline(always)]
+    unsafe fn prefetch_far(address: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
+    }
+    #[inline(always)]
     unsafe fn splat(number: f32) -> Self {
         unsafe { Wide(_mm256_set1_ps(number)) }
     }
