@@ -27,6 +27,7 @@ pub(crate) struct Bench {
     pub(crate) minutes: u32,
 
     /// Windows of the long piece that are encoded and decoded together
+    // Five of whisper-base in bytes: what a step of more reads does not stay in the third cache (docs/benchmarks.md).
     #[arg(long, value_name = "COUNT", default_value = "5", value_parser = value_parser!(u32).range(1..=4096))]
     pub(crate) together: u32,
 
