@@ -17,7 +17,7 @@ use amanuensis::decoding::Search;
 use amanuensis::segments::{Flag, Punctuation};
 use amanuensis::speech::{Detector, TimeMap, Voicing, chunks};
 use amanuensis::{Control, Crew, Engine, Job, Options, Segment, Transcript};
-use common::{engine, in_repository, model_folder, open, samples, shared};
+use common::{engine, in_repository, joined, model_folder, open, shared};
 use words::error_rate;
 
 static DEMO: LazyLock<Engine> = LazyLock::new(|| engine(model_folder("demo", None)));
@@ -44,17 +44,6 @@ fn transcribe(recording: &Recording, options: &Options) -> Transcript {
 
 fn many(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("more than none")
-}
-
-/// The English samples one behind the other, with pauses of a second: nearly two minutes.
-fn joined() -> Recording {
-    let files = ["ten-sentences.opus", "two-voices.wav", "english.wav", "ten-sentences.opus", "english-numbers.wav"];
-    let mut sound = Vec::new();
-    for file in files.into_iter().chain(["two-voices.wav"]) {
-        sound.extend(samples(&sample(file)));
-        sound.extend([0.0; 16_000]);
-    }
-    Recording::from_samples(&sound)
 }
 
 /// What is searched for in different ways, words and lots among them.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use amanuensis::audio::Recording;
 use amanuensis::backend::cpu::Cpu;
 use amanuensis::backend::{
     Availability, Backend, BackendError, Choices, ComputeType, CrossAttention, Decoding, Encoded, Feed, Logits, Model,
@@ -20,7 +19,7 @@ use amanuensis::model::{self, Dims, ModelFile, Source};
 use amanuensis::segments::Punctuation;
 use amanuensis::tokens::Token;
 use amanuensis::{Control, Engine, Event, Job, Options, Outcome};
-use common::{in_repository, model_folder, open, samples};
+use common::{in_repository, joined, model_folder, open};
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -178,17 +177,7 @@ fn a_batch_is_no_larger_than_there_is_room_for() {
     assert!(none.to_string().contains("no room for one window"), "{none}");
 }
 
-/// The English samples one behind the other, which is cut into four chunks or more.
-fn joined() -> Recording {
-    let mut sound = Vec::new();
-    for file in ["ten-sentences.opus", "two-voices.wav", "english.wav", "ten-sentences.opus", "english-numbers.wav"] {
-        sound.extend(samples(&open(&in_repository("samples").join(file))));
-        sound.extend([0.0; 16_000]);
-    }
-    Recording::from_samples(&sound)
-}
-
-/// What is said in it, so many windows together.
+/// What is said in the samples that are joined, so many windows together.
 fn batched(backend: &dyn Backend, together: usize, cancel: &AtomicBool) -> Result<Outcome, amanuensis::Error> {
     let engine = Engine::with(file(), backend)?;
     let options = Options { batch: NonZeroUsize::new(together), ..Options::default() };

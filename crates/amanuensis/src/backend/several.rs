@@ -369,7 +369,11 @@ impl Decoding for SeveralDecoding<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
     use super::*;
+    use crate::backend::Stage;
 
     #[test]
     fn windows_are_dealt_out_in_runs_as_equal_as_can_be() {
@@ -378,5 +382,19 @@ mod tests {
         assert_eq!(of(6, 2), [0..3, 3..6]);
         assert_eq!(of(5, 4), [0..2, 2..3, 3..4, 4..5]);
         assert_eq!((of(1, 4).len(), of(0, 2).len()), (1, 0));
+    }
+
+    #[test]
+    fn what_several_did_at_once_took_as_long_as_the_longest() {
+        let did = |seconds| {
+            let mut receipt = Receipt::default();
+            receipt.add(Stage::Stem, Duration::from_secs(seconds));
+            (Ok(seconds), receipt)
+        };
+        let never = AtomicBool::new(false);
+        let mut work = Work::new(&never);
+        assert_eq!(settle(vec![did(3), did(5), did(4)], &mut work).expect("none failed"), [3, 5, 4]);
+        assert_eq!(work.receipt.spent(), Duration::from_secs(5));
+        assert_eq!(work.receipt.beside, Duration::from_secs(7));
     }
 }

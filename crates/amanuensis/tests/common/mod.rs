@@ -95,3 +95,14 @@ pub(crate) fn samples(recording: &Recording) -> Vec<f32> {
     recording.read(0, &mut out).expect("a recording is readable");
     out
 }
+
+/// The English samples one behind the other, with pauses of a second: nearly two minutes.
+pub(crate) fn joined() -> Recording {
+    let files = ["ten-sentences.opus", "two-voices.wav", "english.wav", "ten-sentences.opus", "english-numbers.wav"];
+    let mut sound = Vec::new();
+    for file in files.into_iter().chain(["two-voices.wav"]) {
+        sound.extend(samples(&open(&in_repository("samples").join(file))));
+        sound.extend([0.0; 16_000]);
+    }
+    Recording::from_samples(&sound)
+}
